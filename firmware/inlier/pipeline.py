@@ -1,0 +1,47 @@
+"""One step a window: counters, features, both scores, alarm. Needs no clock, no asyncio and no sockets."""
+
+from .alarm import Alarm
+from .counters import Windows
+from .detectors import Autoencoder, Svm
+from .explain import top_features
+from .features import Features
+
+
+class Pipeline:
+    """Scores windows of `source` with `model`.
+
+    After each `step`: deltas (array('i'), one a counter), ae and svm (ints), hot (a score is over its threshold),
+    alarm.active. `kernel` is a module of inlier.kernels; by default the fastest that loads here.
+    """
+
+    def __init__(self, model, source, kernel=None, latched=False):
+        if kernel is None:
+            from .kernels import chosen as kernel
+        self.model = model
+        self.windows = Windows(source)
+        self.deltas = self.windows.deltas
+        self.features = Features(model, kernel)
+        self.autoencoder = Autoencoder(model, kernel)
+        self.svm_detector = Svm(model, kernel)
+        self.alarm = Alarm(*model.alarm, latched)
+        self.ae = 0
+        self.svm = 0
+        self.hot = False
+        self.index = -1
+
+    def step(self, elapsed=1):
+        """Take and score one window; returns 1 when it raises the alarm, -1 when it clears it, else 0."""
+        return self.score(self.windows.take(elapsed))
+
+    def score(self, deltas):
+        """The same for a window from elsewhere: an int32 buffer of one delta a counter."""
+        x = self.features.update(deltas)
+        self.ae = self.autoencoder.score(x)
+        self.svm = self.svm_detector.score(x)
+        self.hot = self.ae > self.model.threshold_ae or self.svm > self.model.threshold_svm
+        self.index += 1
+        return self.alarm.step(self.hot)
+
+    def explain(self, count=3):
+        """The features that contributed most to the last window: [(name, per cent)], largest first."""
+        return top_features(self.model, self.features.x, self.autoencoder.y, count)
