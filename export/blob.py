@@ -6,7 +6,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-
 from inlier.model import BIAS_MAX, HEADER, HEADER_BYTES, MAGIC, VERSION, Model
 
 from .reference import Detector, Layer
@@ -86,7 +85,9 @@ def unpack(blob: bytes) -> Detector:
 def python_module(blob: bytes) -> str:
     """Source of a Python module whose MODEL is the blob: frozen into firmware it stays in flash."""
     lines = [f"    {blob[i : i + 24]!r}" for i in range(0, len(blob), 24)]
-    return '"""An inlier model, exported; load with inlier.model.Model(MODEL)."""\n\nMODEL = (\n' + "\n".join(lines) + "\n)\n"
+    return (
+        '"""An inlier model, exported; load with inlier.model.Model(MODEL)."""\n\nMODEL = (\n' + "\n".join(lines) + "\n)\n"
+    )
 
 
 def read(path: Path) -> Detector:

@@ -3,10 +3,9 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
-
 from inlier.features import LOG_MAX, UNIT_BITS
 from inlier.model import BIAS_MAX, FEATURES_MAX, SHIFT_MAX
+from numpy.typing import NDArray
 
 from .reference import Bytes, Ints, Layer, dense
 

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
-
 from inlier.alarm import Alarm
 from inlier.counters import DELTA_MAX
 from inlier.features import LEVEL_MAX, UNIT_BITS, mean_of_log
+from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]

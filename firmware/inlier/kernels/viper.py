@@ -84,7 +84,8 @@ def dense(w: ptr8, x: ptr8, cols: int, bias: ptr8, shift: ptr8, blocks: int, y: 
         b = 4 * j
         r = 0
         while r < 4:
-            a0 += bias[b] | bias[b + 1] << 8 | bias[b + 2] << 16 | bias[b + 3] << 24
+            high = (int(bias[b + 3]) ^ 128) - 128  # sign-extended: viper's int is the machine's word, 64 bits on x64
+            a0 += bias[b] | bias[b + 1] << 8 | bias[b + 2] << 16 | high << 24
             a0 >>= int(shift[j])
             if a0 < 0:
                 a0 = 0

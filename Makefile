@@ -1,0 +1,33 @@
+# `make demo` and `make test` do all the set-up themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint micropython nightly clean
+
+demo: .venv/stamp micropython
+	$(BIN)/inlier demo
+
+test: lint micropython
+	$(BIN)/pytest
+
+lint: .venv/stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+nightly: .venv/stamp micropython
+	INLIER_NIGHTLY=1 $(BIN)/pytest
+
+micropython: .venv/stamp
+	@$(BIN)/python -m boards.micropython
+
+.venv/stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "inlier: Python 3.11 or later is needed; set PYTHON=" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { test "$$(id -u)" = 0 && apt-get install -qy python3-venv; } \
+		|| { echo "inlier: Python's venv module is missing: install it with 'apt-get install python3-venv'" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[train,dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build out *.egg-info .mypy_cache .pytest_cache .ruff_cache

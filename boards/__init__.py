@@ -1,0 +1,1 @@
+"""Boards, real and emulated, and the MicroPython that the project builds for itself."""

@@ -1,0 +1,67 @@
+"""Source that reads what Linux counts, in /proc/net/dev and /proc/net/snmp: the Raspberry Pi, by CPython or MicroPython."""
+
+
+class Procfs:
+    """Host-wide counters of all interfaces but `lo`. root: where /proc/net is, for tests."""
+
+    name = "procfs"
+    counters = (
+        "bytes_in",
+        "packets_in",
+        "bytes_out",
+        "packets_out",
+        "tcp_active_opens",
+        "tcp_passive_opens",
+        "tcp_attempt_fails",
+        "tcp_retrans_segs",
+        "tcp_out_rsts",
+        "udp_in_datagrams",
+        "udp_no_ports",
+        "udp_out_datagrams",
+        "icmp_in_msgs",
+        "icmp_out_msgs",
+    )
+    bits = 64  # of a 64-bit kernel; a 32-bit one wraps at 2^32, which then passes for a reset
+    _SNMP = (
+        ("Tcp", b"ActiveOpens"),
+        ("Tcp", b"PassiveOpens"),
+        ("Tcp", b"AttemptFails"),
+        ("Tcp", b"RetransSegs"),
+        ("Tcp", b"OutRsts"),
+        ("Udp", b"InDatagrams"),
+        ("Udp", b"NoPorts"),
+        ("Udp", b"OutDatagrams"),
+        ("Icmp", b"InMsgs"),
+        ("Icmp", b"OutMsgs"),
+    )
+
+    def __init__(self, root="/proc/net", interfaces=None):
+        self._root = root
+        self._interfaces = interfaces  # names as bytes; None: all but lo
+
+    def read(self, values):
+        """Fill `values` with the counters. Raises OSError where /proc/net is missing."""
+        for i in range(4):
+            values[i] = 0
+        with open(self._root + "/dev", "rb") as f:
+            for line in f:
+                name, colon, rest = line.partition(b":")
+                name = name.strip()
+                if not colon or (name == b"lo" if self._interfaces is None else name not in self._interfaces):
+                    continue
+                fields = rest.split()
+                values[0] += int(fields[0])
+                values[1] += int(fields[1])
+                values[2] += int(fields[8])
+                values[3] += int(fields[9])
+        with open(self._root + "/snmp", "rb") as f:
+            while True:
+                names = f.readline().split()
+                if not names:
+                    break
+                numbers = f.readline().split()
+                group = str(names[0], "ascii")[:-1]
+                for i in range(len(self._SNMP)):
+                    wanted, field = self._SNMP[i]
+                    if wanted == group and field in names:
+                        values[4 + i] = int(numbers[names.index(field)])

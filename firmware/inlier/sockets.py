@@ -1,0 +1,151 @@
+"""Source: what the application does with its sockets, counted by standing in for the `socket` module.
+
+    from inlier import sockets
+    source = sockets.install()    # before the application imports socket
+
+Neither the ESP32 nor the Pico W port exposes packet counters, so the sockets count for themselves (counted_socket.py).
+
+What is counted
+    bytes_out, bytes_in   payload that a call moved, over TCP and UDP; under TLS the encrypted bytes
+    sends, receives       calls on a stream that moved at least one byte; one that would block counts nothing
+    connects              TCP connects begun; each ends at most once in connects_refused (reset by the peer) or
+    connects_failed       (no route, timed out, or closed by the application while still unanswered)
+    accepts               connections taken from a listening socket
+    datagrams_out, _in    on any socket that is no stream
+    lookups               names given to getaddrinfo, connect or sendto; a numeric address is none
+    peers, ports          sum over windows of the distinct hosts contacted (connect, accept, datagram either way) and
+                          of the distinct remote ports this device chose (connect, sendto)
+    peers_new             hosts never contacted since boot
+A non-blocking connect that fails shows this only at the first read, write or close: it is counted then.
+
+Distinct means by a hash into a fixed bitmap: of n hosts (or ports) in a window about 512 * (1 - exp(-n / 512)) are
+counted, 30 as 29; a new host passes for a known one with a chance of n / 4096 after n known hosts.
+
+Not seen: sockets made before install() or by C code, ARP, ICMP, retransmissions, packets to closed ports; a failed
+non-blocking connect whose socket is dropped unclosed. On CPython also not: blocking TLS (OpenSSL reads the descriptor
+itself) and modules that did `from socket import socket` earlier; threads may lose a count.
+"""
+
+import sys
+
+try:
+    from micropython import const
+except ImportError:  # CPython
+
+    def const(value):
+        return value
+
+
+# Places in `counters`; counted_socket.py has those of the others.
+_LOOKUPS = const(10)
+_PEERS = const(11)
+_PORTS = const(12)
+_PEERS_NEW = const(13)
+
+_MASK = const(0x3FFFFFFF)
+_WINDOW_MASK = const(511)
+_KNOWN_MASK = const(4095)
+
+
+class Sockets:
+    """The counters. One instance counts for the whole process: install() returns it."""
+
+    name = "sockets"
+    bits = 30  # the largest small int of a 31-bit board is 2^30 - 1
+    counters = (
+        "bytes_out", "bytes_in", "sends", "receives", "connects", "connects_refused", "connects_failed", "accepts",
+        "datagrams_out", "datagrams_in", "lookups", "peers", "ports", "peers_new",
+    )  # fmt: skip
+
+    def __init__(self):
+        self.totals = [0] * len(self.counters)
+        self._hosts = bytearray(_WINDOW_MASK + 1 >> 3)
+        self._ports = bytearray(_WINDOW_MASK + 1 >> 3)
+        self._known = bytearray(_KNOWN_MASK + 1 >> 3)
+        self._touched = False
+
+    def read(self, values):
+        """Copy the cumulative counters and begin a window: its hosts and ports are distinct afresh."""
+        totals = self.totals
+        for i in range(len(totals)):
+            values[i] = totals[i]
+        if self._touched:
+            self._touched = False
+            hosts = self._hosts
+            ports = self._ports
+            for i in range(len(hosts)):
+                hosts[i] = ports[i] = 0
+
+    def lookup(self, host):
+        """Count `host` if it is a name; returns its hash."""
+        h = host_hash(host)
+        if h < 0:
+            add(self.totals, _LOOKUPS)
+            return ~h
+        return h
+
+    def contact(self, address, chosen):
+        """Note the host of `address`, and its port if this device chose it.
+
+        address: (host, port, ...), or a sockaddr as the Unix port has it.
+        """
+        if isinstance(address, tuple):
+            h = self.lookup(address[0])
+            port = address[1]
+        elif isinstance(address, str) or len(address) not in (16, 28):
+            return  # a path: AF_UNIX
+        else:
+            h = 0
+            start, end = (4, 8) if len(address) == 16 else (8, 24)  # sockaddr_in, sockaddr_in6
+            for i in range(start, end):
+                h = h * 1597 + address[i] & 0x3FFFF
+            port = address[2] << 8 | address[3]
+        self._touched = True
+        if add_bit(self._hosts, h & _WINDOW_MASK):
+            add(self.totals, _PEERS)
+        if add_bit(self._known, h & _KNOWN_MASK):
+            add(self.totals, _PEERS_NEW)
+        if chosen and add_bit(self._ports, (port ^ port >> 9) & _WINDOW_MASK):
+            add(self.totals, _PORTS)
+
+
+def add(totals, i):
+    totals[i] = totals[i] + 1 & _MASK
+
+
+def add_bit(bitmap, i):
+    """Set bit i; says whether it was clear."""
+    bit = 1 << (i & 7)
+    if bitmap[i >> 3] & bit:
+        return False
+    bitmap[i >> 3] |= bit
+    return True
+
+
+def host_hash(host):
+    """18-bit hash of a host's text, for a dotted address equal to that of its four bytes; negative (~) for a name."""
+    h = 0
+    octet = 0
+    name = False
+    for c in str(host, "utf-8") if isinstance(host, bytes) else host:
+        c = ord(c)
+        if 48 <= c <= 57:
+            octet = octet * 10 + c - 48 & 0x3FF
+        elif c == 46:
+            h = h * 1597 + octet & 0x3FFFF
+            octet = 0
+        else:
+            h = h * 1597 + c & 0x3FFFF
+            name = True
+    h = h * 1597 + octet & 0x3FFFF
+    return ~h if name and ":" not in host else h
+
+
+def install():
+    """Count every socket made from now on; returns the one Sockets. Calling it again changes nothing."""
+    from . import counted_socket
+
+    if counted_socket.source is None:
+        counted_socket.source = Sockets()
+        counted_socket.stand_in()
+    return counted_socket.source

@@ -1,0 +1,30 @@
+"""Runs the test_* functions of the modules named: the same files under CPython, Unix MicroPython and the boards."""
+
+import sys
+
+
+def main(names):
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    for name in names:
+        module = __import__(name)
+        for test in sorted(dir(module)):
+            if not test.startswith("test_"):
+                continue
+            try:
+                reason = getattr(module, test)()  # a test that cannot run here returns why
+                verdict = "skipped" if reason else "passed"
+                print(verdict, name + "." + test, reason or "")
+            except Exception as error:
+                verdict = "failed"
+                print("failed", name + "." + test)
+                if hasattr(sys, "print_exception"):
+                    sys.print_exception(error)
+                else:
+                    raise
+            counts[verdict] += 1
+    print("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % counts)
+    return counts["failed"]
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(sys.argv[1:]) else 0)

@@ -1,0 +1,69 @@
+"""Four implementations, equal integers: NumPy reference, CPython, Unix MicroPython with plain and with viper."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_detector import COUNTERS, extreme_windows, random_detector
+
+from boards.micropython import find_or_build
+from export import reference
+from export.blob import pack, unpack
+
+ROOT = Path(__file__).parents[2]
+WINDOWS = 10_000
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    """A random model, 10,000 windows with extremes among them, and the reference's lines for them."""
+    folder = tmp_path_factory.mktemp("parity")
+    detector = random_detector(3)
+    (folder / "model").write_bytes(pack(detector))
+    deltas = extreme_windows(5, WINDOWS)
+    trace = reference.run(detector, deltas)
+    # About half of the windows must be hot for a wrong comparison to show.
+    detector.threshold_ae = int(np.median(trace.ae))
+    detector.threshold_svm = int(np.percentile(trace.svm, 80))
+    (folder / "model").write_bytes(pack(detector))
+    trace = reference.run(detector, deltas)
+    np.savetxt(folder / "windows.csv", deltas, "%d", ",", header=",".join(COUNTERS), comments="")
+    lines = [
+        f"{x.tobytes().hex()} {ae} {svm} {int(hot)} {event}"
+        for x, ae, svm, hot, event in zip(trace.x, trace.ae, trace.svm, trace.hot, trace.event, strict=True)
+    ]
+    assert 0.2 < trace.hot.mean() < 0.9 and (trace.event == 1).sum() > 10 and (trace.event == -1).sum() > 10
+    return folder, lines
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "kernel"),
+    [("cpython", "plain"), ("cpython", "array"), ("micropython", "plain"), ("micropython", "viper")],
+)
+def test_every_implementation_gives_the_reference_s_integers(case, interpreter, kernel):
+    folder, expected = case
+    command = sys.executable if interpreter == "cpython" else find_or_build()
+    path = os.pathsep.join([str(ROOT / "firmware"), ".frozen"])
+    done = subprocess.run(
+        [command, ROOT / "tests/device/parity.py", kernel, folder / "model", folder / "windows.csv"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MICROPYPATH": path, "PYTHONPATH": path},
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout[-500:]
+    got = done.stdout.split("\n")[:-1]
+    differing = [i for i, (a, b) in enumerate(zip(got, expected, strict=True)) if a != b]
+    assert not differing, f"{len(differing)} windows differ, the first at {differing[0]}"
+
+
+def test_model_file_holds_the_detector_exactly():
+    detector = random_detector(8, hidden=(5, 3, 6), knots=(63,))  # rows that fill no block of four
+    again = unpack(pack(detector))
+    assert pack(again) == pack(detector)
+    assert all((a.weights == b.weights).all() for a, b in zip(detector.layers, again.layers, strict=True))
+    assert (again.shifts == detector.shifts).all() and again.counters == detector.counters

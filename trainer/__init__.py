@@ -1,0 +1,1 @@
+"""Reads windows, fits, calibrates, evaluates; and the command line."""

@@ -1,0 +1,49 @@
+"""The autoencoder: Keras, fitted on quantised benign features."""
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.quantise import INPUT_BITS, Floats
+
+ROWS_MAX = 50_000  # fitted on at most so many windows, spread evenly in time: more changes nothing but the time it takes
+STEPS = 12_000  # about so many batches in all
+BATCH = 64
+
+
+def fit(
+    q: NDArray[np.int8], hidden: tuple[int, ...], seed: int, progress: Callable[[int, int], None] = lambda done, total: None
+) -> list[tuple[Floats, Floats]]:
+    """Weights (out, in) and biases (out,) float32 of each dense layer; ReLU hidden layers, linear output.
+
+    q: int8 (n, features). The same input and seed give the same weights, in any process on the same kind of machine.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums depend on the number of cores
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    if len(q) > ROWS_MAX:
+        q = q[np.linspace(0, len(q) - 1, ROWS_MAX).astype(np.int64)]
+    x = q.astype(np.float32) / (1 << INPUT_BITS)
+    width = x.shape[1]
+    model = keras.Sequential([keras.Input((width,))])
+    for size in hidden:
+        model.add(keras.layers.Dense(size, activation="relu"))
+    model.add(keras.layers.Dense(width))
+    epochs = max(8, min(300, STEPS * BATCH // len(x)))
+    batches = -(-len(x) // BATCH)
+    decay = keras.optimizers.schedules.CosineDecay(4e-3, epochs * batches, alpha=0.02)
+    model.compile(optimizer=keras.optimizers.Adam(decay), loss="mse", jit_compile=False)
+
+    class Report(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+            progress(epoch + 1, epochs)
+
+    model.fit(x, x, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[Report()])
+    return [(layer.kernel.numpy().T.copy(), layer.bias.numpy()) for layer in model.layers]

@@ -1,0 +1,115 @@
+"""The command line. Each command has `--json`; an error is one sentence and exit code 2."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .errors import BadInput
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+
+
+@app.callback()
+def about() -> None:
+    """inlier: a device notices, by itself, that its own traffic has stopped looking like its own traffic."""
+
+
+def milliseconds(text: str) -> int:
+    """'250ms', '10s' or '1m' in milliseconds."""
+    for unit, factor in (("ms", 1), ("s", 1000), ("m", 60_000)):
+        number = text.removesuffix(unit)
+        if number != text and number.isdigit() and 10 <= int(number) * factor <= 3_600_000:
+            return int(number) * factor
+    raise BadInput(f"--window {text}: give a length from 10ms to 60m, such as 250ms, 10s or 1m")
+
+
+def layer_sizes(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.isdigit() and 0 < int(part) <= 256 for part in parts):
+        raise BadInput(f"--hidden {text}: give sizes from 1 to 256, such as 16,4,16")
+    return tuple(int(part) for part in parts)
+
+
+@app.command()
+def train(
+    recording: Annotated[Path, typer.Argument(help="Benign windows, CSV or Parquet; columns are the source's counters.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")] = Path("model.inlier"),
+    source: Annotated[str, typer.Option(help="Source that counted them.")] = "sockets",
+    window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
+    false_alarms: Annotated[str, typer.Option(help="False alarms accepted.")] = "1/week",
+    hidden: Annotated[str, typer.Option(help="Hidden layers of the autoencoder.")] = "16,4,16",
+    seed: int = 1,
+    allow_constant: Annotated[
+        list[str] | None, typer.Option(help="A counter that may stay constant, or 'all'; may be repeated.")
+    ] = None,
+    module: Annotated[Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")] = None,
+    golden: Annotated[Path | None, typer.Option(help="Also write golden vectors (JSON).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fit both detectors on benign windows, calibrate them and write the model."""
+    from . import windows
+    from .files import write_atomic
+    from .progress import bars
+    from .sources import counters_of
+    from .train import Settings
+    from .train import train as fit
+
+    counters = counters_of(source)
+    constant = set(counters) if allow_constant and "all" in allow_constant else set(allow_constant or ())
+    settings = Settings(
+        source=source,
+        counters=counters,
+        window_ms=milliseconds(window),
+        hidden=layer_sizes(hidden),
+        false_alarms=false_alarms,
+        seed=seed,
+        allow_constant=constant,
+    )
+    with bars(quiet=as_json) as progress:
+        result = fit(windows.read_windows(recording, counters), settings, str(recording), progress)
+        summary = result.summary()
+        test = result.deltas[result.test_slice]
+        extra: list[tuple[Path, bytes]] = []
+        if module:
+            from export.blob import python_module
+
+            extra.append((module, python_module(result.blob).encode()))
+        if golden:
+            from export.golden import dump
+
+            extra.append((golden, dump(result.detector, test)))
+    for path, content in [*extra, (out, result.blob)]:
+        write_atomic(path, content)
+    if as_json:
+        print(json.dumps({"model": str(out), **summary}))
+        return
+    print(f"{out}: {len(result.blob)} bytes, {summary['features']} features, knots {summary['knots']}")
+    print(
+        f"thresholds: autoencoder {summary['threshold_ae']}, SVM {summary['threshold_svm']} "
+        f"for at most {false_alarms} false alarms; on {summary['test_windows']} unseen benign windows: "
+        f"{summary['test_hot_windows']} over threshold, {summary['test_alarms']} alarms"
+    )
+
+
+def main() -> None:
+    try:
+        app()
+    except BadInput as error:
+        print(f"inlier: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("inlier: interrupted; nothing was replaced", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        print(f"inlier: {error.strerror or error}:{where}; check the path and the space left", file=sys.stderr)
+        sys.exit(2)
