@@ -48,7 +48,7 @@ class socket(Stream):
     Frames stay below 11 words: beyond, MicroPython takes them from the heap.
     """
 
-        def _prepare(self, family, kind):
+    def _prepare(self, family, kind):
         self._family = family
         local = family == getattr(_native, "AF_UNIX", None)  # not traffic; CPython's asyncio wakes itself with one
         self._source = source
@@ -59,11 +59,15 @@ class socket(Stream):
         self._pending = False  # a connect whose end is not known yet
 
     def _sent(self, n):
+        if not n and self._out == _SENDS:
+            return
         totals = self._totals
         totals[_BYTES_OUT] = totals[_BYTES_OUT] + n & _MASK
         totals[self._out] = totals[self._out] + 1 & _MASK
 
     def _received(self, n):
+        if not n and self._in == _RECEIVES:
+            return  # end of a stream
         totals = self._totals
         totals[_BYTES_IN] = totals[_BYTES_IN] + n & _MASK
         totals[self._in] = totals[self._in] + 1 & _MASK
@@ -71,8 +75,6 @@ class socket(Stream):
     def _received_from(self, n, address):
         if self._in == _DATAGRAMS_IN:
             self._source.contact(address, False)
-        elif not n:
-            return  # end of a stream
         self._received(n)
 
     # How a connect ends.
@@ -165,8 +167,7 @@ class socket(Stream):
             data = self._first(self._s.recv, n)
         else:
             data = self._s.recv(n, flags) if flags else self._s.recv(n)
-        if data or self._in == _DATAGRAMS_IN:
-            self._received(len(data))
+        self._received(len(data))
         return data
 
     def recvfrom(self, n, flags=0):

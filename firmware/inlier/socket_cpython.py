@@ -36,9 +36,11 @@ class Stream(socket.socket):
         return value
 
     def recv_into(self, buffer, nbytes=0, flags=0):
-        n = super().recv_into(buffer, nbytes, flags)
-        if n:
-            self._received(n)
+        def call(flags):
+            return self._s.recv_into(buffer, nbytes, flags)
+
+        n = self._first(call, flags) if self._pending else call(flags)
+        self._received(n)
         return n
 
     def recvfrom_into(self, buffer, nbytes=0, flags=0):
@@ -52,7 +54,10 @@ class Stream(socket.socket):
         return result
 
     def sendmsg(self, buffers, ancdata=(), flags=0, address=None):
-        n = super().sendmsg(buffers, ancdata, flags, address)
+        def call(flags):
+            return self._s.sendmsg(buffers, ancdata, flags, address)
+
+        n = self._first(call, flags) if self._pending else call(flags)
         if address is not None:
             self._source.contact(address, True)
         self._sent(n)

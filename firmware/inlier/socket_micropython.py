@@ -50,13 +50,13 @@ class Stream(io.IOBase):
         if part:
             data = memoryview(data)[: part[0]] if len(part) == 1 else memoryview(data)[part[0] :][: part[1]]
         n = self._first(self._s.write, data) if self._pending else self._s.write(data)
-        if n:
+        if n is not None:
             self._sent(n)
         return n
 
     def read(self, n=-1):
         data = self._first(self._s.read, n) if self._pending else self._s.read(n)
-        if data:
+        if data is not None:
             self._received(len(data))
         return data
 
@@ -64,13 +64,13 @@ class Stream(io.IOBase):
         if n >= 0:
             buffer = memoryview(buffer)[:n]
         n = self._first(self._s.readinto, buffer) if self._pending else self._s.readinto(buffer)
-        if n:
+        if n is not None:
             self._received(n)
         return n
 
     def readline(self, n=-1):
         data = self._first(self._s.readline, n) if self._pending else self._s.readline(n)
-        if data:
+        if data is not None:
             self._received(len(data))
         return data
 

@@ -26,8 +26,6 @@ non-blocking connect whose socket is dropped unclosed. On CPython also not: bloc
 itself) and modules that did `from socket import socket` earlier; threads may lose a count.
 """
 
-import sys
-
 try:
     from micropython import const
 except ImportError:  # CPython
