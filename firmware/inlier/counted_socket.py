@@ -39,6 +39,8 @@ _UNDECIDED = (errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN, errno.ENOTCONN)
 _CONNECTED = (106, 127, 56)
 _REFUSED = (errno.ECONNREFUSED, errno.ECONNRESET)  # lwIP calls a reset in answer to a SYN ECONNRESET
 
+_getaddrinfo = _native.getaddrinfo
+
 source = None  # the Sockets that counts, from install() on
 
 
@@ -179,7 +181,7 @@ class socket(Stream):
 def getaddrinfo(host, *args, **kwargs):
     if host:
         source.lookup(host)
-    return _native.getaddrinfo(host, *args, **kwargs)
+    return _getaddrinfo(host, *args, **kwargs)
 
 
 def stand_in():
