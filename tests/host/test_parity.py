@@ -67,3 +67,11 @@ def test_model_file_holds_the_detector_exactly():
     assert pack(again) == pack(detector)
     assert all((a.weights == b.weights).all() for a, b in zip(detector.layers, again.layers, strict=True))
     assert (again.shifts == detector.shifts).all() and again.counters == detector.counters
+
+
+def test_golden_files_are_what_the_reference_gives():
+    sys.path.insert(0, str(ROOT / "tests/golden"))
+    from make import contents
+
+    for name, content in contents().items():
+        assert (ROOT / "tests/golden" / name).read_bytes() == content, f"{name}: run tests/golden/make.py and say why"

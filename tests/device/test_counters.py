@@ -1,0 +1,47 @@
+"""Wrap, reset and missed ticks become deltas here and nowhere else."""
+
+from inlier.counters import DELTA_MAX, Windows, delta
+
+HALF = 1 << 29  # of a counter that wraps at 2^30
+
+
+class Steps:
+    """A source that shows each reading of a list in turn."""
+
+    counters = ("a", "b")
+    bits = 30
+
+    def __init__(self, *readings):
+        self._readings = iter(readings)
+
+    def read(self, values):
+        reading = next(self._readings)
+        for i in range(len(values)):
+            values[i] = reading[i]
+
+
+def test_delta():
+    for now, last, expected, why in (
+        (7, 7, 0, "nothing happened"),
+        (12, 7, 5, "counted on"),
+        (3, (1 << 30) - 2, 5, "wrapped: from the top quarter to the bottom quarter, 2 + 3"),
+        (3, HALF, 3, "reset: it did not come from the top quarter"),
+        (HALF, (1 << 30) - 2, HALF, "reset: it did not arrive in the bottom quarter"),
+        (0, 5, 0, "reset to zero"),
+        ((1 << 30) - 1, 0, DELTA_MAX, "the largest that fits"),
+    ):
+        assert delta(now, last, HALF) == expected, why
+    assert delta(1 << 40, 0, 1 << 63) == DELTA_MAX, "a 64-bit counter's jump saturates"
+    assert delta(5, (1 << 64) - 1, 1 << 63) == 6, "a 64-bit counter wraps"
+
+
+def test_take_reuses_its_array():
+    windows = Windows(Steps((10, 0), (15, 1), (15, 4)))
+    first = windows.take()
+    assert list(first) == [5, 1]
+    assert windows.take() is first and list(first) == [0, 3]
+
+
+def test_missed_ticks_give_the_mean_window_rounded_up():
+    windows = Windows(Steps((0, 0), (9, 1)))
+    assert list(windows.take(4)) == [3, 1], "9/4 and 1/4, rounded up: a single event stays visible"

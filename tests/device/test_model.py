@@ -1,0 +1,79 @@
+"""The loader refuses what it cannot run, in one sentence, and never reads outside the blob."""
+
+import golden
+from inlier.model import HEADER_BYTES, Model, ModelError
+
+try:
+    from binascii import crc32
+except ImportError:
+    from inlier.model import crc32
+
+
+def _refused(blob, *arguments):
+    try:
+        Model(blob, *arguments)
+    except ModelError as error:
+        return str(error)
+    return None
+
+
+def _sealed(blob):
+    """With a fitting checksum: what a careless tool, not a broken wire, would give."""
+    body = bytes(blob[:-4])
+    return body + (crc32(body) & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def test_golden_model_loads():
+    m = golden.model()
+    assert m.features == 42 and m.window_ms == 1000 and m.alarm == (2, 8, 4, 3, 5)
+    assert m.feature_name(0) == "c0" and m.feature_name(41) == "c13~16"
+
+
+def test_every_truncation_is_refused():
+    blob = golden.blob()
+    for n in range(0, len(blob), 7):
+        assert _refused(blob[:n]), n
+    assert "says" in _refused(blob + b"\0")
+
+
+def test_every_altered_bit_is_refused():
+    blob = bytearray(golden.blob())
+    for i in range(len(blob)):
+        blob[i] ^= 1 << (i & 7)
+        assert _refused(blob), i
+        blob[i] ^= 1 << (i & 7)
+    assert _refused(blob) is None
+
+
+def test_later_version_names_both():
+    blob = bytearray(golden.blob())
+    blob[4] = 9
+    message = _refused(blob)
+    assert "version 9" in message and "version 1" in message and "update" in message
+
+
+def test_other_source_names_both():
+    message = _refused(golden.blob(), "sockets")
+    assert "'replay'" in message and "'sockets'" in message
+
+
+def test_other_counters_are_named():
+    names = golden.model().counters()
+    assert "c13" in _refused(golden.blob(), "replay", names[:-1])
+    assert "order" in _refused(golden.blob(), "replay", (names[1], names[0]) + names[2:])
+    assert _refused(golden.blob(), "replay", names) is None
+
+
+def test_contradicting_header_is_refused_even_with_a_fitting_checksum():
+    # offset in the header, value: counters, scales, knots, layers, alarm k, n, m
+    for at, value in ((6, 15), (24, 4), (24, 0), (25, 9), (26, 0), (26, 250), (27, 0), (27, 9), (28, 30), (29, 0)):
+        blob = bytearray(golden.blob())
+        blob[at] = value
+        message = _refused(_sealed(blob))
+        assert message and "contradicts" in message, (at, value, message)
+
+
+def test_shift_or_time_scale_out_of_range_is_refused():
+    blob = bytearray(golden.blob())
+    blob[HEADER_BYTES] = 31
+    assert "time scale" in _refused(_sealed(blob))

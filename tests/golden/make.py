@@ -1,0 +1,27 @@
+"""Writes the golden model and vectors: `python tests/golden/make.py`. A changed file is a changed verdict on every device."""
+
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER.parent / "host"))
+
+import numpy as np
+from random_detector import extreme_windows, random_detector
+
+from export import golden, reference
+from export.blob import pack
+
+
+def contents() -> dict[str, bytes]:
+    detector = random_detector(11)
+    windows = extreme_windows(12, golden.ORDINARY)
+    trace = reference.run(detector, windows)
+    detector.threshold_ae = int(np.median(trace.ae))
+    detector.threshold_svm = int(np.percentile(trace.svm, 80))
+    return {"model.inlier": pack(detector), "vectors.json": golden.dump(detector, windows)}
+
+
+if __name__ == "__main__":
+    for name, content in contents().items():
+        (FOLDER / name).write_bytes(content)
