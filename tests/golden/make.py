@@ -1,4 +1,4 @@
-"""Writes the golden model and vectors: `python tests/golden/make.py`. A changed file is a changed verdict on every device."""
+"""Writes the golden model and vectors: `python tests/golden/make.py`. A changed file is a changed verdict everywhere."""
 
 import sys
 from pathlib import Path
