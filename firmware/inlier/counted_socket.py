@@ -173,9 +173,9 @@ class socket(Stream):
         return data
 
     def recvfrom(self, n, flags=0):
-        data, address = self._s.recvfrom(n, flags) if flags else self._s.recvfrom(n)
-        self._received_from(len(data), address)
-        return data, address
+        result = self._s.recvfrom(n, flags) if flags else self._s.recvfrom(n)
+        self._received_from(len(result[0]), result[1])
+        return result
 
 
 def getaddrinfo(host, *args, **kwargs):
