@@ -20,10 +20,15 @@ def extremes(counters: int) -> Ints:
     return np.asarray(rows, np.int64)
 
 
+def windows(benign: Ints) -> Ints:
+    """Ordinary windows, extremes, ordinary ones again: (n, counters), clamped as the runtime clamps deltas."""
+    deltas = np.concatenate([benign[:ORDINARY], extremes(benign.shape[1]), benign[:ORDINARY]])
+    return np.minimum(deltas, DELTA_MAX)
+
+
 def vectors(detector: Detector, benign: Ints) -> dict[str, object]:
     """windows: deltas, clamped as a window is; x: hex of the quantised bytes; ae, svm, event: ints, one a window."""
-    deltas = np.concatenate([benign[:ORDINARY], extremes(len(detector.counters)), benign[:ORDINARY]])
-    deltas = np.minimum(deltas, DELTA_MAX)
+    deltas = windows(benign)
     t = reference.run(detector, deltas)
     return {
         "windows": deltas.tolist(),

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,7 @@ def train(
     ] = None,
     module: Annotated[Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")] = None,
     golden: Annotated[Path | None, typer.Option(help="Also write golden vectors (JSON).")] = None,
+    tflite: Annotated[Path | None, typer.Option(help="Also write the autoencoder as int8 TFLite.")] = None,
     as_json: Json = False,
 ) -> None:
     """Fit both detectors on benign windows, calibrate them and write the model."""
@@ -84,6 +86,16 @@ def train(
             from export.golden import dump
 
             extra.append((golden, dump(result.detector, test)))
+        if tflite:
+            from export.golden import windows as golden_windows
+            from export.tflite import compare, to_tflite
+
+            progress("TFLite", 0, 1)
+            content = to_tflite(result.float_layers, result.x_fit)
+            deviation = compare(content, result.detector, golden_windows(test))
+            extra.append((tflite, content))
+            summary["tflite"] = {"bytes": len(content), **asdict(deviation)}
+            progress("TFLite", 1, 1)
     for path, content in [*extra, (out, result.blob)]:
         write_atomic(path, content)
     if as_json:
@@ -95,6 +107,12 @@ def train(
         f"for at most {false_alarms} false alarms; on {summary['test_windows']} unseen benign windows: "
         f"{summary['test_hot_windows']} over threshold, {summary['test_alarms']} alarms"
     )
+
+    if tflite:
+        print(
+            f"{tflite}: on {deviation.windows} golden windows its reconstruction is off ours by at most {deviation.largest} "
+            f"quanta, {deviation.mean} on average; alarm decisions that differ: {deviation.decisions_differing}"
+        )
 
 
 def main() -> None:

@@ -106,5 +106,6 @@ def train(deltas: Ints, settings: Settings, origin: str, progress: Progress = la
     # Either detector alone makes a window hot. The fit part is benign too: a threshold below its tail would be a short
     # calibration's luck.
     detector.threshold_ae = max(threshold.threshold(ae[part], rate / 2) for part in (fit, calibrate))
-    detector.threshold_svm = max(threshold.threshold(outlying[part], rate / 2) for part in (fit, calibrate))
+    tails = [threshold.threshold(outlying[part], rate / 2) for part in (fit, calibrate)]
+    detector.threshold_svm = max(*tails, svm.MARGIN * int(detector.svm_weights.max()))
     return Trained(detector, pack(detector), floats, deltas, x_fit, test, reference.run(detector, deltas[test]))
