@@ -180,7 +180,7 @@ class socket(Stream):
 
 def getaddrinfo(host, *args, **kwargs):
     if host:
-        source.lookup(host)
+        source.lookup(str(host, "utf-8") if isinstance(host, bytes) else host)
     return _getaddrinfo(host, *args, **kwargs)
 
 

@@ -62,6 +62,8 @@ class Sockets:
         self._known = bytearray(_KNOWN_MASK + 1 >> 3)
         self._touched = False
 
+    # Small functions: a frame beyond 11 words would come from MicroPython's heap.
+
     def read(self, values):
         """Copy the cumulative counters and begin a window: its hosts and ports are distinct afresh."""
         totals = self.totals
@@ -69,18 +71,13 @@ class Sockets:
             values[i] = totals[i]
         if self._touched:
             self._touched = False
-            hosts = self._hosts
-            ports = self._ports
-            for i in range(len(hosts)):
-                hosts[i] = ports[i] = 0
+            clear(self._hosts)
+            clear(self._ports)
 
     def lookup(self, host):
-        """Count `host` if it is a name; returns its hash."""
-        h = host_hash(host)
-        if h < 0:
+        """Count `host` if it is a name."""
+        if is_name(host):
             add(self.totals, _LOOKUPS)
-            return ~h
-        return h
 
     def contact(self, address, chosen):
         """Note the host of `address`, and its port if this device chose it.
@@ -88,22 +85,22 @@ class Sockets:
         address: (host, port, ...), or a sockaddr as the Unix port has it.
         """
         if isinstance(address, tuple):
-            h = self.lookup(address[0])
-            port = address[1]
-        elif isinstance(address, str) or len(address) not in (16, 28):
-            return  # a path: AF_UNIX
-        else:
-            h = 0
-            start, end = (4, 8) if len(address) == 16 else (8, 24)  # sockaddr_in, sockaddr_in6
-            for i in range(start, end):
-                h = h * 1597 + address[i] & 0x3FFFF
-            port = address[2] << 8 | address[3]
+            self.lookup(address[0])
+            self._note(host_hash(address[0]), address[1] if chosen else -1)
+        elif isinstance(address, str):
+            pass  # AF_UNIX is no traffic
+        elif len(address) == 16:  # sockaddr_in: family, port, address
+            self._note(bytes_hash(address, 4, 8), address[2] << 8 | address[3] if chosen else -1)
+        elif len(address) == 28:  # sockaddr_in6: family, port, flow, address, scope
+            self._note(bytes_hash(address, 8, 24), address[2] << 8 | address[3] if chosen else -1)
+
+    def _note(self, host, port):
         self._touched = True
-        if add_bit(self._hosts, h & _WINDOW_MASK):
+        if add_bit(self._hosts, host & _WINDOW_MASK):
             add(self.totals, _PEERS)
-        if add_bit(self._known, h & _KNOWN_MASK):
+        if add_bit(self._known, host & _KNOWN_MASK):
             add(self.totals, _PEERS_NEW)
-        if chosen and add_bit(self._ports, (port ^ port >> 9) & _WINDOW_MASK):
+        if port >= 0 and add_bit(self._ports, (port ^ port >> 9) & _WINDOW_MASK):
             add(self.totals, _PORTS)
 
 
@@ -113,20 +110,31 @@ def add(totals, i):
 
 def add_bit(bitmap, i):
     """Set bit i; says whether it was clear."""
-    bit = 1 << (i & 7)
-    if bitmap[i >> 3] & bit:
+    if bitmap[i >> 3] & 1 << (i & 7):
         return False
-    bitmap[i >> 3] |= bit
+    bitmap[i >> 3] |= 1 << (i & 7)
     return True
 
 
+def clear(bitmap):
+    for i in range(len(bitmap)):
+        bitmap[i] = 0
+
+
+def is_name(host):
+    """Whether a host's text is a name: neither dotted digits nor IPv6."""
+    for i in range(len(host)):
+        if host[i] not in "0123456789.":
+            return ":" not in host
+    return False
+
+
 def host_hash(host):
-    """18-bit hash of a host's text, for a dotted address equal to that of its four bytes; negative (~) for a name."""
+    """18-bit hash of a host's text; for a dotted address that of its four bytes."""
     h = 0
     octet = 0
-    name = False
-    for c in str(host, "utf-8") if isinstance(host, bytes) else host:
-        c = ord(c)
+    for i in range(len(host)):
+        c = ord(host[i])
         if 48 <= c <= 57:
             octet = octet * 10 + c - 48 & 0x3FF
         elif c == 46:
@@ -134,9 +142,14 @@ def host_hash(host):
             octet = 0
         else:
             h = h * 1597 + c & 0x3FFFF
-            name = True
-    h = h * 1597 + octet & 0x3FFFF
-    return ~h if name and ":" not in host else h
+    return h * 1597 + octet & 0x3FFFF
+
+
+def bytes_hash(data, start, end):
+    h = 0
+    for i in range(start, end):
+        h = h * 1597 + data[i] & 0x3FFFF
+    return h
 
 
 def install():
