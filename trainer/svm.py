@@ -15,6 +15,7 @@ from export.reference import hinge_map
 ROWS_MAX = 50_000
 # A recording's extremes are not its device's: one feature may go a quarter of the benign half range beyond an open hinge.
 MARGIN = 16
+OPEN_MIN = 20
 CANDIDATES: tuple[tuple[int, ...], ...] = ((63,), (0, 63), (31, 63), (0, 31, 63))
 
 
@@ -37,7 +38,8 @@ def choose_knots(q_fit: NDArray[np.int8], q_check: NDArray[np.int8], seed: int) 
 
     At a threshold that all of q_check stays under, the share of made-up outliers that are rejected: benign windows
     in which one feature to a quarter of them took a value drawn from the whole int8 range. What is left is the volume
-    of the accepted region around the benign windows. A tie goes to fewer knots.
+    of the accepted region around the benign windows. A tie goes to fewer knots. Knots that fewer than OPEN_MIN windows of
+    q_check reach are passed over: from scores that are nearly all zero no threshold can be told.
     """
     rng = np.random.default_rng(seed)
     base = q_fit[rng.integers(0, len(q_fit), 4000)]
@@ -47,8 +49,10 @@ def choose_knots(q_fit: NDArray[np.int8], q_check: NDArray[np.int8], seed: int) 
     rejected = []
     for knots in CANDIDATES:
         weights = fit(q_fit, knots, seed).reshape(-1)
-        limit = max((_hinges(q_check, knots) @ weights).max(), MARGIN * weights.max())
-        rejected.append(float((_hinges(made_up, knots) @ weights > limit).mean()))
+        scores = _hinges(q_check, knots) @ weights
+        limit = max(scores.max(), MARGIN * weights.max())
+        calibrated = (scores > 0).sum() >= min(OPEN_MIN, len(scores))
+        rejected.append(calibrated and float((_hinges(made_up, knots) @ weights > limit).mean()))
     return CANDIDATES[int(np.argmax(np.round(rejected, 3)))]
 
 

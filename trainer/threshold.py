@@ -12,6 +12,8 @@ from .errors import BadInput
 PERIOD_MS = {"hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
 TAIL = 0.1  # the part of the scores that counts as tail
 SHRINK = 50  # exceedances at which the fitted shape weighs as much as the exponential's, 0
+CONFIDENCE = 0.95
+EXCEEDANCES_MIN = 5
 SHAPE_MAX = 0.5  # beyond it the variance is infinite and a fit says nothing
 
 
@@ -29,21 +31,24 @@ def rate_per_window(false_alarms: str, window_ms: int, k: int, n: int) -> float:
 
 
 def threshold(scores: Ints, rate: float) -> int:
-    """The score that benign windows exceed with probability `rate`; never below the greatest in `scores`.
+    """The score that benign windows exceed with probability of at most `rate`; never below the greatest in `scores`.
 
     Peaks over threshold: the exceedances over the 90 % quantile follow a generalised Pareto distribution (Pickands, 1975),
-    fitted by maximum likelihood, its shape drawn towards 0 where there are few, and extrapolated to `rate`.
+    fitted by maximum likelihood, its shape drawn towards 0 where there are few, and extrapolated to `rate`. A short
+    calibration may have been a lucky one: of the exceedances' mean (gamma) and share (Clopper and Pearson, 1934) the
+    upper 95 % bounds are used.
     """
-    from scipy.stats import genpareto
+    from scipy.stats import beta, chi2, genpareto
 
     top = int(scores.max())
     start = float(np.quantile(scores, 1 - TAIL))
     excess = scores[scores > start] - start
-    share = len(excess) / len(scores)
-    if len(excess) < 5 or rate >= share:
+    m = len(excess)
+    if m < EXCEEDANCES_MIN or rate >= m / len(scores):
         return top
+    share = float(beta.ppf(CONFIDENCE, m + 1, len(scores) - m))
     shape, _, _ = genpareto.fit(excess, floc=0)
-    shape = min(max(float(shape), 0.0), SHAPE_MAX) * len(excess) / (len(excess) + SHRINK)
-    scale = float(excess.mean()) * (1 - shape)
+    shape = min(max(float(shape), 0.0), SHAPE_MAX) * m / (m + SHRINK)
+    scale = float(excess.mean()) * (1 - shape) * 2 * m / float(chi2.ppf(1 - CONFIDENCE, 2 * m))
     beyond = float(genpareto.isf(rate / share, shape, scale=scale))
     return max(top, math.ceil(start + beyond))
