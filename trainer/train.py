@@ -69,9 +69,9 @@ def train(deltas: Ints, settings: Settings, origin: str, progress: Progress = la
     scales = settings.scales
 
     shifts = quantise.counter_shifts(deltas[fit])
-    settling = 4 << max(scales)  # from a zero state, the slowest mean has reached 98 %
-    first = reference.log_features(deltas[fit], shifts, scales)
-    offset, multiplier = quantise.feature_ranges(first[min(settling, len(first) // 4) :])
+    # From a zero state, the slowest mean has reached 98 % then; a boot is not the steady state, and never alarms either.
+    fit = slice(min(4 << max(scales), fit.stop // 4), fit.stop)
+    offset, multiplier = quantise.feature_ranges(reference.log_features(deltas[: fit.stop], shifts, scales)[fit])
     f = reference.log_features(
         deltas,
         shifts,

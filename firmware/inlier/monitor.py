@@ -7,42 +7,10 @@ asyncio.create_task(monitor.watch("doorbell.inlier", source, on_alarm=print))
 
 import asyncio
 import os
-import time
 
 from .model import load
 from .pipeline import Pipeline
-
-try:
-    from asyncio import sleep_ms
-    from time import ticks_add, ticks_diff, ticks_ms
-except ImportError:  # CPython
-
-    def sleep_ms(ms):
-        return asyncio.sleep(ms / 1000)
-
-    def ticks_ms():
-        return time.monotonic_ns() // 1000000
-
-    def ticks_add(a, b):
-        return a + b
-
-    def ticks_diff(a, b):
-        return a - b
-
-
-class Ticker:
-    """Ends of windows on a fixed grid. `await tick()` returns the window lengths that passed: over 1 if some were missed."""
-
-    def __init__(self, window_ms):
-        self._window_ms = window_ms
-        self._last = ticks_ms()
-
-    async def tick(self):
-        window_ms = self._window_ms
-        await sleep_ms(max(0, window_ms - ticks_diff(ticks_ms(), self._last)))
-        elapsed = max(1, ticks_diff(ticks_ms(), self._last) // window_ms)
-        self._last = ticks_add(self._last, elapsed * window_ms)
-        return elapsed
+from .ticker import Ticker
 
 
 class Latch:
