@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+
 from inlier.model import BIAS_MAX, HEADER, HEADER_BYTES, MAGIC, VERSION, Model
 
 from .reference import Detector, Layer

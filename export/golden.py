@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+
 from inlier.counters import DELTA_MAX
 
 from . import reference

@@ -3,9 +3,10 @@
 import math
 
 import numpy as np
-from inlier.features import LOG_MAX, UNIT_BITS
-from inlier.model import BIAS_MAX, FEATURES_MAX, SHIFT_MAX
 from numpy.typing import NDArray
+
+from inlier.features import LOG_MAX, UNIT_BITS
+from inlier.model import BIAS_MAX, FEATURES_MAX
 
 from .reference import Bytes, Ints, Layer, dense
 
@@ -14,6 +15,7 @@ Floats = NDArray[np.float32]
 BENIGN_HALF = 63  # the benign range fills [-63, 63]: what lies outside stays visible
 INPUT_BITS = 6  # a quantised feature q stands for q / 2^6: the benign range is about [-1, 1]
 HALF_RANGE_MIN = 8  # half an octave: a feature that hardly moves must not turn its noise into outliers
+SHIFT_LIMIT = 19  # of requantisation: an output's zero point, 128 << shift, leaves its bias room below BIAS_MAX
 LEVEL_BITS = 22  # the benign maximum stays below 2^22 of the 2^26 levels: 16 times more is still told apart
 
 
@@ -54,7 +56,7 @@ def layers(floats: list[tuple[Floats, Floats]], x: Bytes) -> list[Layer]:
         weight_bits = np.array([_bits_below(127, float(np.abs(row).max())) for row in w])
         if not last:
             out_bits = min(_bits_below(127, float(target.max())), int(weight_bits.min()) + in_bits)
-        weight_bits = np.minimum(weight_bits, SHIFT_MAX - 6 + out_bits - in_bits)
+        weight_bits = np.minimum(weight_bits, SHIFT_LIMIT + out_bits - in_bits)
         shift = weight_bits + in_bits - out_bits
         if shift.min() < 0:
             raise ValueError("output layer's weights are too large to requantise by a shift; train again")

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
+
 from inlier.alarm import Alarm
 from inlier.counters import DELTA_MAX
 from inlier.features import LEVEL_MAX, UNIT_BITS, mean_of_log
-from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -115,17 +116,25 @@ def hinge_map(x: Bytes, knots: tuple[int, ...]) -> NDArray[np.int16]:
     return np.concatenate([np.maximum(0, q - t), np.maximum(0, -q - t)], axis=2)
 
 
-def score(x: Bytes, layers: list[Layer], knots: tuple[int, ...], svm_weights: NDArray[np.int8]) -> tuple[Ints, Ints]:
-    """Both scores (n,) int64 of quantised features x (n, features) uint8, in bounded memory."""
-    ae = np.empty(len(x), np.int64)
-    svm = np.empty(len(x), np.int64)
-    w = svm_weights.reshape(-1).astype(np.float64)
+def autoencoder_score(x: Bytes, layers: list[Layer]) -> Ints:
+    """Squared reconstruction error (n,) of quantised features x (n, features) uint8, in bounded memory."""
+    out = np.empty(len(x), np.int64)
     for start in range(0, len(x), 4096):
         part = slice(start, start + 4096)
         error = x[part].astype(np.int64) - reconstruct(x[part], layers)
-        ae[part] = (error * error).sum(axis=1)
-        svm[part] = (hinge_map(x[part], knots).reshape(len(error), -1).astype(np.float64) @ w).astype(np.int64)
-    return ae, svm
+        out[part] = (error * error).sum(axis=1)
+    return out
+
+
+def svm_score(x: Bytes, knots: tuple[int, ...], weights: NDArray[np.int8]) -> Ints:
+    """Weighted sum of the hinges (n,) of x (n, features) uint8; weights: int8 (features, 2 * knots)."""
+    out = np.empty(len(x), np.int64)
+    w = weights.reshape(-1).astype(np.float64)
+    for start in range(0, len(x), 4096):
+        part = slice(start, start + 4096)
+        h = hinge_map(x[part], knots)
+        out[part] = (h.reshape(len(h), -1).astype(np.float64) @ w).astype(np.int64)
+    return out
 
 
 @dataclass
@@ -144,7 +153,8 @@ def run(detector: Detector, deltas: Ints, progress: Progress | None = None) -> T
     state = start_state(detector.offset, detector.scales)
     f = log_features(deltas, detector.shifts, detector.scales, state, progress)
     x = quantise(f, detector.offset, detector.multiplier)
-    ae, svm = score(x, detector.layers, detector.knots, detector.svm_weights)
+    ae = autoencoder_score(x, detector.layers)
+    svm = svm_score(x, detector.knots, detector.svm_weights)
     hot = (ae > detector.threshold_ae) | (svm > detector.threshold_svm)
     return Trace(x, ae, svm, hot, alarm_events(hot, detector.alarm))
 

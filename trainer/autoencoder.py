@@ -4,21 +4,24 @@ import os
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from export.quantise import INPUT_BITS, Floats
+from export.reference import Bytes
 
 ROWS_MAX = 50_000  # fitted on at most so many windows, spread evenly in time: more changes nothing but the time it takes
-STEPS = 12_000  # about so many batches in all
+STEPS = 4000  # so many batches at least,
+EPOCHS_MIN = 8  # and each window so often
 BATCH = 64
+REPORTS = 20  # an epoch costs Keras as much as a hundred small batches: have few, over repeated windows
 
 
 def fit(
-    q: NDArray[np.int8], hidden: tuple[int, ...], seed: int, progress: Callable[[int, int], None] = lambda done, total: None
+    x_quantised: Bytes, hidden: tuple[int, ...], seed: int, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> list[tuple[Floats, Floats]]:
     """Weights (out, in) and biases (out,) float32 of each dense layer; ReLU hidden layers, linear output.
 
-    q: int8 (n, features). The same input and seed give the same weights, in any process on the same kind of machine.
+    x_quantised: uint8 (n, features), q + 128. The same input and seed give the same weights, in any process on the same
+    kind of machine.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums depend on the number of cores
@@ -28,18 +31,23 @@ def fit(
 
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    if len(q) > ROWS_MAX:
-        q = q[np.linspace(0, len(q) - 1, ROWS_MAX).astype(np.int64)]
-    x = q.astype(np.float32) / (1 << INPUT_BITS)
+    rows = x_quantised
+    if len(rows) > ROWS_MAX:
+        rows = rows[np.linspace(0, len(rows) - 1, ROWS_MAX).astype(np.int64)]
+    x = (rows.astype(np.float32) - 128) / (1 << INPUT_BITS)
     width = x.shape[1]
     model = keras.Sequential([keras.Input((width,))])
     for size in hidden:
         model.add(keras.layers.Dense(size, activation="relu"))
     model.add(keras.layers.Dense(width))
-    epochs = max(8, min(300, STEPS * BATCH // len(x)))
+    repeats = max(1, -(-STEPS * BATCH // REPORTS // len(x)))
+    epochs = REPORTS if repeats > 1 else max(EPOCHS_MIN, -(-STEPS * BATCH // len(x)))
+    x = np.tile(x, (repeats, 1))
     batches = -(-len(x) // BATCH)
     decay = keras.optimizers.schedules.CosineDecay(4e-3, epochs * batches, alpha=0.02)
-    model.compile(optimizer=keras.optimizers.Adam(decay), loss="mse", jit_compile=False)
+    model.compile(
+        optimizer=keras.optimizers.Adam(decay), loss="mse", jit_compile=False, steps_per_execution=min(batches, 100)
+    )
 
     class Report(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_end(self, epoch: int, logs: object = None) -> None:

@@ -44,7 +44,7 @@ def train(
     source: Annotated[str, typer.Option(help="Source that counted them.")] = "sockets",
     window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
     false_alarms: Annotated[str, typer.Option(help="False alarms accepted.")] = "1/week",
-    hidden: Annotated[str, typer.Option(help="Hidden layers of the autoencoder.")] = "16,4,16",
+    hidden: Annotated[str, typer.Option(help="Hidden layers of the autoencoder.")] = "16",
     seed: int = 1,
     allow_constant: Annotated[
         list[str] | None, typer.Option(help="A counter that may stay constant, or 'all'; may be repeated.")

@@ -6,56 +6,67 @@ themselves exceed weighs less. The decision w . (1 - h / 64) - rho falls as hing
 rises with outlyingness. A hinge that no benign window ever opens keeps its full weight.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from export.quantise import Floats
-from export.reference import hinge_map
+from export.quantise import svm_weights
+from export.reference import Bytes, Ints, hinge_map, svm_score
 
 ROWS_MAX = 50_000
-# A recording's extremes are not its device's: one feature may go a quarter of the benign half range beyond an open hinge.
-MARGIN = 16
-OPEN_MIN = 20
+# A recording's extremes are not its device's: one feature may go beyond a hinge by just less than an event brings that
+# never happened in the recording, at a knot of 63 and full weight.
+MARGIN = 62
 CANDIDATES: tuple[tuple[int, ...], ...] = ((63,), (0, 63), (31, 63), (0, 31, 63))
 
+Part = tuple[Bytes, Bytes]  # x of windows to fit on and of windows to score
 
-def fit(q: NDArray[np.int8], knots: tuple[int, ...], seed: int, nu: float = 0.01) -> Floats:
-    """Weights (features, 2 * knots) >= 0: knots above zero, then below. q: int8 (n, features)."""
+
+@dataclass
+class Fitted:
+    """knots, int8 weights (features, 2 * knots): knots above zero, then below; threshold of the score."""
+
+    knots: tuple[int, ...]
+    weights: NDArray[np.int8]
+    threshold: int
+
+
+def fit(x: Bytes, knots: tuple[int, ...], seed: int, nu: float = 0.01) -> NDArray[np.int8]:
+    """Weights (features, 2 * knots) >= 0. x: quantised features (n, features)."""
     from sklearn.linear_model import SGDOneClassSVM
 
-    if len(q) > ROWS_MAX:
-        q = q[np.linspace(0, len(q) - 1, ROWS_MAX).astype(np.int64)]
-    h = _hinges(q, knots)
+    if len(x) > ROWS_MAX:
+        x = x[np.linspace(0, len(x) - 1, ROWS_MAX).astype(np.int64)]
+    h = hinge_map(x, knots).reshape(len(x), -1).astype(np.float32)
     model = SGDOneClassSVM(nu=nu, random_state=seed, max_iter=50, tol=None, average=True)
     model.fit(1 - h / 64)
     # An excursion must never make a window more of an inlier.
-    weights: Floats = np.maximum(model.coef_.reshape(q.shape[1], -1), 0).astype(np.float32)
-    return weights
+    return svm_weights(np.maximum(model.coef_.reshape(x.shape[1], -1), 0))
 
 
-def choose_knots(q_fit: NDArray[np.int8], q_check: NDArray[np.int8], seed: int) -> tuple[int, ...]:
-    """The knots whose SVM accepts the least beside the benign windows, judged on benign data alone.
+def choose(parts: list[Part], seed: int, calibrate: Callable[[Ints], int]) -> Fitted:
+    """The SVM, fitted on the last part, on the knots that accept the least beside the benign windows.
 
-    At a threshold that all of q_check stays under, the share of made-up outliers that are rejected: benign windows
-    in which one feature to a quarter of them took a value drawn from the whole int8 range. What is left is the volume
-    of the accepted region around the benign windows. A tie goes to fewer knots. Knots that fewer than OPEN_MIN windows of
-    q_check reach are passed over: from scores that are nearly all zero no threshold can be told.
+    parts: their second members are windows that the first, which they are scored by, does not hold, in order of time.
+    calibrate: from those scores to the threshold. The knots are judged on benign data alone: by the share of made-up
+    outliers that the threshold rejects, benign windows in which one feature to a quarter of them took a value drawn from the
+    whole int8 range. What is left is the volume of the accepted region around the benign windows. A tie goes to fewer knots.
     """
+    x = parts[-1][0]
     rng = np.random.default_rng(seed)
-    base = q_fit[rng.integers(0, len(q_fit), 4000)]
-    count = rng.integers(1, max(2, q_fit.shape[1] // 4), len(base))
+    base = x[rng.integers(0, len(x), 4000)]
+    count = rng.integers(1, max(2, x.shape[1] // 4), len(base))
     chosen = rng.random(base.shape).argsort(axis=1) < count[:, None]
-    made_up = np.where(chosen, rng.integers(-128, 128, base.shape), base).astype(np.int8)
-    rejected = []
+    made_up = np.where(chosen, rng.integers(0, 256, base.shape), base).astype(np.uint8)
+    best, most = None, -1.0
     for knots in CANDIDATES:
-        weights = fit(q_fit, knots, seed).reshape(-1)
-        scores = _hinges(q_check, knots) @ weights
-        limit = max(scores.max(), MARGIN * weights.max())
-        calibrated = (scores > 0).sum() >= min(OPEN_MIN, len(scores))
-        rejected.append(calibrated and float((_hinges(made_up, knots) @ weights > limit).mean()))
-    return CANDIDATES[int(np.argmax(np.round(rejected, 3)))]
-
-
-def _hinges(q: NDArray[np.int8], knots: tuple[int, ...]) -> Floats:
-    x = (q.astype(np.int16) + 128).astype(np.uint8)
-    return hinge_map(x, knots).reshape(len(q), -1).astype(np.float32)
+        weights = [fit(part, knots, seed) for part, _ in parts]
+        unseen = np.concatenate([svm_score(part[1], knots, w) for part, w in zip(parts, weights, strict=True)])
+        limit = max(calibrate(unseen), MARGIN * int(weights[-1].max()))
+        rejected = round(float((svm_score(made_up, knots, weights[-1]) > limit).mean()), 3)
+        if rejected > most:
+            best, most = Fitted(knots, weights[-1], limit), rejected
+    assert best
+    return best

@@ -1,54 +1,76 @@
-"""Thresholds for a stated false-alarm rate, from calibration windows alone."""
+"""Thresholds for a stated false-alarm rate, from benign scores alone."""
 
 import math
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 from export.reference import Ints
 
 from .errors import BadInput
 
 PERIOD_MS = {"hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
-TAIL = 0.1  # the part of the scores that counts as tail
-SHRINK = 50  # exceedances at which the fitted shape weighs as much as the exponential's, 0
-CONFIDENCE = 0.95
-EXCEEDANCES_MIN = 5
+TAILS = (0.1, 0.3, 0.5)  # the part of the windows that counts as tail: the least that holds enough clusters
+CLUSTERS_MIN = 8
+SHRINK = 50  # clusters at which the fitted shape weighs as much as the exponential's, 0
 SHAPE_MAX = 0.5  # beyond it the variance is infinite and a fit says nothing
+CONFIDENCE = 0.8
 
 
-def rate_per_window(false_alarms: str, window_ms: int, k: int, n: int) -> float:
-    """The probability per window of being hot that keeps a k-of-n alarm to `false_alarms`, such as "1/week".
-
-    Hot windows are taken as independent: an alarm is then raised at a window with probability of about
-    C(n - 1, k - 1) * p^k, the window itself and k - 1 others of the n - 1 before it. Raises BadInput.
-    """
+def rate_per_window(false_alarms: str, window_ms: int) -> float:
+    """The probability per window of an alarm that keeps to `false_alarms`, such as "1/week". Raises BadInput."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)/(hour|day|week)", false_alarms)
     if not match or float(match[1]) <= 0:
         raise BadInput(f"--false-alarms {false_alarms}: give a number per hour, day or week, such as 1/week")
-    per_window = min(1.0, float(match[1]) * window_ms / PERIOD_MS[match[2]])
-    return min(0.5, float((per_window / math.comb(n - 1, k - 1)) ** (1 / k)))
+    return min(0.5, float(match[1]) * window_ms / PERIOD_MS[match[2]])
 
 
-def threshold(scores: Ints, rate: float) -> int:
-    """The score that benign windows exceed with probability of at most `rate`; never below the greatest in `scores`.
+def alarm_level(scores: Ints, k: int, n: int) -> Ints:
+    """The threshold below which k of n would alarm at each window (len(scores),): the k-th largest of its last n scores."""
+    padded = np.concatenate([np.full(n - 1, scores.min(), np.int64), scores])
+    last_n: Ints = np.lib.stride_tricks.sliding_window_view(padded, n)
+    return np.concatenate(
+        [np.partition(part, n - k, axis=1)[:, n - k] for part in np.array_split(last_n, -(-len(scores) // 100_000))]
+    )
 
-    Peaks over threshold: the exceedances over the 90 % quantile follow a generalised Pareto distribution (Pickands, 1975),
-    fitted by maximum likelihood, its shape drawn towards 0 where there are few, and extrapolated to `rate`. A short
-    calibration may have been a lucky one: of the exceedances' mean (gamma) and share (Clopper and Pearson, 1934) the
-    upper 95 % bounds are used.
+
+def cluster_maxima(level: Ints, start: float, gap: int) -> NDArray[np.float64]:
+    """The greatest of each run of windows over `start`; quiet for `gap` windows begins a new one: one alarm each."""
+    over = np.flatnonzero(level > start)
+    if not len(over):
+        return np.empty(0)
+    first = np.concatenate([[0], np.flatnonzero(np.diff(over) > gap) + 1])
+    return np.maximum.reduceat(level[over], first).astype(np.float64)
+
+
+def threshold(scores: Ints, rate: float, k: int = 1, n: int = 1) -> int:
+    """The threshold at which k of n windows alarm with a probability of at most `rate` per window; never below what would
+    have kept the benign `scores`, in order of time, without an alarm.
+
+    Peaks over threshold on the level at which the alarm itself would be raised, so that k of n and windows that hang
+    together are part of the estimate: runs over a high start are one cluster (Davison and Smith, "Models for exceedances
+    over high thresholds", 1990), their maxima follow a generalised Pareto distribution (Pickands, 1975), fitted by maximum
+    likelihood, its shape drawn towards 0 where there are few. Few clusters may be lucky ones: of their mean excess (gamma)
+    and number (Poisson) the upper bounds of CONFIDENCE are used.
     """
-    from scipy.stats import beta, chi2, genpareto
+    from scipy.stats import chi2, genpareto
 
-    top = int(scores.max())
-    start = float(np.quantile(scores, 1 - TAIL))
-    excess = scores[scores > start] - start
+    level = alarm_level(scores, k, n)
+    top = int(level.max())
+    for tail in TAILS:
+        start = float(np.quantile(level, 1 - tail))
+        maxima = cluster_maxima(level, start, n)
+        if len(maxima) >= CLUSTERS_MIN:
+            break
+    excess = maxima - start
     m = len(excess)
-    if m < EXCEEDANCES_MIN or rate >= m / len(scores):
+    if m < CLUSTERS_MIN:
         return top
-    share = float(beta.ppf(CONFIDENCE, m + 1, len(scores) - m))
+    clusters_per_window = float(chi2.ppf(CONFIDENCE, 2 * m + 2)) / 2 / len(scores)
+    if rate >= clusters_per_window:
+        return top
     shape, _, _ = genpareto.fit(excess, floc=0)
     shape = min(max(float(shape), 0.0), SHAPE_MAX) * m / (m + SHRINK)
     scale = float(excess.mean()) * (1 - shape) * 2 * m / float(chi2.ppf(1 - CONFIDENCE, 2 * m))
-    beyond = float(genpareto.isf(rate / share, shape, scale=scale))
-    return max(top, math.ceil(start + beyond))
+    return max(top, math.ceil(start + float(genpareto.isf(rate / clusters_per_window, shape, scale=scale))))

@@ -13,6 +13,8 @@ from . import autoencoder, svm, threshold, windows
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
+CROSS_BELOW = 20_000  # windows in the fit part
+CROSS_FOLDS = 4
 FIT_MIN = 200  # windows in the fit part: the 0.1 % and 99.9 % points and some 1,000 weights rest on them
 
 
@@ -24,7 +26,7 @@ class Settings:
     counters: tuple[str, ...]
     window_ms: int
     scales: tuple[int, ...] = (0, 2, 4)
-    hidden: tuple[int, ...] = (16, 4, 16)
+    hidden: tuple[int, ...] = (16,)
     false_alarms: str = "1/week"
     alarm: tuple[int, int, int, int, int] = (2, 8, 8, 8, 32)  # k, n, m, cooldown, warm-up, in windows
     seed: int = 1
@@ -64,29 +66,44 @@ def train(deltas: Ints, settings: Settings, origin: str, progress: Progress = la
     origin: where they came from, for error messages. The same windows and settings give the same bytes. Raises BadInput.
     """
     windows.check(deltas, settings.counters, origin, int(FIT_MIN / 0.6), set(settings.allow_constant))
-    rate = threshold.rate_per_window(settings.false_alarms, settings.window_ms, settings.alarm[0], settings.alarm[1])
+    rate = threshold.rate_per_window(settings.false_alarms, settings.window_ms)
     fit, calibrate, test = windows.split(len(deltas))
     scales = settings.scales
 
     shifts = quantise.counter_shifts(deltas[fit])
     # From a zero state, the slowest mean has reached 98 % then; a boot is not the steady state, and never alarms either.
     fit = slice(min(4 << max(scales), fit.stop // 4), fit.stop)
-    offset, multiplier = quantise.feature_ranges(reference.log_features(deltas[: fit.stop], shifts, scales)[fit])
-    f = reference.log_features(
-        deltas,
-        shifts,
-        scales,
-        reference.start_state(offset, scales),
-        lambda done, total: progress("features", done, total),
-    )
+    f = reference.log_features(deltas, shifts, scales, progress=lambda done, total: progress("features", done, total))
+    offset, multiplier = quantise.feature_ranges(f[fit])
     x = reference.quantise(f, offset, multiplier)
-    x_fit = x[fit]
-    q_fit = (x_fit.astype(np.int16) - 128).astype(np.int8)
-    q_calibrate = (x[calibrate].astype(np.int16) - 128).astype(np.int8)
 
-    floats = autoencoder.fit(q_fit, settings.hidden, settings.seed, lambda done, total: progress("autoencoder", done, total))
+    # A short recording's calibration part holds too few clusters of high scores to tell a tail: its fit part gives more,
+    # each fold scored by detectors that were fitted on the others.
+    parts: list[svm.Part] = []
+    if fit.stop < CROSS_BELOW:
+        inside = np.arange(fit.start, fit.stop)
+        for fold in np.array_split(inside, CROSS_FOLDS):
+            rest = np.setdiff1d(inside, fold)
+            ranges = quantise.feature_ranges(f[rest])
+            parts.append((reference.quantise(f[rest], *ranges), reference.quantise(f[fold], *ranges)))
+    parts.append((x[fit], x[calibrate]))
+
+    def limit(unseen: Ints) -> int:
+        return threshold.threshold(unseen, rate / 2, *settings.alarm[:2])  # either detector alone makes a window hot
+
+    unseen = []
+    for i, (x_fit, x_check) in enumerate(parts):
+        floats = autoencoder.fit(
+            x_fit,
+            settings.hidden,
+            settings.seed,
+            lambda done, total, before=i: progress("autoencoder", before * total + done, len(parts) * total),  # type: ignore[misc]
+        )
+        layers = quantise.layers(floats, x_fit)
+        unseen.append(reference.autoencoder_score(x_check, layers))
     progress("one-class SVM", 0, 1)
-    knots = svm.choose_knots(q_fit, q_calibrate, settings.seed)
+    outlying = svm.choose(parts, settings.seed, limit)
+    progress("one-class SVM", 1, 1)
     detector = Detector(
         source=settings.source,
         counters=settings.counters,
@@ -95,17 +112,12 @@ def train(deltas: Ints, settings: Settings, origin: str, progress: Progress = la
         shifts=shifts,
         offset=offset,
         multiplier=multiplier,
-        layers=quantise.layers(floats, x_fit),
-        knots=knots,
-        svm_weights=quantise.svm_weights(svm.fit(q_fit, knots, settings.seed)),
+        layers=layers,
+        knots=outlying.knots,
+        svm_weights=outlying.weights,
+        threshold_ae=limit(np.concatenate(unseen)),
+        threshold_svm=outlying.threshold,
         alarm=settings.alarm,
         metadata={"windows": len(deltas), "false_alarms": settings.false_alarms, "seed": settings.seed},
     )
-    progress("one-class SVM", 1, 1)
-    ae, outlying = reference.score(x, detector.layers, knots, detector.svm_weights)
-    # Either detector alone makes a window hot. The fit part is benign too: a threshold below its tail would be a short
-    # calibration's luck.
-    detector.threshold_ae = max(threshold.threshold(ae[part], rate / 2) for part in (fit, calibrate))
-    tails = [threshold.threshold(outlying[part], rate / 2) for part in (fit, calibrate)]
-    detector.threshold_svm = max(*tails, svm.MARGIN * int(detector.svm_weights.max()))
-    return Trained(detector, pack(detector), floats, deltas, x_fit, test, reference.run(detector, deltas[test]))
+    return Trained(detector, pack(detector), floats, deltas, x[fit], test, reference.run(detector, deltas[test]))

@@ -5,7 +5,6 @@ source = sockets.install()                       # before anything imports `sock
 asyncio.create_task(monitor.watch("doorbell.inlier", source, on_alarm=print))
 """
 
-import asyncio
 import os
 
 from .model import load

@@ -3,6 +3,7 @@
 from array import array
 
 import golden
+
 from inlier.pipeline import Pipeline
 
 try:

@@ -1,6 +1,7 @@
 """The loader refuses what it cannot run, in one sentence, and never reads outside the blob."""
 
 import golden
+
 from inlier.model import HEADER_BYTES, Model, ModelError
 
 try:

@@ -77,10 +77,10 @@ def surroundings(seed: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     with ExitStack() as stack:
 
         def start(kind: Callable[..., socketserver.BaseServer], host: str, handler: type) -> list[Any]:
-            server = stack.enter_context(kind((host, 0), handler))
+            server: Any = stack.enter_context(kind((host, 0), handler))
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
             stack.callback(server.shutdown)
-            return [host, server.server_address[1]]
+            return [host, server.socket.getsockname()[1]]
 
         # By name, for a look-up; some machines' "localhost" is an IPv6 address first.
         six = socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)[0][0] == socket.AF_INET6
@@ -102,7 +102,7 @@ def surroundings(seed: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
             "telemetry_s": 7,
             "heartbeat_s": 4,
             "time_s": 8,
-            "ring_s": [15, 40],
+            "ring_s": [8, 20],
         }
         targets = {"flood": victim.getsockname(), "beacon": [start(_Tcp, host, _Sink) for host in MASTERS]}
         leaving = threading.Event()

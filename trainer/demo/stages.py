@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import inlier
 import numpy as np
 
+import inlier
 from boards import micropython
 from export import reference
 from export.reference import Ints, Trace

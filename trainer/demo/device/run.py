@@ -17,7 +17,6 @@ import asyncio
 
 import doorbell
 from infection import Infection
-
 from inlier import monitor, recorder
 
 
