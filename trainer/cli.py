@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import BadInput
+from .errors import BadInput, Interrupted
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -115,7 +116,66 @@ def train(
         )
 
 
+@app.command()
+def record(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")] = Path("windows.csv"),
+    source: Annotated[str, typer.Option(help="Source that counts.")] = "procfs",
+    window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
+    count: Annotated[int, typer.Option(min=1, help="Windows to record.")] = 8640,
+    as_json: Json = False,
+) -> None:
+    """Record this machine's own windows."""
+    from .progress import bars
+    from .record import record as run
+
+    with bars(quiet=as_json) as progress:
+        run(source, milliseconds(window), count, out, progress)
+    print(json.dumps({"recording": str(out), "windows": count}) if as_json else f"{out}: {count} windows")
+
+
+@app.command()
+def monitor(
+    model: Annotated[Path, typer.Argument(help="The model file.")],
+    source: Annotated[str, typer.Option(help="Source that counts.")] = "procfs",
+    replay: Annotated[Path | None, typer.Option(help="Score this recording instead of live traffic.")] = None,
+    count: Annotated[int, typer.Option(help="Windows to score live; -1: until interrupted.")] = -1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a window.")] = False,
+) -> None:
+    """Score this machine's traffic as it goes, or a recording; says when an alarm is raised and cleared."""
+    from . import monitor as running
+
+    def each(window: running.Window) -> None:
+        if as_json:
+            print(json.dumps(window), flush=True)
+        elif window["event"] > 0:
+            told = ", ".join(f"{name} {share} %" for name, share in window["features"])
+            print(f"window {window['index']}: ALARM: {told}", flush=True)
+        elif window["event"] < 0:
+            print(f"window {window['index']}: alarm cleared", flush=True)
+
+    if replay is None:
+        running.live(model, source, count, each)
+    else:
+        for window in running.replay(model, replay):
+            each(window)
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="Of the doorbell's habits and the training.")] = 1,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what it makes.")] = Path("out"),
+    as_json: Json = False,
+) -> None:
+    """Watch a doorbell on MicroPython learn its own traffic and catch its own infection, all on loopback addresses."""
+    from .demo import demo as run
+
+    run(seed, out, as_json)
+
+
 def main() -> None:
+    # An exception of our own: libraries in between have their own ways with KeyboardInterrupt.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         app()
     except BadInput as error:
@@ -124,10 +184,14 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("inlier: interrupted; nothing was replaced", file=sys.stderr)
+    except Interrupted as interrupt:
+        print(f"inlier: interrupted; {interrupt}", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         print(f"inlier: {error.strerror or error}:{where}; check the path and the space left", file=sys.stderr)
         sys.exit(2)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise Interrupted("nothing was replaced")

@@ -1,5 +1,7 @@
 """Which counters each source supplies: taken from the runtime's own classes."""
 
+from typing import Any
+
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 
@@ -14,3 +16,16 @@ def counters_of(source: str) -> tuple[str, ...]:
         return SOURCES[source]
     except KeyError:
         raise BadInput(f"no source '{source}': choose one of {', '.join(SOURCES)}") from None
+
+
+def open_source(source: str) -> Any:
+    """The source that counts this machine. Raises BadInput where it can't."""
+    counters_of(source)
+    if source != Procfs.name:
+        raise BadInput(f"source '{source}' counts inside an application: run inlier.recorder there, as the README shows")
+    counting = Procfs()
+    try:
+        counting.read([0] * len(counting.counters))
+    except OSError as error:
+        raise BadInput(f"source 'procfs': {error.filename}: {error.strerror}; it needs Linux") from None
+    return counting
