@@ -187,6 +187,9 @@ def main() -> None:
     except Interrupted as interrupt:
         print(f"inlier: interrupted; {interrupt}", file=sys.stderr)
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        print(f"inlier: this command needs {error.name}: install it with pip install 'inlier[train]'", file=sys.stderr)
+        sys.exit(2)
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         print(f"inlier: {error.strerror or error}:{where}; check the path and the space left", file=sys.stderr)

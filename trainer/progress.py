@@ -3,21 +3,23 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich import progress as rich
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+Progress = Callable[[str, int, int], None]  # stage, done, total
 
 
 @contextmanager
-def bars(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+def bars(quiet: bool = False) -> Iterator[Progress]:
     """A function (stage, done, total): each stage gets a bar at its first call."""
     columns = (
-        TextColumn("{task.description:<14}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
+        rich.TextColumn("{task.description:<14}"),
+        rich.BarColumn(),
+        rich.TextColumn("{task.percentage:>3.0f} %"),
+        rich.TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
-        tasks: dict[str, TaskID] = {}
+    with rich.Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
+        tasks: dict[str, rich.TaskID] = {}
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in tasks:

@@ -6,8 +6,8 @@ from pathlib import Path
 from inlier import recorder
 
 from .errors import BadInput, Interrupted
+from .progress import Progress
 from .sources import open_source
-from .train import Progress
 
 
 def record(source: str, window_ms: int, count: int, out: Path, progress: Progress) -> None:

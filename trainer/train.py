@@ -1,6 +1,6 @@
 """From benign windows to a model: quantise, fit both detectors, calibrate, test."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,8 +10,7 @@ from export.blob import pack
 from export.reference import Bytes, Detector, Ints, Trace
 
 from . import autoencoder, svm, threshold, windows
-
-Progress = Callable[[str, int, int], None]  # stage, done, total
+from .progress import Progress
 
 CROSS_BELOW = 20_000  # windows in the fit part
 CROSS_FOLDS = 4

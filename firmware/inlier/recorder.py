@@ -5,6 +5,8 @@ source = sockets.install()                       # before anything imports `sock
 asyncio.create_task(recorder.record("windows.csv", source, 10_000))
 """
 
+import os
+
 from .counters import Windows
 from .ticker import Ticker
 
@@ -15,8 +17,12 @@ async def record(path, source, window_ms, count=-1, on_window=None):
     Each window is on flash when the next begins. on_window(deltas) after each. Raises OSError on a full flash; what was
     written stays.
     """
+    try:
+        begun = os.stat(path)[6] > 0  # MicroPython's tell() says 0 until something is appended
+    except OSError:
+        begun = False
     with open(path, "a") as f:
-        if not f.tell():
+        if not begun:
             f.write(",".join(source.counters) + "\n")
         windows = Windows(source)
         ticker = Ticker(window_ms)

@@ -6,7 +6,7 @@ import numpy as np
 
 from .stages import WINDOW_MS, Run
 
-INK, BENIGN, ATTACK, ALARM = "#22303c", "#2a78b8", "#f6c9c0", "#c0301c"
+INK, BENIGN, ATTACK, ALARM, WARM_UP = "#22303c", "#2a78b8", "#f6c9c0", "#c0301c", "#eceff1"
 
 
 def png(run: Run) -> bytes:
@@ -16,6 +16,7 @@ def png(run: Run) -> bytes:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
+    warm_up = run.trained.detector.alarm[4]
     detector = run.trained.detector
     t = np.arange(len(run.trace.ae)) * WINDOW_MS / 1000
     figure, axes = plt.subplots(2, 1, sharex=True, figsize=(14, 8), dpi=100, layout="constrained")
@@ -27,12 +28,14 @@ def png(run: Run) -> bytes:
         for stage in run.stages:
             if stage.kind == "attack":
                 axis.axvspan(t[stage.start], t[stage.end - 1], color=ATTACK, lw=0)
-        axis.plot(t, np.maximum(scores, 1), color=BENIGN, lw=1)
+        axis.plot(t, scores, color=BENIGN, lw=1)
+        axis.axvspan(0, t[warm_up], color=WARM_UP, lw=0)
         axis.axhline(limit, color=INK, ls="--", lw=1)
-        axis.annotate("threshold", (t[-1], limit), xytext=(0, 3), textcoords="offset points", ha="right", color=INK)
+        axis.annotate(f"threshold {limit}", (t[warm_up], limit), xytext=(4, 3), textcoords="offset points", color=INK)
         raised = np.flatnonzero(run.trace.event == 1)
-        axis.plot(t[raised], np.maximum(scores[raised], 1), "v", color=ALARM, ms=9, label="alarm")
-        axis.set_yscale("log")
+        axis.plot(t[raised], scores[raised], "v", color=ALARM, ms=9, label="alarm")
+        axis.set_yscale("symlog", linthresh=100)  # the SVM's score is 0 as long as nothing leaves its benign range
+        axis.set_ylim(0)
         axis.set_ylabel(label)
         axis.grid(axis="y", color="#e3e6e9", lw=0.6)
         axis.set_axisbelow(True)
@@ -44,7 +47,8 @@ def png(run: Run) -> bytes:
             name, (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, 4), textcoords="offset points",
             ha="center", color=ALARM if stage.kind == "attack" else INK,
         )  # fmt: skip
-    axes[0].legend(loc="upper left", frameon=False)
+    axes[0].legend(loc="upper right", bbox_to_anchor=(0.45, 1), frameon=False)
+    axes[1].annotate("warm-up", (t[warm_up] / 2, 0), xytext=(0, 4), textcoords="offset points", ha="center", color=INK)
     axes[1].set_xlabel(f"seconds; a window every {WINDOW_MS} ms")
     axes[0].set_xlim(0, t[-1])
     figure.suptitle(

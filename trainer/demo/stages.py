@@ -19,8 +19,9 @@ from export.reference import Ints, Trace
 from trainer import train, windows
 from trainer.errors import BadInput
 from trainer.files import write_atomic
+from trainer.progress import Progress
 from trainer.sources import counters_of
-from trainer.train import Progress, Trained
+from trainer.train import Trained
 
 from .servers import SECOND_MS, surroundings
 

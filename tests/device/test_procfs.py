@@ -1,0 +1,41 @@
+"""What Linux counts, from a recorded /proc/net and from this machine's own."""
+
+from inlier.counters import Windows
+from inlier.procfs import Procfs
+
+FOLDER = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
+
+
+def read(**options):
+    source = Procfs(**options)
+    values = [0] * len(source.counters)
+    source.read(values)
+    return dict(zip(source.counters, values))
+
+
+def test_all_interfaces_but_loopback_are_summed():
+    seen = read(root=FOLDER + "/proc_net")
+    assert seen["bytes_in"] == 18446744073709551000 + 1000, "a 64-bit kernel's counter"
+    assert (seen["packets_in"], seen["bytes_out"], seen["packets_out"]) == (17, 2005, 26)
+
+
+def test_one_interface():
+    seen = read(root=FOLDER + "/proc_net", interfaces=(b"eth0",))
+    assert (seen["bytes_in"], seen["packets_out"]) == (1000, 20)
+
+
+def test_protocols_are_found_by_their_names():
+    seen = read(root=FOLDER + "/proc_net")
+    tcp = ["tcp_active_opens", "tcp_passive_opens", "tcp_attempt_fails", "tcp_retrans_segs", "tcp_out_rsts"]
+    assert [seen[name] for name in tcp] == [41, 42, 43, 44, 45]
+    assert [seen[name] for name in ("udp_in_datagrams", "udp_no_ports", "udp_out_datagrams")] == [51, 52, 53]
+    assert [seen[name] for name in ("icmp_in_msgs", "icmp_out_msgs")] == [31, 32]
+
+
+def test_this_machine_s_own_counters_never_go_backwards():
+    try:
+        windows = Windows(Procfs())
+    except OSError:
+        return "needs Linux's /proc/net"
+    for _ in range(3):
+        assert min(windows.take()) >= 0

@@ -1,0 +1,75 @@
+"""Finding or building MicroPython: the mirror comes from the system's own sources; what is missing is named."""
+
+import pytest
+
+from boards import debian_source, micropython
+from trainer.errors import BadInput
+
+
+def apt(folder, **files):
+    (folder / "sources.list.d").mkdir()
+    for name, text in files.items():
+        (folder / name.replace("__", "/").replace("_", ".")).write_text(text)
+    return folder
+
+
+def test_mirrors_of_deb822_sources(tmp_path):
+    text = "Types: deb\nURIs: http://a.example/debian/\nSuites: trixie\nSigned-By: /k.gpg\n\nEnabled: no\nURIs: http://off/debian\n"
+    found = debian_source.mirrors(apt(tmp_path, sources_list="", **{"sources.list.d__debian_sources": text}))
+    assert [(m.uri, m.signed_by) for m in found] == [("http://a.example/debian/", "/k.gpg")]
+    line = found[0].line("sid", "main")
+    assert line == "deb-src [signed-by=/k.gpg] http://a.example/debian/ sid main\n"
+
+
+def test_mirrors_of_one_line_sources_leave_security_archives_out(tmp_path):
+    text = (
+        "# deb http://no.example/debian x main\n"
+        "deb [arch=amd64 signed-by=/u.gpg] http://b.example/ubuntu noble main\n"
+        "deb http://b.example/debian-security trixie-security main\n"
+        "deb http://b.example/ubuntu noble universe\n"
+    )
+    found = debian_source.mirrors(apt(tmp_path, sources_list=text))
+    assert [(m.uri, m.signed_by) for m in found] == [("http://b.example/ubuntu", "/u.gpg"), ("http://b.example/ubuntu", "")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("ID=debian\n", "debian"), ('ID="ubuntu"\nID_LIKE=debian\n', "ubuntu"), ("ID=raspbian\nID_LIKE=debian\n", "debian")],
+)
+def test_distribution(tmp_path, text, expected):
+    (tmp_path / "os-release").write_text(text)
+    assert debian_source.distribution(tmp_path / "os-release") == expected
+
+
+def test_another_system_is_told_what_to_install(tmp_path):
+    with pytest.raises(BadInput, match=r"install MicroPython 1.22 or later and put it on PATH"):
+        debian_source.distribution(tmp_path / "none")
+
+
+def test_a_missing_tool_names_its_package(tmp_path, monkeypatch):
+    monkeypatch.setenv("INLIER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("MICROPYTHON", raising=False)
+    with pytest.raises(BadInput, match="'apt-get' is needed to build MicroPython: install it with 'apt-get install apt'"):
+        micropython.find_or_build()
+    assert not (tmp_path / "cache").exists()
+
+
+def interpreter(folder, said):
+    path = folder / "micropython"
+    path.write_text(f"#!/bin/sh\necho {said}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_named_interpreter_that_is_too_old_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("MICROPYTHON", str(interpreter(tmp_path, "micropython 1 21 0")))
+    with pytest.raises(BadInput, match="is no MicroPython 1.22 or later"):
+        micropython.find_or_build()
+
+
+def test_one_on_path_serves_from_1_22_on(tmp_path, monkeypatch):
+    path = interpreter(tmp_path, "micropython 1 22 0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("MICROPYTHON", raising=False)
+    assert micropython.find_or_build() == path

@@ -1,0 +1,44 @@
+"""Slower proofs, for `make nightly`: a million windows, and ten demonstrations."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from inlier.sockets import Sockets
+from trainer import windows
+
+pytestmark = pytest.mark.skipif("INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`")
+
+
+def test_a_million_windows_train_within_three_gigabytes(tmp_path):
+    rng = np.random.default_rng(1)
+    busy = rng.poisson(2, (1_000_000, 1))
+    rows = rng.poisson(1, (1_000_000, len(Sockets.counters))) + busy * rng.integers(0, 300, len(Sockets.counters))
+    windows.write_windows(tmp_path / "w.csv", Sockets.counters, rows)
+    del rows
+    start = time.monotonic()
+    command = [sys.executable, "-m", "trainer", "train", str(tmp_path / "w.csv"), "-o", str(tmp_path / "m"), "--json"]
+    subprocess.run(command, check=True, capture_output=True)
+    seconds = time.monotonic() - start
+    gigabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    print(f"{seconds:.0f} s, {gigabytes:.2f} GB")
+    assert gigabytes < 3
+
+
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_demonstration(seed, tmp_path):
+    command = [sys.executable, "-m", "trainer", "demo", "--seed", str(seed), "--out", str(tmp_path), "--json"]
+    run = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=400).stdout)
+    print([(s["name"], s["alarms"], s["delay_windows"]) for s in run["stages"]], run["parity"], run["model"])
+    for stage in run["stages"]:
+        if stage["kind"] == "benign":
+            assert stage["alarms"] == 0
+        else:
+            assert stage["alarms"] and stage["delay_windows"] <= (20 if stage["name"] == "beacon" else 3)
+    assert run["parity"]["mismatches"] == 0 and run["model"]["bytes"] <= 4096
