@@ -77,16 +77,16 @@ def source_tree(say: Say = lambda text: None) -> Path:
         if not shutil.which(tool):
             raise BadInput(f"'{tool}' is needed to build MicroPython: install it with 'apt-get install {package}'")
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder / "lock"):
+    with lock(folder / "lock"):
         if not tree.is_dir():  # another build may have finished while this one waited
             with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as work:
                 say("fetching MicroPython's source package")
                 built = unpack(Path(work))
                 say("building mpy-cross")
-                _make(built, "mpy-cross")
+                make(built, "mpy-cross")
                 say("building MicroPython for Unix")
                 (built / "inlier_manifest.py").write_text(MANIFEST)
-                _make(built, "ports/unix", *UNIX_OPTIONS, f"FROZEN_MANIFEST={built}/inlier_manifest.py")
+                make(built, "ports/unix", *UNIX_OPTIONS, f"FROZEN_MANIFEST={built}/inlier_manifest.py")
                 # Object files hold nothing that is needed again.
                 for part in (*built.glob("mpy-cross/build/*"), *built.glob("ports/unix/build-standard/*")):
                     if part.is_dir():
@@ -95,7 +95,7 @@ def source_tree(say: Say = lambda text: None) -> Path:
     return tree
 
 
-def _make(tree: Path, port: str, *options: str) -> None:
+def make(tree: Path, port: str, *options: str) -> None:
     # mkrules.mk wants a README.md in micropython-lib, which the source package leaves out: any folder with one will do.
     command = ["make", f"-j{os.cpu_count() or 1}", "-C", str(tree / port), f"MPY_LIB_DIR={tree}", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=_clean_environment())
@@ -110,7 +110,7 @@ def _clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def lock(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

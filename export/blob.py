@@ -53,10 +53,9 @@ def unpack(blob: bytes) -> Detector:
     """The Detector in a model file. Raises ModelError."""
     m = Model(blob)
     n = m.features
-    quantisation = np.frombuffer(m.quantisation, "<u2").reshape(n, 2).astype(np.int64)
-    rows = [layer[1] for layer in m.layers[1:]] + [n]
+    quantisation = np.frombuffer(m.quantisation(), "<u2").reshape(n, 2).astype(np.int64)
     layers = []
-    for count, (weights, cols, bias, shift, blocks) in zip(rows, m.layers, strict=True):
+    for count, (weights, cols, bias, shift, blocks) in zip(m.rows, m.layers(), strict=True):
         w = np.frombuffer(weights, np.uint8).reshape(blocks, cols, 4).transpose(0, 2, 1).reshape(4 * blocks, cols)
         layers.append(
             Layer(
@@ -70,12 +69,12 @@ def unpack(blob: bytes) -> Detector:
         counters=m.counters(),
         window_ms=m.window_ms,
         scales=tuple(m.scales),
-        shifts=8 - np.frombuffer(m.shifts, np.uint8).astype(np.int64),
+        shifts=8 - np.frombuffer(m.shifts(), np.uint8).astype(np.int64),
         offset=quantisation[:, 0],
         multiplier=quantisation[:, 1],
         layers=layers,
         knots=tuple(m.knots),
-        svm_weights=(np.frombuffer(m.svm_weights, np.uint8).astype(np.int16) - 128).astype(np.int8).reshape(n, -1),
+        svm_weights=(np.frombuffer(m.svm_weights(), np.uint8).astype(np.int16) - 128).astype(np.int8).reshape(n, -1),
         threshold_ae=m.threshold_ae,
         threshold_svm=m.threshold_svm,
         alarm=m.alarm,

@@ -40,6 +40,8 @@ HEADER = "<4sBBHIIiiBBBBBBHHH"
 HEADER_BYTES = 36
 SHIFT_MAX = 30
 BIAS_MAX = 1 << 28
+SCALES_MAX = 4
+KNOTS_MAX = 4
 FEATURES_MAX = 4096  # 4096 * 255 * 255 + BIAS_MAX + 128 * 4096 * 255 < 2^30: no accumulator leaves 31 bits
 
 
@@ -88,7 +90,7 @@ class Model:
         n_counters, n_scales, n_knots, n_layers, text_bytes = header[3], header[8], header[9], header[10], header[16]
         self.features = n = n_counters * n_scales
         odd = "model contradicts itself (%s); export it again"
-        _require(0 < n <= FEATURES_MAX and n_knots and n_layers, odd % "sizes")
+        _require(0 < n <= FEATURES_MAX and 0 < n_knots <= KNOTS_MAX and n_scales <= SCALES_MAX and n_layers, odd % "sizes")
         k, window = header[11], header[12]
         _require(0 < k <= window <= 29 and header[13], odd % "alarm")
         at = HEADER_BYTES
@@ -107,35 +109,46 @@ class Model:
 
         self.scales = view[at : at + n_scales]
         self.knots = view[at + n_scales : rows_at]
-        at = rows_at + 2 * n_layers
-        self.shifts = view[at : at + n_counters]
-        at += n_counters
-        self.quantisation = view[at : at + 4 * n]
-        at += 4 * n
         for k in self.scales:
             _require(k <= SCALE_MAX, odd % "time scale")
-        for r in self.shifts:
+        at = rows_at + 2 * n_layers
+        self.params = view[at : end - text_bytes]
+        for r in self.params[:n_counters]:
             _require(r <= 8 + SHIFT_MAX, odd % "counter shift")
-        self.layers = []
-        cols = n
-        for r in rows:
-            blocks = r + 3 >> 2
-            padded = 4 * blocks
-            bias = view[at : at + 4 * padded]
-            shift = view[at + 4 * padded : at + 5 * padded]
-            at += 5 * padded
-            for j in range(padded):
+        self.rows = rows
+        for _, _, bias, shift, blocks in self.layers():
+            for j in range(4 * blocks):
                 b = struct.unpack_from("<i", bias, 4 * j)[0]
                 _require(-BIAS_MAX <= b <= BIAS_MAX and shift[j] <= SHIFT_MAX, odd % "layer")
-            self.layers.append((view[at : at + padded * cols], cols, bias, shift, blocks))
-            at += padded * cols
-            cols = r
-        self.svm_weights = view[at : at + 2 * n * n_knots]
-        at += 2 * n * n_knots
-        self._text = view[at : at + text_bytes]
+        self._text = view[end - text_bytes : end]
         names = self.text().split("\0")
         _require(len(names) == n_counters + 2, odd % "names")
         self.source = names[0]
+
+    # Views are made when asked for: each costs RAM.
+
+    def shifts(self):
+        return self.params[: self.features // len(self.scales)]
+
+    def quantisation(self):
+        at = self.features // len(self.scales)
+        return self.params[at : at + 4 * self.features]
+
+    def layers(self):
+        """Yields (weights, cols, bias, shift, blocks) of each layer: views of the shapes that the kernels take."""
+        cols = self.features
+        at = cols // len(self.scales) + 4 * cols
+        for r in self.rows:
+            blocks = r + 3 >> 2
+            weights = at + 20 * blocks
+            end = weights + 4 * blocks * cols
+            p = self.params
+            yield p[weights:end], cols, p[at : at + 16 * blocks], p[at + 16 * blocks : weights], blocks
+            at = end
+            cols = r
+
+    def svm_weights(self):
+        return self.params[len(self.params) - 2 * self.features * len(self.knots) :]
 
     def _check(self, source, counters):
         _require(

@@ -2,16 +2,15 @@
 
 from .alarm import Alarm
 from .counters import Windows
-from .detectors import Autoencoder, Svm
 from .explain import top_features
-from .features import Features
 
 
 class Pipeline:
     """Scores windows of `source` with `model`.
 
-    After each `step`: deltas (array('i'), one a counter), ae and svm (ints), hot (a score is over its threshold),
-    alarm.active. `kernel` is a module of inlier.kernels; by default the fastest that loads here.
+    After each `step`: deltas (array('i'), one a counter), x and y (quantised features + 128 and their reconstruction),
+    ae and svm (ints), hot (a score is over its threshold), alarm.active. `kernel` is a module of
+    inlier.kernels; by default the fastest that loads here.
     """
 
     def __init__(self, model, source, kernel=None, latched=False):
@@ -20,9 +19,11 @@ class Pipeline:
         self.model = model
         self.windows = Windows(source)
         self.deltas = self.windows.deltas
-        self.features = Features(model, kernel)
-        self.autoencoder = Autoencoder(model, kernel)
-        self.svm_detector = Svm(model, kernel)
+        self._params = model.params
+        self._work, self.x, self.y = kernel.prepare(model)
+        self._features = kernel.features
+        self._autoencoder = kernel.autoencoder
+        self._svm = kernel.svm
         self.alarm = Alarm(*model.alarm, latched)
         self.ae = 0
         self.svm = 0
@@ -35,13 +36,15 @@ class Pipeline:
 
     def score(self, deltas):
         """The same for a window from elsewhere: an int32 buffer of one delta a counter."""
-        x = self.features.update(deltas)
-        self.ae = self.autoencoder.score(x)
-        self.svm = self.svm_detector.score(x)
-        self.hot = self.ae > self.model.threshold_ae or self.svm > self.model.threshold_svm
+        params = self._params
+        work = self._work
+        self._features(deltas, params, work)
+        self.ae = ae = self._autoencoder(params, work)
+        self.svm = svm = self._svm(params, work)
+        self.hot = hot = ae > self.model.threshold_ae or svm > self.model.threshold_svm
         self.index += 1
-        return self.alarm.step(self.hot)
+        return self.alarm.step(hot)
 
     def explain(self, count=3):
         """The features that contributed most to the last window: [(name, per cent)], largest first."""
-        return top_features(self.model, self.features.x, self.autoencoder.y, count)
+        return top_features(self.model, self.x, self.y, count)

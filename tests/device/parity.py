@@ -18,7 +18,7 @@ def main(kernel, model_path, windows_path):
         pipeline = Pipeline(model, source, kernels)
         while source.advance():
             event = pipeline.step()
-            print(bytes(pipeline.features.x).hex(), pipeline.ae, pipeline.svm, int(pipeline.hot), event)
+            print(bytes(pipeline.x).hex(), pipeline.ae, pipeline.svm, int(pipeline.hot), event)
 
 
 main(*sys.argv[1:])

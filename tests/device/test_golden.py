@@ -28,7 +28,7 @@ def _check(name):
     v = golden.vectors()
     for i in range(len(v["windows"])):
         event = pipeline.score(array("i", v["windows"][i]))
-        assert bytes(pipeline.features.x).hex() == v["x"][i], ("features", i)
+        assert bytes(pipeline.x).hex() == v["x"][i], ("features", i)
         assert (pipeline.ae, pipeline.svm, event) == (v["ae"][i], v["svm"][i], v["event"][i]), i
 
 

@@ -141,6 +141,7 @@ def monitor(
                 tell(f"{_clock(i)}    {_event(window)}")
             said.append(window)
             progress("monitoring", min(i + 1, total), max(i + 1, total))
+    progress("monitoring", len(said), len(said))
     ours = Trace(
         np.array([list(bytes.fromhex(w["x"])) for w in said], np.uint8),
         *(np.array([w[key] for w in said]) for key in ("ae", "svm", "hot", "event")),

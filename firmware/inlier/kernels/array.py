@@ -9,11 +9,22 @@ try:
 except ImportError:
     import numpy as np  # CPython
 
-from .plain import distance, features, hinges  # noqa: F401
+from .plain import Work, bias_at, distance, features, svm  # noqa: F401
 
 
-def dense(w, x, cols, bias, shift, blocks, y):
-    v = np.frombuffer(x, dtype=np.uint8)[:cols]
+def prepare(model):
+    work = Work(model, lambda buffer: np.frombuffer(buffer, dtype=np.uint8))
+    return work, work.x, work.y
+
+
+def autoencoder(params, work):
+    for layer in work.layers:
+        dense(layer[0], layer[1], layer[2], layer[3], layer[4], layer[5], layer[6])
+    return distance(work)
+
+
+def dense(w, cols, bias, shift, blocks, x, y):
+    v = x[:cols]
     total = int(np.sum(v)) << 7
     v = np.array(v, dtype=np.float).reshape((1, cols)) if hasattr(np, "float") else v.astype("f8").reshape((1, cols))
     j = 0
@@ -21,9 +32,6 @@ def dense(w, x, cols, bias, shift, blocks, y):
         rows = np.frombuffer(w, dtype=np.uint8, count=4 * cols, offset=4 * cols * block).reshape((cols, 4))
         sums = np.dot(v, rows)[0]
         for r in range(4):
-            b = 4 * j
-            high = bias[b + 3]
-            acc = int(sums[r]) + (bias[b] | bias[b + 1] << 8 | bias[b + 2] << 16)
-            acc = acc + ((high - 256 if high > 127 else high) << 24) - total >> shift[j]
+            acc = int(sums[r]) + bias_at(bias, j) - total >> shift[j]
             y[j] = 0 if acc < 0 else 255 if acc > 255 else acc
             j += 1

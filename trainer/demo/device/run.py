@@ -53,7 +53,7 @@ class Director:
         say(
             stage=self._at,
             deltas=list(pipeline.deltas),
-            x=pipeline.features.x.hex(),
+            x=pipeline.x.hex(),
             ae=pipeline.ae,
             svm=pipeline.svm,
             hot=pipeline.hot,

@@ -1,0 +1,68 @@
+"""The boards' facts: one folder each, with a board.toml."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.errors import BadInput
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """command with arguments: QEMU; timer: "systick" or "clint", which ticks once in instructions_per_tick."""
+
+    command: str
+    package: str
+    arguments: tuple[str, ...]
+    timer: str
+    instructions_per_tick: float
+
+
+@dataclass(frozen=True)
+class Build:
+    """Of MicroPython's qemu port: its board, compiler, the Debian packages of that, further make variables."""
+
+    board: str
+    compiler: str
+    package: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """Sizes in bytes, clock in Hz. emulator, build: of emulated boards alone."""
+
+    name: str
+    description: str
+    chip: str
+    mpy_arch: str
+    ram_bytes: int
+    heap_bytes: int
+    flash_bytes: int
+    clock_hz: int
+    kernel: str
+    source: str
+    emulator: Emulator | None = None
+    build: Build | None = None
+
+
+def names(emulated: bool = False) -> list[str]:
+    """The known boards, or those of them that are emulated."""
+    found = sorted(path.parent.name for path in FOLDER.glob("*/board.toml"))
+    return [name for name in found if not emulated or board(name).emulator]
+
+
+def board(name: str) -> Board:
+    """Raises BadInput for a board that nobody knows."""
+    path = FOLDER / name / "board.toml"
+    if "/" in name or not path.is_file():
+        raise BadInput(f"no board '{name}': choose one of {', '.join(names())}")
+    facts: dict[str, Any] = tomllib.loads(path.read_text())
+    for key, kind in (("emulator", Emulator), ("build", Build)):
+        if key in facts:
+            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts[key].items()}
+            facts[key] = kind(**fields)
+    return Board(name=name, **facts)
