@@ -23,11 +23,13 @@ class Emulator:
 
 @dataclass(frozen=True)
 class Build:
-    """Of MicroPython's qemu port: its board, compiler, the Debian packages of that, further make variables."""
+    """Of MicroPython's qemu port: its board, compiler, the Debian packages of that, further flags and make variables."""
 
     board: str
     compiler: str
     package: str
+    cflags: tuple[str, ...]
+    ldflags: tuple[str, ...]
     options: tuple[str, ...]
 
 
@@ -47,6 +49,11 @@ class Board:
     source: str
     emulator: Emulator | None = None
     build: Build | None = None
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """All that run there, its own first."""
+        return tuple(dict.fromkeys((self.kernel, "viper", "plain")))
 
 
 def names(emulated: bool = False) -> list[str]:

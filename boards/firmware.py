@@ -1,57 +1,105 @@
 """Firmware of the emulated boards: MicroPython's qemu port with the runtime frozen in, built once into the cache."""
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
 import tempfile
+import types
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import inlier
 from trainer.errors import BadInput
 
-from . import micropython
-from .board import Board
+from . import bench_models, micropython
+from .board import Board, Build
 
 FIRMWARE = Path(inlier.__file__).parent.parent
+MANIFEST = FIRMWARE / "manifest.py"
+NO_CLOCK = "'-Dmp_hal_time_ns()=0ULL'"  # littlefs asks for the time of a file; this port has none
 
 
-def elf(board: Board, say: Callable[[str], None] = lambda step: None, frozen: bool = True) -> Path:
-    """The firmware of an emulated board; frozen: with the runtime, else the bare interpreter. Raises BadInput."""
+def runtime_files(kernels: tuple[str, ...]) -> list[Path]:
+    """What firmware/manifest.py freezes with these kernels."""
+    names: list[str] = []
+    options = types.SimpleNamespace(kernels=kernels, defaults=lambda **others: None)
+    with contextlib.chdir(FIRMWARE):
+        exec(MANIFEST.read_text(), {"options": options, "package": lambda package, files: names.extend(files)})
+    return [FIRMWARE / "inlier" / name for name in names]
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """frozen_bytes: flash that the runtime with the board's kernel alone takes."""
+
+    elf: Path
+    frozen_bytes: int
+
+
+def build(board: Board, say: Callable[[str], None] = lambda step: None) -> Firmware:
+    """The firmware of an emulated board, with the runtime, all its kernels and the benchmark's models. Raises BadInput."""
     assert board.build
     if not shutil.which(board.build.compiler):
-        raise BadInput(f"'{board.build.compiler}' is needed for {board.name}: 'apt-get install {board.build.package}'")
+        raise BadInput(
+            f"'{board.build.compiler}' is needed for {board.name}: install it with 'apt-get install {board.build.package}'"
+        )
     tree = micropython.source_tree(say)
-    manifest = FIRMWARE / "manifest.py"
-    digest = hashlib.sha256(repr((board, frozen)).encode())
-    for path in [manifest, *sorted((FIRMWARE / "inlier").rglob("*.py"))] if frozen else []:
+    digest = hashlib.sha256(repr((board, bench_models.module())).encode() + Path(__file__).read_bytes())
+    for path in (MANIFEST, *runtime_files(board.kernels)):
         digest.update(path.read_bytes())
     folder = micropython.cache_folder() / "firmware" / f"{board.name}-{digest.hexdigest()[:16]}"
-    target = folder / "firmware.elf"
-    if target.exists():
-        return target
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with micropython.lock(folder.parent / f"{board.name}.lock"), tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        if target.exists():
-            return target
-        say(f"building the firmware of {board.name}")
-        own = Path(work) / "manifest.py"
-        own.write_text(f'include("{manifest}")\n' if frozen else "\n")
+    done = folder / "frozen_bytes"
+    if not done.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with micropython.lock(folder.parent / f"{board.name}.lock"), tempfile.TemporaryDirectory(dir=folder.parent) as work:
+            if not done.exists():  # another build may have finished while this one waited
+                say(f"building the firmware of {board.name}")
+                _build(board, board.build, tree, Path(work))
+                folder.mkdir(exist_ok=True)
+                for name in ("firmware.elf", "frozen_bytes"):  # the last one says that all is there
+                    shutil.copy(f"{work}/{name}", folder / f"new.{name}")
+                    (folder / f"new.{name}").replace(folder / name)
+                _forget_old(folder)
+    return Firmware(folder / "firmware.elf", int(done.read_text()))
+
+
+def _build(board: Board, how: Build, tree: Path, work: Path) -> None:
+    out = work / "build"
+    (work / "bench_models.py").write_text(bench_models.module())
+
+    def make(kernels: tuple[str, ...], extra: str, *targets: str) -> None:
+        manifest = work / "manifest.py"
+        manifest.write_text(f'include("{MANIFEST}", kernels={kernels!r})\n{extra}\n')
         micropython.make(
             tree,
             "ports/qemu",
-            f"BOARD={board.build.board}",
-            f"BUILD={work}/build",
-            f"FROZEN_MANIFEST={own}",
+            f"BOARD={how.board}",
+            f"BUILD={out}",
+            f"FROZEN_MANIFEST={manifest}",
             f"MICROPY_HEAP_SIZE={board.heap_bytes}",
             f"MPY_CROSS_FLAGS=-march={board.mpy_arch}",
-            *board.build.options,
+            "MICROPY_VFS_LFS2=1",
+            "CFLAGS_EXTRA=" + " ".join([NO_CLOCK, *how.cflags]),
+            *how.options,
+            *targets,
+            LDFLAGS=" ".join(how.ldflags),  # the port's own are added to these
         )
-        folder.mkdir(exist_ok=True)
-        shutil.copy(f"{work}/build/firmware.elf", folder / "new.elf")
-        (folder / "new.elf").replace(target)
-        _forget_old(folder)
-    return target
+
+    make(board.kernels, 'module("bench_models.py")')
+    shutil.copy(out / "firmware.elf", work)
+    for part in out.glob("frozen_content.*"):  # make does not see that the manifest is another
+        part.unlink()
+    make((board.kernel,), "", f"{out}/frozen_content.o")
+    (work / "frozen_bytes").write_text(str(_text_bytes(how, out / "frozen_content.o")))
+
+
+def _text_bytes(how: Build, path: Path) -> int:
+    """Bytes of code and constants in an object file."""
+    size = how.compiler.removesuffix("gcc") + "size"
+    words = subprocess.run([size, path], capture_output=True, text=True, check=True).stdout.splitlines()[1].split()
+    return int(words[0]) + int(words[1])
 
 
 def _forget_old(folder: Path) -> None:
@@ -59,14 +107,3 @@ def _forget_old(folder: Path) -> None:
     others = sorted(folder.parent.glob("*-*/firmware.elf"), key=lambda path: path.stat().st_mtime)
     for path in others[:-8]:
         shutil.rmtree(path.parent)
-
-
-def text_bytes(path: Path, board: Board) -> int:
-    """Bytes of code and constants in an ELF file. Raises BadInput."""
-    assert board.build
-    size = board.build.compiler.removesuffix("gcc") + "size"
-    done = subprocess.run([size, path], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BadInput(f"{path}: {done.stderr.strip()}; delete it, and it is built again")
-    words = done.stdout.splitlines()[1].split()
-    return int(words[0]) + int(words[1])

@@ -95,12 +95,14 @@ def source_tree(say: Say = lambda text: None) -> Path:
     return tree
 
 
-def make(tree: Path, port: str, *options: str) -> None:
+def make(tree: Path, port: str, *options: str, **environment: str) -> None:
     # mkrules.mk wants a README.md in micropython-lib, which the source package leaves out: any folder with one will do.
     command = ["make", f"-j{os.cpu_count() or 1}", "-C", str(tree / port), f"MPY_LIB_DIR={tree}", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_clean_environment())
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_clean_environment() | environment)
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if re.search(r"error|Error|not found", line)] or ["no message"]
+        lines = [
+            line for line in done.stderr.splitlines() if re.search(r"error:|undefined reference|Error|not found", line)
+        ] or ["no message"]
         raise BadInput(f"building MicroPython's {port} failed: {lines[0].strip()}; install gcc, make and libc6-dev")
 
 

@@ -1,2 +1,26 @@
-# Freezes the runtime into a firmware: include("…/firmware/manifest.py") in the board's own manifest.
-package("inlier")
+# Freezes the runtime into a firmware. In the board's own manifest:
+#     include("…/firmware/manifest.py", kernels=("thumb",))
+# The first of the kernels that loads is used: thumb on Cortex-M (the Pico), viper on ports with native code (the ESP32),
+# array with ulab, plain anywhere.
+import json
+
+options.defaults(kernels=("viper",))
+
+_KERNEL_FILES = {
+    "thumb": ("thumb", "thumb_autoencoder", "native"),
+    "viper": ("viper", "native"),
+    "array": ("array", "plain"),
+    "plain": ("plain",),
+}
+_frozen = {"__init__"}
+for _kernel in options.kernels:
+    _frozen.update(_KERNEL_FILES[_kernel])
+
+
+def _wanted(path):
+    folder, _, name = path.rpartition("/")
+    return folder != "inlier/kernels" or name[: -len(".py")] in _frozen
+
+
+with open("package.json") as _f:
+    package("inlier", [target[len("inlier/") :] for target, _ in json.load(_f)["urls"] if _wanted(target)])

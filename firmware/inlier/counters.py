@@ -25,6 +25,18 @@ def delta(now, last, half):
     return d if d < DELTA_MAX else DELTA_MAX
 
 
+def subtract(now, last, deltas):
+    """deltas = now - last; says whether any is no plain count, which is left as -1. Small: see Windows.take."""
+    odd = False
+    for i in range(len(now)):
+        d = now[i] - last[i]
+        if d < 0 or d > DELTA_MAX:
+            odd = True
+            d = -1
+        deltas[i] = d
+    return odd
+
+
 class Windows:
     """Windows of one source: `take()` returns the deltas since the last call."""
 
@@ -43,15 +55,20 @@ class Windows:
         elapsed: window lengths that passed since the last call; more than 1 after a missed tick. The deltas are then
         the mean window, rounded up so that a single event stays visible.
         """
-        now = self._now
-        last = self._last
-        half = self._half
-        self._source.read(now)
-        for i in range(len(now)):
-            value = now[i]
-            d = delta(value, last[i], half)
-            if elapsed > 1:
-                d = -(-d // elapsed)
-            self.deltas[i] = d
-            last[i] = value
+        # Small functions: a frame beyond 11 words would come from MicroPython's heap.
+        self._source.read(self._now)
+        if subtract(self._now, self._last, self.deltas):
+            self._mend()
+        if elapsed > 1:
+            self._spread(elapsed)
+        self._now, self._last = self._last, self._now
         return self.deltas
+
+    def _mend(self):
+        for i in range(len(self.deltas)):
+            if self.deltas[i] < 0:
+                self.deltas[i] = delta(self._now[i], self._last[i], self._half)
+
+    def _spread(self, elapsed):
+        for i in range(len(self.deltas)):
+            self.deltas[i] = -(-self.deltas[i] // elapsed)

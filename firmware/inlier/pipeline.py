@@ -36,14 +36,13 @@ class Pipeline:
 
     def score(self, deltas):
         """The same for a window from elsewhere: an int32 buffer of one delta a counter."""
-        params = self._params
-        work = self._work
-        self._features(deltas, params, work)
-        self.ae = ae = self._autoencoder(params, work)
-        self.svm = svm = self._svm(params, work)
-        self.hot = hot = ae > self.model.threshold_ae or svm > self.model.threshold_svm
+        # Few locals: a frame beyond 11 words would come from MicroPython's heap.
+        self._features(deltas, self._params, self._work)
+        self.ae = self._autoencoder(self._params, self._work)
+        self.svm = self._svm(self._params, self._work)
+        self.hot = self.ae > self.model.threshold_ae or self.svm > self.model.threshold_svm
         self.index += 1
-        return self.alarm.step(hot)
+        return self.alarm.step(self.hot)
 
     def explain(self, count=3):
         """The features that contributed most to the last window: [(name, per cent)], largest first."""

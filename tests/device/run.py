@@ -2,11 +2,20 @@
 
 import sys
 
+_PLATFORM = ("asyncio", "select", "socket", "time")  # modules that a bare board may do without
+
 
 def main(names):
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for name in names:
-        module = __import__(name)
+        try:
+            module = __import__(name)
+        except ImportError as error:
+            if str(error).split("'")[-2:-1] not in ([m] for m in _PLATFORM):
+                raise
+            print("skipped", name, error)
+            counts["skipped"] += 1
+            continue
         for test in sorted(dir(module)):
             if not test.startswith("test_"):
                 continue

@@ -36,6 +36,10 @@ def test_plain():
     return _check("plain")
 
 
+def test_thumb():
+    return _check("thumb")
+
+
 def test_viper():
     return _check("viper")
 
@@ -66,6 +70,10 @@ def _allocates(name):
 
 def test_plain_allocates_nothing():
     return _allocates("plain")
+
+
+def test_thumb_allocates_nothing():
+    return _allocates("thumb")
 
 
 def test_viper_allocates_nothing():

@@ -1,16 +1,13 @@
 """Writes the golden model and vectors: `python tests/golden/make.py`. A changed file is a changed verdict everywhere."""
 
-import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-sys.path.insert(0, str(FOLDER.parent / "host"))
-
 import numpy as np
-from random_detector import extreme_windows, random_detector
 
 from export import golden, reference
 from export.blob import pack
+from export.synthetic import extreme_windows, random_detector
 
 
 def contents() -> dict[str, bytes]:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_detector import COUNTERS, extreme_windows, random_detector
 
 from boards.micropython import find_or_build
 from export import reference
 from export.blob import pack, unpack
+from export.synthetic import COUNTERS, extreme_windows, random_detector
 
 ROOT = Path(__file__).parents[2]
 WINDOWS = 10_000

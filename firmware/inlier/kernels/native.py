@@ -8,6 +8,7 @@ Bytes: x, then each layer's output, each begun at a multiple of four.
 import struct
 
 from ..features import start_state
+from ..model import KNOTS_MAX
 
 # Places in the header, in words; thumb.py and viper.py repeat those they use, for the compiler's constants.
 COUNTERS, SCALES, FEATURES, LAYERS, KNOTS, LAYERS_AT, X_AT, NET_AT, SVM_AT = range(9)
@@ -35,8 +36,8 @@ def prepare(model):
     struct.pack_into("<9i", work, 0, *header)
     for i in range(n_scales):
         work[4 * (SCALE + i)] = model.scales[i]
-    for i in range(n_knots):
-        work[4 * (KNOT + i)] = model.knots[i]
+    for i in range(KNOTS_MAX):  # no |q| is beyond 255
+        work[4 * (KNOT + i)] = model.knots[i] if i < n_knots else 255
     at = 4 * STATE
     for s in start_state(model):
         struct.pack_into("<i", work, at, s)

@@ -1,7 +1,7 @@
 """Native code from MicroPython's viper emitter: any port that has it, the ESP32's Xtensa first of all.
 
-The same integers as plain.py, on the buffer that native.py describes. The first three locals live in registers: each
-function's parameters come first, and are its hottest variables.
+The same integers as plain.py, on the buffer that native.py describes. Two locals live in registers, the first
+parameters: each function reuses these names for its hottest variables. Casts cost nothing.
 """
 
 import micropython
@@ -29,6 +29,9 @@ def features(deltas: ptr32, params: ptr8, work: ptr32):
     n_scales = work[_SCALES]
     x = ptr8(int(work) + work[_X_AT])
     counters = work[_COUNTERS]
+    # LEVEL_MAX, in two steps: frozen code for ARMv6-M lies on halfwords, and would load a 32-bit literal from beside it.
+    top = 1 << 26
+    top -= 1
     i = 0
     c = 0
     while c < counters:
@@ -36,12 +39,12 @@ def features(deltas: ptr32, params: ptr8, work: ptr32):
         right = int(shifts[c]) - 8
         if right >= 0:
             level >>= right
-            if level > 0x3FFFFFF:
-                level = 0x3FFFFFF
+            if level > top:
+                level = top
         else:
             right = 0 - right
-            if level > 0x3FFFFFF >> right:
-                level = 0x3FFFFFF
+            if level > top >> right:
+                level = top
             else:
                 level <<= right
         t = 0
@@ -74,72 +77,122 @@ def features(deltas: ptr32, params: ptr8, work: ptr32):
 
 @micropython.viper
 def autoencoder(w: ptr8, x: ptr8) -> int:
-    # Parameters: the model's params and the work buffer. From here on w walks through the layers' parameters.
-    acc = 0
+    # w, the model's params, walks through the layers; x, the work buffer, becomes the input that four rows share. In the
+    # order of these sums, an accumulator is not spilled to wait for its product.
     work = ptr32(x)
-    n = work[_FEATURES]
     layers = work[_LAYERS]
     inputs = int(x) + work[_X_AT]
     record = ptr32(int(x) + work[_LAYERS_AT])
     w = ptr8(int(w) + work[_NET_AT])
     while layers:
         cols = record[0]
-        rows = record[1] << 2
+        blocks = record[1]
         record = ptr32(int(record) + 8)
-        w = ptr8(int(w) + (rows << 2))  # past the biases, which record holds
-        shift = w
-        w = ptr8(int(w) + rows)
+        shift = ptr8(int(w) + (blocks << 4))  # past the biases, which record holds
+        w = ptr8(int(shift) + (blocks << 2))
         outputs = ptr8(inputs + (cols + 3 & -4))
-        end = inputs + cols
-        end8 = inputs + (cols & -8)
-        x = ptr8(inputs)
-        total = 0x20000000
-        while int(x) < end:
-            total += x[0] << 7
-            x = ptr8(int(x) + 1)
-        j = 0
-        while j < rows:
-            # One row of four that are interleaved.
-            acc = record[j] - total
-            x = ptr8(inputs)
-            while int(x) < end8:
-                acc += w[0] * x[0]
-                acc += w[4] * x[1]
-                acc += w[8] * x[2]
-                acc += w[12] * x[3]
-                acc += w[16] * x[4]
-                acc += w[20] * x[5]
-                acc += w[24] * x[6]
-                acc += w[28] * x[7]
-                x = ptr8(int(x) + 8)
+        first = int(outputs)
+        source = ptr8(inputs)
+        total = 0
+        n = cols
+        while n:
+            total += source[0]
+            source = ptr8(int(source) + 1)
+            n -= 1
+        total = (total << 7) + 0x20000000
+        while blocks:
+            a = record[0] - total
+            b = record[1] - total
+            c = record[2] - total
+            d = record[3] - total
+            source = ptr8(inputs)
+            n = cols >> 3
+            while n:
+                x = ptr8(source[0])
+                a = w[0] * int(x) + a
+                b = w[1] * int(x) + b
+                c = w[2] * int(x) + c
+                d = w[3] * int(x) + d
+                x = ptr8(source[1])
+                a = w[4] * int(x) + a
+                b = w[5] * int(x) + b
+                c = w[6] * int(x) + c
+                d = w[7] * int(x) + d
+                x = ptr8(source[2])
+                a = w[8] * int(x) + a
+                b = w[9] * int(x) + b
+                c = w[10] * int(x) + c
+                d = w[11] * int(x) + d
+                x = ptr8(source[3])
+                a = w[12] * int(x) + a
+                b = w[13] * int(x) + b
+                c = w[14] * int(x) + c
+                d = w[15] * int(x) + d
+                x = ptr8(source[4])
+                a = w[16] * int(x) + a
+                b = w[17] * int(x) + b
+                c = w[18] * int(x) + c
+                d = w[19] * int(x) + d
+                x = ptr8(source[5])
+                a = w[20] * int(x) + a
+                b = w[21] * int(x) + b
+                c = w[22] * int(x) + c
+                d = w[23] * int(x) + d
+                x = ptr8(source[6])
+                a = w[24] * int(x) + a
+                b = w[25] * int(x) + b
+                c = w[26] * int(x) + c
+                d = w[27] * int(x) + d
+                x = ptr8(source[7])
+                a = w[28] * int(x) + a
+                b = w[29] * int(x) + b
+                c = w[30] * int(x) + c
+                d = w[31] * int(x) + d
                 w = ptr8(int(w) + 32)
-            while int(x) < end:
-                acc += w[0] * x[0]
-                x = ptr8(int(x) + 1)
+                source = ptr8(int(source) + 8)
+                n -= 1
+            n = cols & 7
+            while n:
+                x = ptr8(source[0])
+                a = w[0] * int(x) + a
+                b = w[1] * int(x) + b
+                c = w[2] * int(x) + c
+                d = w[3] * int(x) + d
                 w = ptr8(int(w) + 4)
-            acc >>= int(shift[j])
-            if acc < 0:
-                acc = 0
-            elif acc > 255:
-                acc = 255
-            outputs[j] = acc
-            j += 1
-            if j & 3:
-                w = ptr8(int(w) - (cols << 2) + 1)
-            else:
-                w = ptr8(int(w) - 3)
-        record = ptr32(int(record) + (rows << 2))
-        inputs = int(outputs)
+                source = ptr8(int(source) + 1)
+                n -= 1
+            a >>= int(shift[0])
+            if a & -256:
+                a = ~(a >> 31) & 255
+            outputs[0] = a
+            b >>= int(shift[1])
+            if b & -256:
+                b = ~(b >> 31) & 255
+            outputs[1] = b
+            c >>= int(shift[2])
+            if c & -256:
+                c = ~(c >> 31) & 255
+            outputs[2] = c
+            d >>= int(shift[3])
+            if d & -256:
+                d = ~(d >> 31) & 255
+            outputs[3] = d
+            shift = ptr8(int(shift) + 4)
+            outputs = ptr8(int(outputs) + 4)
+            record = ptr32(int(record) + 16)
+            blocks -= 1
+        inputs = first
         layers -= 1
     w = ptr8(int(work) + work[_X_AT])
     x = ptr8(inputs)
-    end = int(x) + n
+    n = work[_FEATURES]
     total = 0
-    while int(x) < end:
-        acc = int(w[0]) - int(x[0])
-        total += acc * acc
+    while n:
+        a = int(w[0]) - int(x[0])
+        total = a * a + total
         w = ptr8(int(w) + 1)
         x = ptr8(int(x) + 1)
+        n -= 1
     return total
 
 

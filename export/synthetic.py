@@ -1,16 +1,21 @@
-"""A detector with random integers: parity must hold for any model, not only for trained ones."""
+"""Detectors with random integers: parity and cost must not depend on what a training finds."""
 
 import numpy as np
 
-from export.reference import Detector, Layer
+from .reference import Detector, Ints, Layer
 
 COUNTERS = tuple(f"c{i}" for i in range(14))
 
 
-def random_detector(seed: int, hidden: tuple[int, ...] = (13, 4, 13), knots: tuple[int, ...] = (0, 31, 63)) -> Detector:
+def random_detector(
+    seed: int,
+    hidden: tuple[int, ...] = (13, 4, 13),
+    knots: tuple[int, ...] = (0, 31, 63),
+    counters: tuple[str, ...] = COUNTERS,
+    scales: tuple[int, ...] = (0, 2, 4),
+) -> Detector:
     rng = np.random.default_rng(seed)
-    scales = (0, 2, 4)
-    n = len(COUNTERS) * len(scales)
+    n = len(counters) * len(scales)
     layers = []
     cols = n
     for rows in (*hidden, n):
@@ -21,10 +26,10 @@ def random_detector(seed: int, hidden: tuple[int, ...] = (13, 4, 13), knots: tup
         cols = rows
     return Detector(
         source="replay",
-        counters=COUNTERS,
+        counters=counters,
         window_ms=1000,
         scales=scales,
-        shifts=rng.integers(-6, 9, len(COUNTERS)),
+        shifts=rng.integers(-6, 9, len(counters)),
         offset=rng.integers(0, 200, n),
         multiplier=rng.integers(100, 2017, n),
         layers=layers,
@@ -37,11 +42,11 @@ def random_detector(seed: int, hidden: tuple[int, ...] = (13, 4, 13), knots: tup
     )
 
 
-def extreme_windows(seed: int, count: int) -> np.ndarray:
+def extreme_windows(seed: int, count: int) -> Ints:
     """Deltas (count, counters): ordinary ones, all zero, single bits, the largest, and beyond it."""
     rng = np.random.default_rng(seed)
     bits = rng.integers(0, 32, (count, len(COUNTERS)))
-    deltas = rng.integers(0, 1 << 62, (count, len(COUNTERS))) >> (62 - bits)
+    deltas: Ints = rng.integers(0, 1 << 62, (count, len(COUNTERS))) >> (62 - bits)
     deltas[::17] = 0
     deltas[1::97] = (1 << 30) - 1
     deltas[2::89] = 1 << 31
