@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Emulator:
-    """command with arguments: QEMU; timer: "systick" or "clint", which ticks once in instructions_per_tick."""
+    """command with arguments: QEMU; timer: "systick" or "instret", which ticks once in instructions_per_tick."""
 
     command: str
     package: str

@@ -30,9 +30,8 @@ def measure(board: Board, detector: Detector, x: Bytes) -> tuple[float, float]:
             [*command, SOURCE / "baseline.c", "-o", elf, "-lgcc"], capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise BadInput(
-                f"{SOURCE / 'baseline.c'}: {next((line for line in done.stderr.splitlines() if 'error' in line), 'no message')}; check {board.build.compiler}"
-            )
+            problem = next((line for line in done.stderr.splitlines() if "error" in line), "no message")
+            raise BadInput(f"{problem}; check {board.build.compiler}")
         words = _run(board, elf)
     ae, svm, ae_ticks, svm_ticks = (int(word) for word in words)
     expected = (

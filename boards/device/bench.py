@@ -45,10 +45,10 @@ def main(name, kernel_name, timer, instructions_per_tick, times):
     gc.collect()
     heap = _imported + gc.mem_alloc() - before
 
-    now = instructions.begin(timer)
+    timer = instructions.timer(timer)
 
     def cost(call, arguments, empty):
-        ticks = instructions.ticks(now, call, arguments, times) - instructions.ticks(now, empty, arguments, times)
+        ticks = instructions.ticks(timer, call, arguments, times) - instructions.ticks(timer, empty, arguments, times)
         return ticks * instructions_per_tick / times
 
     pipeline.step()
