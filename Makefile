@@ -2,12 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint micropython nightly clean
+.PHONY: demo test lint micropython emulators nightly clean
 
 demo: .venv/stamp micropython
 	$(BIN)/inlier demo
 
-test: lint micropython
+test: lint micropython emulators
 	$(BIN)/pytest
 
 lint: .venv/stamp
@@ -15,11 +15,18 @@ lint: .venv/stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-nightly: .venv/stamp micropython
+nightly: .venv/stamp micropython emulators
 	INLIER_NIGHTLY=1 $(BIN)/pytest
 
 micropython: .venv/stamp
 	@$(BIN)/python -m boards.micropython
+
+# The emulated boards' tools, where root can install them; elsewhere their tests are skipped and say what to install.
+EMULATORS := qemu-system-arm qemu-system-misc gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf
+
+emulators:
+	@command -v qemu-system-arm qemu-system-riscv32 arm-none-eabi-gcc riscv64-unknown-elf-gcc >/dev/null \
+		|| { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends $(EMULATORS); } || true
 
 .venv/stamp: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "inlier: Python 3.11 or later is needed; set PYTHON=" >&2; exit 2; }
