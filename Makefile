@@ -25,7 +25,7 @@ micropython: .venv/stamp
 EMULATORS := qemu-system-arm qemu-system-misc gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf
 
 emulators:
-	@command -v qemu-system-arm qemu-system-riscv32 arm-none-eabi-gcc riscv64-unknown-elf-gcc >/dev/null \
+	@for tool in qemu-system-arm qemu-system-riscv32 arm-none-eabi-gcc riscv64-unknown-elf-gcc; do command -v $$tool >/dev/null || break; done; command -v $$tool >/dev/null \
 		|| { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends $(EMULATORS); } || true
 
 .venv/stamp: pyproject.toml
