@@ -22,11 +22,9 @@ micropython: .venv/stamp
 	@$(BIN)/python -m boards.micropython
 
 # The emulated boards' tools, where root can install them; elsewhere their tests are skipped and say what to install.
-EMULATORS := qemu-system-arm qemu-system-misc gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf
-
-emulators:
-	@for tool in qemu-system-arm qemu-system-riscv32 arm-none-eabi-gcc riscv64-unknown-elf-gcc; do command -v $$tool >/dev/null || break; done; command -v $$tool >/dev/null \
-		|| { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends $(EMULATORS); } || true
+emulators: .venv/stamp
+	@packages="$$($(BIN)/python -m boards.board)"; test -z "$$packages" \
+		|| { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends $$packages; } || true
 
 .venv/stamp: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "inlier: Python 3.11 or later is needed; set PYTHON=" >&2; exit 2; }

@@ -12,10 +12,9 @@ from rich.table import Table
 
 from export import reference
 from export.reference import Detector
-from trainer.errors import BadInput
 
 from . import bench_models, c_baseline
-from .board import Board, board, names
+from .board import Board, board, emulator
 from .emulator import DEVICE, emulated
 from .firmware import build
 
@@ -80,7 +79,7 @@ class Result:
             "instructions_per_score": round(score),
             "instructions_per_feature": round(device.features / bench_models.device().features),
             "instructions_per_window": round(device.window),
-            "window_ms_derived": round(device.window * CYCLES_PER_INSTRUCTION / self.board.clock_hz * 1000, 3),
+            "window_ms_derived": derived_ms(device.window, self.board),
             "heap_bytes": large.heap,
             "heap_bytes_device_model": device.heap,
             "heap_kept_by_a_window_bytes": max(large.kept, device.kept),
@@ -93,6 +92,11 @@ class Result:
         return row
 
 
+def derived_ms(instructions: float, board: Board) -> float:
+    """What so many instructions mean at the clock of the boards that an emulated one stands for."""
+    return round(instructions * CYCLES_PER_INSTRUCTION / board.clock_hz * 1000, 3)
+
+
 def macs(detector: Detector) -> int:
     return sum(layer.weights.size for layer in detector.layers)
 
@@ -100,9 +104,7 @@ def macs(detector: Detector) -> int:
 def measure(name: str, progress: Callable[[str, int, int], None] = lambda stage, done, total: None) -> list[Result]:
     """All kernels of an emulated board. Raises BadInput."""
     place = board(name)
-    qemu = place.emulator
-    if qemu is None:
-        raise BadInput(f"board '{name}' is no emulated one: choose from {', '.join(names(emulated=True))}")
+    qemu = emulator(place)
     total = len(place.kernels) * len(bench_models.MODELS)
     progress(name, 0, total)
     frozen = build(place)

@@ -1,5 +1,6 @@
 """The boards' facts: one folder each, with a board.toml."""
 
+import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,12 @@ class Board:
     emulator: Emulator | None = None
     build: Build | None = None
 
+    def missing_packages(self) -> list[str]:
+        """Debian packages that an emulated board lacks on this machine."""
+        assert self.emulator and self.build
+        needed = {self.emulator.command: self.emulator.package, self.build.compiler: self.build.package}
+        return [package for command, package in needed.items() if not shutil.which(command)]
+
     @property
     def kernels(self) -> tuple[str, ...]:
         """All that run there, its own first."""
@@ -73,3 +80,14 @@ def board(name: str) -> Board:
             fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts[key].items()}
             facts[key] = kind(**fields)
     return Board(name=name, **facts)
+
+
+def emulator(place: Board) -> Emulator:
+    """Raises BadInput for a board that is no emulated one."""
+    if place.emulator is None:
+        raise BadInput(f"board '{place.name}' is no emulated one: choose one of {', '.join(names(emulated=True))}")
+    return place.emulator
+
+
+if __name__ == "__main__":  # for the Makefile: what all the emulated boards lack here
+    print(" ".join(dict.fromkeys(p for name in names(emulated=True) for p in board(name).missing_packages())))

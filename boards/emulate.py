@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -12,9 +11,9 @@ from export.reference import Ints, Trace
 from inlier.counters import DELTA_MAX
 
 from . import budget
-from .bench import CYCLES_PER_INSTRUCTION
-from .board import Board
-from .emulator import DEVICE, emulated, qemu_command
+from .bench import derived_ms
+from .board import Board, emulator
+from .emulator import DEVICE, emulated
 
 BATCH_BYTES = 8192
 RAM_DISK_SPARE_BYTES = 24576  # beside the model: scripts, a batch, and what littlefs takes
@@ -42,7 +41,7 @@ class Emulation:
             "kernel": self.kernel,
             "instructions_per_window": typical,
             "instructions_per_window_most": most,
-            "window_ms_derived": round(typical * CYCLES_PER_INSTRUCTION / self.board.clock_hz * 1000, 3),
+            "window_ms_derived": derived_ms(typical, self.board),
             "heap_bytes_before": self.heap[0],
             "heap_bytes_after": self.heap[1],
             "alarms": [{"window": window, "features": features} for window, features in self.alarms.items()],
@@ -62,8 +61,7 @@ def emulate(
     say: Callable[[str], None] = lambda step: None,
 ) -> Emulation:
     """Score windows (n, counters), in the order of the model's counters, from boot. Raises BadInput."""
-    qemu_command(board, Path())  # first of all: is it one that can run here
-    assert board.emulator
+    qemu = emulator(board)
     budget.check(board, blob)
     said: list[list[str]] = []
     with emulated(board, say) as device:
@@ -71,7 +69,7 @@ def emulate(
         for script in ("instructions.py", "instret.py", "emulate.py"):
             device.write(f"/{script}", (DEVICE / script).read_bytes())
         device.write("/model", blob)
-        kernel = device.execute(f"import emulate; s = emulate.Scoring('/model', {board.emulator.timer!r})").strip()
+        kernel = device.execute(f"import emulate; s = emulate.Scoring('/model', {qemu.timer!r})").strip()
         device.write("/windows", b"")  # what the first file costs the file system is not the runtime's
         before = int(device.execute("s.run('/windows'); s.heap()"))
         for rows in _batches(np.minimum(windows, DELTA_MAX)):
@@ -84,7 +82,7 @@ def emulate(
     ours = Trace(theirs.x, numbers[:, 0], numbers[:, 1], numbers[:, 2] > 0, numbers[:, 3])
     same = (ours.ae == theirs.ae) & (ours.svm == theirs.svm) & (ours.hot == theirs.hot) & (ours.event == theirs.event)
     alarms = {i: [_feature(word) for word in words[5:]] for i, words in enumerate(said) if words[3] == "1"}
-    instructions = np.rint(numbers[:, 4] * board.emulator.instructions_per_tick).astype(np.int64)
+    instructions = np.rint(numbers[:, 4] * qemu.instructions_per_tick).astype(np.int64)
     return Emulation(board, kernel, ours, instructions, alarms, (before, after), int((~same).sum()))
 
 

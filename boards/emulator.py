@@ -14,7 +14,7 @@ from typing import Any
 
 from trainer.errors import BadInput
 
-from .board import Board, names
+from .board import Board, emulator
 from .firmware import build
 
 DEVICE = Path(__file__).parent / "device"
@@ -90,9 +90,7 @@ def killed_after(limit_s: float, process: subprocess.Popen[Any]) -> Iterator[Non
 
 def qemu_command(board: Board, firmware: Path) -> list[str | Path]:
     """QEMU without a serial line yet; it counts instructions (-icount), so that two runs are the same. Raises BadInput."""
-    qemu = board.emulator
-    if qemu is None:
-        raise BadInput(f"board '{board.name}' is no emulated one: choose one of {', '.join(names(emulated=True))}")
+    qemu = emulator(board)
     if not shutil.which(qemu.command):
         raise BadInput(f"'{qemu.command}' is needed for {board.name}: install it with 'apt-get install {qemu.package}'")
     fixed = ("-display", "none", "-monitor", "none", "-icount", "shift=0")
@@ -102,8 +100,7 @@ def qemu_command(board: Board, firmware: Path) -> list[str | Path]:
 @contextlib.contextmanager
 def emulated(board: Board, say: Callable[[str], None] = lambda step: None) -> Iterator[Emulated]:
     """Boot an emulated board. Raises BadInput."""
-    if board.emulator is None:
-        qemu_command(board, Path())  # says so
+    emulator(board)  # before a build
     command = qemu_command(board, build(board, say).elf)
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "serial.log"

@@ -11,7 +11,7 @@ def main(names):
         try:
             module = __import__(name)
         except ImportError as error:
-            if str(error).split("'")[-2:-1] not in ([m] for m in _PLATFORM):
+            if not any("'%s'" % module in str(error) for module in _PLATFORM):
                 raise
             print("skipped", name, error)
             counts["skipped"] += 1

@@ -29,16 +29,14 @@ def on_this_machine(command: Path | str, name: str) -> str:
         timeout=300,
         check=False,
     )
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 def on_board(name: str, test: str) -> str:
-    files = [DEVICE / "run.py", DEVICE / "golden.py", DEVICE / f"{test}.py"]
-    files += [
-        *DEVICE.glob("proc_net/*"),
-        *(ROOT / "tests/golden").glob("model.inlier"),
-        *(ROOT / "tests/golden").glob("*.json"),
-    ]
+    golden = ROOT / "tests/golden"
+    files = [DEVICE / "run.py", DEVICE / "golden.py", DEVICE / f"{test}.py", *DEVICE.glob("proc_net/*")]
+    files += [golden / "model.inlier", golden / "vectors.json"]
     with emulated(board(name)) as device:
         device.mount(RAM_DISK)
         for folder in ("device", "device/proc_net", "golden"):
