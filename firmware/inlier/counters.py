@@ -53,7 +53,8 @@ class Windows:
         """Deltas of one window: array('i'), one per counter, the same object at every call.
 
         elapsed: window lengths that passed since the last call; more than 1 after a missed tick. The deltas are then
-        the mean window, rounded up so that a single event stays visible.
+        the mean window, rounded to the nearest: rounded up, one event of each kind in a long stretch would look like a
+        window in which everything happened.
         """
         # Small functions: a frame beyond 11 words would come from MicroPython's heap.
         self._source.read(self._now)
@@ -71,4 +72,5 @@ class Windows:
 
     def _spread(self, elapsed):
         for i in range(len(self.deltas)):
-            self.deltas[i] = -(-self.deltas[i] // elapsed)
+            d = self.deltas[i]
+            self.deltas[i] = d // elapsed + d % elapsed * 2 // elapsed

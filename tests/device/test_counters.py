@@ -42,6 +42,6 @@ def test_take_reuses_its_array():
     assert windows.take() is first and list(first) == [0, 3]
 
 
-def test_missed_ticks_give_the_mean_window_rounded_up():
-    windows = Windows(Steps((0, 0), (9, 1)))
-    assert list(windows.take(4)) == [3, 1], "9/4 and 1/4, rounded up: a single event stays visible"
+def test_missed_ticks_give_the_mean_window():
+    for totals, mean in (((9, 1), [2, 0]), ((2, DELTA_MAX), [1, 1 << 28])):
+        assert list(Windows(Steps((0, 0), totals)).take(4)) == mean, "a quarter of each, rounded to the nearest"
