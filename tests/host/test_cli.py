@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from inlier.model import VERSION
+from inlier.model import VERSION, load
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 from trainer import cli, windows
@@ -84,10 +84,13 @@ def test_a_bad_model_is_refused(inlier, tmp_path, change, expected):
     refused(inlier("monitor", path), expected)
 
 
-def test_a_replay_of_other_counters_is_refused(inlier, tmp_path):
+@pytest.mark.parametrize("command", ["monitor", "emulate"])
+def test_a_replay_of_other_counters_names_them(inlier, tmp_path, command):
     recording = tmp_path / "w.csv"
     windows.write_windows(recording, Procfs.counters, np.ones((3, 14), np.int64))
-    refused(inlier("monitor", GOLDEN, "--replay", recording), "misses the counter")
+    refused(inlier(command, GOLDEN, "--replay", recording), "line 1 misses the counter 'c0'")
+    windows.write_windows(recording, (*load(GOLDEN).counters(), "pigeons"), np.ones((3, 15), np.int64))
+    refused(inlier(command, GOLDEN, "--replay", recording), "has a column that its source does not count, 'pigeons'")
 
 
 def test_an_unwritable_place_is_named(inlier, tmp_path):

@@ -10,12 +10,13 @@ from tools_missing import missing
 
 from boards.board import board, names
 from boards.emulator import emulated
-from boards.micropython import find_or_build
+from boards.firmware import FIRMWARE, runtime_files
+from boards.micropython import find_or_build, mpy_cross
 
 ROOT = Path(__file__).parents[2]
 DEVICE = ROOT / "tests/device"
 FILES = sorted(path.stem for path in DEVICE.glob("test_*.py"))
-RAM_DISK = 65536
+RAM_DISK = 90112
 
 
 def on_this_machine(command: Path | str, name: str) -> str:
@@ -33,18 +34,20 @@ def on_this_machine(command: Path | str, name: str) -> str:
     return done.stdout + done.stderr
 
 
-def on_board(name: str, test: str) -> str:
+def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> str:
+    """runtime: its modules' bytes by path, used instead of what the firmware has frozen."""
     golden = ROOT / "tests/golden"
     files = [DEVICE / "run.py", DEVICE / "golden.py", DEVICE / f"{test}.py", *DEVICE.glob("proc_net/*")]
     files += [golden / "model.inlier", golden / "vectors.json"]
     with emulated(board(name)) as device:
         device.mount(RAM_DISK)
-        for folder in ("device", "device/proc_net", "golden"):
+        content = {str(path.relative_to(ROOT / "tests")): path.read_bytes() for path in files} | (runtime or {})
+        for folder in sorted({str(parent) for path in content for parent in Path(path).parents} - {"."}):
             device.execute(f"import os; os.mkdir('/{folder}')")
-        for path in files:
-            device.write(f"/{path.relative_to(ROOT / 'tests')}", path.read_bytes())
+        for path, data in content.items():
+            device.write(f"/{path}", data)
         start = f"import gc, os, sys; sys.path.append('/device'); os.chdir('/device'); import run; run.main(['{test}'])"
-        return device.execute(start, limit_s=300)
+        return device.execute(f"{start}; import inlier; print(inlier.__file__)", limit_s=300)
 
 
 @pytest.mark.parametrize("where", ["cpython", "unix", *names(emulated=True)])
@@ -62,3 +65,17 @@ def test_device(name: str, where: str) -> None:
     skipped = [line for line in said.splitlines() if line.startswith("skipped")]
     if skipped and last[0].startswith("0 passed"):
         pytest.skip("; ".join(skipped))
+
+
+@pytest.mark.parametrize("where", names(emulated=True))
+def test_precompiled_files_on_a_board_give_the_golden_integers(where: str, tmp_path: Path) -> None:
+    if missing(where):
+        pytest.skip(missing(where))
+    runtime = {}
+    for path in runtime_files(board(where).kernels):
+        out = tmp_path / "out.mpy"
+        subprocess.run([mpy_cross(), f"-march={board(where).mpy_arch}", "-o", out, path], check=True)
+        runtime[f"device/{path.relative_to(FIRMWARE).with_suffix('.mpy')}"] = out.read_bytes()
+    said = on_board(where, "test_golden", runtime)
+    assert f"passed test_golden.test_{board(where).kernel}" in said and " 0 failed" in said, said
+    assert said.split()[-1] == "inlier/__init__.mpy", "the files, not what is frozen"
