@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.quantise import svm_weights
+from export.quantise import Floats, svm_weights
 from export.reference import Bytes, Ints, hinge_map, svm_score
 
 ROWS_MAX = 50_000
@@ -26,14 +26,19 @@ Part = tuple[Bytes, Bytes]  # x of windows to fit on and of windows to score
 
 @dataclass
 class Fitted:
-    """knots, int8 weights (features, 2 * knots): knots above zero, then below; threshold of the score."""
+    """knots; int8 weights (features, 2 * knots), knots above zero, then below, and the floats that they were rounded from;
+    unseen: scores of the benign windows that their detector had not seen."""
 
     knots: tuple[int, ...]
     weights: NDArray[np.int8]
-    threshold: int
+    floats: Floats
+    unseen: Ints
+
+    def threshold(self, calibrate: Callable[[Ints], int]) -> int:
+        return max(calibrate(self.unseen), MARGIN * int(self.weights.max()))
 
 
-def fit(x: Bytes, knots: tuple[int, ...], seed: int, nu: float = 0.01) -> NDArray[np.int8]:
+def fit(x: Bytes, knots: tuple[int, ...], seed: int, nu: float = 0.01) -> Floats:
     """Weights (features, 2 * knots) >= 0. x: quantised features (n, features)."""
     from sklearn.linear_model import SGDOneClassSVM
 
@@ -43,7 +48,7 @@ def fit(x: Bytes, knots: tuple[int, ...], seed: int, nu: float = 0.01) -> NDArra
     model = SGDOneClassSVM(nu=nu, random_state=seed, max_iter=50, tol=None, average=True)
     model.fit(1 - h / 64)
     # An excursion must never make a window more of an inlier.
-    return svm_weights(np.maximum(model.coef_.reshape(x.shape[1], -1), 0))
+    return np.maximum(model.coef_.reshape(x.shape[1], -1), 0).astype(np.float32)
 
 
 def choose(parts: list[Part], seed: int, calibrate: Callable[[Ints], int]) -> Fitted:
@@ -62,11 +67,12 @@ def choose(parts: list[Part], seed: int, calibrate: Callable[[Ints], int]) -> Fi
     made_up = np.where(chosen, rng.integers(0, 256, base.shape), base).astype(np.uint8)
     best, most = None, -1.0
     for knots in CANDIDATES:
-        weights = [fit(part, knots, seed) for part, _ in parts]
+        floats = [fit(part, knots, seed) for part, _ in parts]
+        weights = [svm_weights(w) for w in floats]
         unseen = np.concatenate([svm_score(part[1], knots, w) for part, w in zip(parts, weights, strict=True)])
-        limit = max(calibrate(unseen), MARGIN * int(weights[-1].max()))
-        rejected = round(float((svm_score(made_up, knots, weights[-1]) > limit).mean()), 3)
+        found = Fitted(knots, weights[-1], floats[-1], unseen)
+        rejected = round(float((svm_score(made_up, knots, found.weights) > found.threshold(calibrate)).mean()), 3)
         if rejected > most:
-            best, most = Fitted(knots, weights[-1], limit), rejected
+            best, most = found, rejected
     assert best
     return best

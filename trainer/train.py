@@ -1,9 +1,10 @@
 """From benign windows to a model: quantise, fit both detectors, calibrate, test."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from export import quantise, reference
 from export.blob import pack
@@ -59,6 +60,47 @@ class Trained:
         }
 
 
+@dataclass
+class Detectors:
+    """The int8 autoencoder, the floats it was rounded from, the scores of benign windows that it had not seen; the SVM."""
+
+    layers: list[reference.Layer]
+    float_layers: list[tuple[quantise.Floats, quantise.Floats]]
+    unseen_ae: Ints
+    svm: svm.Fitted
+
+
+def cross_parts(f: NDArray[np.int16], inside: Ints) -> list[svm.Part]:
+    """Quantised features of CROSS_FOLDS folds of the windows `inside`: each with those of the others, to be scored by
+    detectors that were fitted on these. f: log features (n, features)."""
+    parts = []
+    for fold in np.array_split(inside, CROSS_FOLDS):
+        rest = np.setdiff1d(inside, fold)
+        ranges = quantise.feature_ranges(f[rest])
+        parts.append((reference.quantise(f[rest], *ranges), reference.quantise(f[fold], *ranges)))
+    return parts
+
+
+def fit_detectors(
+    parts: list[svm.Part], hidden: tuple[int, ...], seed: int, limit: Callable[[Ints], int], progress: Progress
+) -> Detectors:
+    """Both detectors of the last part; the others are fitted only to score what their second member holds."""
+    unseen = []
+    for i, (x_fit, x_check) in enumerate(parts):
+        floats = autoencoder.fit(
+            x_fit,
+            hidden,
+            seed,
+            lambda done, total, before=i: progress("autoencoder", before * total + done, len(parts) * total),  # type: ignore[misc]
+        )
+        layers = quantise.layers(floats, x_fit)
+        unseen.append(reference.autoencoder_score(x_check, layers))
+    progress("one-class SVM", 0, 1)
+    outlying = svm.choose(parts, seed, limit)
+    progress("one-class SVM", 1, 1)
+    return Detectors(layers, floats, np.concatenate(unseen), outlying)
+
+
 def train(deltas: Ints, settings: Settings, origin: str, progress: Progress = lambda stage, done, total: None) -> Trained:
     """Train on benign windows (n, counters) int64, in the order in which they were counted.
 
@@ -76,33 +118,14 @@ def train(deltas: Ints, settings: Settings, origin: str, progress: Progress = la
     offset, multiplier = quantise.feature_ranges(f[fit])
     x = reference.quantise(f, offset, multiplier)
 
-    # A short recording's calibration part holds too few clusters of high scores to tell a tail: its fit part gives more,
-    # each fold scored by detectors that were fitted on the others.
-    parts: list[svm.Part] = []
-    if fit.stop < CROSS_BELOW:
-        inside = np.arange(fit.start, fit.stop)
-        for fold in np.array_split(inside, CROSS_FOLDS):
-            rest = np.setdiff1d(inside, fold)
-            ranges = quantise.feature_ranges(f[rest])
-            parts.append((reference.quantise(f[rest], *ranges), reference.quantise(f[fold], *ranges)))
+    # A short recording's calibration part holds too few clusters of high scores to tell a tail: its fit part gives more.
+    parts = cross_parts(f, np.arange(fit.start, fit.stop)) if fit.stop < CROSS_BELOW else []
     parts.append((x[fit], x[calibrate]))
 
     def limit(unseen: Ints) -> int:
         return threshold.threshold(unseen, rate / 2, *settings.alarm[:2])  # either detector alone makes a window hot
 
-    unseen = []
-    for i, (x_fit, x_check) in enumerate(parts):
-        floats = autoencoder.fit(
-            x_fit,
-            settings.hidden,
-            settings.seed,
-            lambda done, total, before=i: progress("autoencoder", before * total + done, len(parts) * total),  # type: ignore[misc]
-        )
-        layers = quantise.layers(floats, x_fit)
-        unseen.append(reference.autoencoder_score(x_check, layers))
-    progress("one-class SVM", 0, 1)
-    outlying = svm.choose(parts, settings.seed, limit)
-    progress("one-class SVM", 1, 1)
+    both = fit_detectors(parts, settings.hidden, settings.seed, limit, progress)
     detector = Detector(
         source=settings.source,
         counters=settings.counters,
@@ -111,12 +134,12 @@ def train(deltas: Ints, settings: Settings, origin: str, progress: Progress = la
         shifts=shifts,
         offset=offset,
         multiplier=multiplier,
-        layers=layers,
-        knots=outlying.knots,
-        svm_weights=outlying.weights,
-        threshold_ae=limit(np.concatenate(unseen)),
-        threshold_svm=outlying.threshold,
+        layers=both.layers,
+        knots=both.svm.knots,
+        svm_weights=both.svm.weights,
+        threshold_ae=limit(both.unseen_ae),
+        threshold_svm=both.svm.threshold(limit),
         alarm=settings.alarm,
         metadata={"windows": len(deltas), "false_alarms": settings.false_alarms, "seed": settings.seed},
     )
-    return Trained(detector, pack(detector), floats, deltas, x[fit], test, reference.run(detector, deltas[test]))
+    return Trained(detector, pack(detector), both.float_layers, deltas, x[fit], test, reference.run(detector, deltas[test]))
