@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from .errors import BadInput, Interrupted
+from .reproduce.command import app as reproduce
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(reproduce, name="reproduce")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 

@@ -27,15 +27,16 @@ Part = tuple[Bytes, Bytes]  # x of windows to fit on and of windows to score
 @dataclass
 class Fitted:
     """knots; int8 weights (features, 2 * knots), knots above zero, then below, and the floats that they were rounded from;
-    unseen: scores of the benign windows that their detector had not seen."""
+    unseen: scores of the benign windows that their detector had not seen; margin: see MARGIN."""
 
     knots: tuple[int, ...]
     weights: NDArray[np.int8]
     floats: Floats
     unseen: Ints
+    margin: int
 
     def threshold(self, calibrate: Callable[[Ints], int]) -> int:
-        return max(calibrate(self.unseen), MARGIN * int(self.weights.max()))
+        return max(calibrate(self.unseen), self.margin * int(self.weights.max()))
 
 
 def fit(x: Bytes, knots: tuple[int, ...], seed: int, nu: float = 0.01) -> Floats:
@@ -51,7 +52,7 @@ def fit(x: Bytes, knots: tuple[int, ...], seed: int, nu: float = 0.01) -> Floats
     return np.maximum(model.coef_.reshape(x.shape[1], -1), 0).astype(np.float32)
 
 
-def choose(parts: list[Part], seed: int, calibrate: Callable[[Ints], int]) -> Fitted:
+def choose(parts: list[Part], seed: int, calibrate: Callable[[Ints], int], margin: int = MARGIN) -> Fitted:
     """The SVM, fitted on the last part, on the knots that accept the least beside the benign windows.
 
     parts: their second members are windows that the first, which they are scored by, does not hold, in order of time.
@@ -70,7 +71,7 @@ def choose(parts: list[Part], seed: int, calibrate: Callable[[Ints], int]) -> Fi
         floats = [fit(part, knots, seed) for part, _ in parts]
         weights = [svm_weights(w) for w in floats]
         unseen = np.concatenate([svm_score(part[1], knots, w) for part, w in zip(parts, weights, strict=True)])
-        found = Fitted(knots, weights[-1], floats[-1], unseen)
+        found = Fitted(knots, weights[-1], floats[-1], unseen, margin)
         rejected = round(float((svm_score(made_up, knots, found.weights) > found.threshold(calibrate)).mean()), 3)
         if rejected > most:
             best, most = found, rejected

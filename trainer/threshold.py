@@ -74,3 +74,17 @@ def threshold(scores: Ints, rate: float, k: int = 1, n: int = 1) -> int:
     shape = min(max(float(shape), 0.0), SHAPE_MAX) * m / (m + SHRINK)
     scale = float(excess.mean()) * (1 - shape) * 2 * m / float(chi2.ppf(1 - CONFIDENCE, 2 * m))
     return max(top, math.ceil(start + float(genpareto.isf(rate / clusters_per_window, shape, scale=scale))))
+
+
+def row_threshold(scores: Ints, rate: float) -> int:
+    """The threshold that benign rows, drawn like `scores` and each judged by itself, exceed at most at `rate`.
+
+    Rows are exchangeable where windows are not, so that an order statistic does: the lowest score whose number of greater
+    ones keeps the upper bound (Poisson, CONFIDENCE) of their rate to `rate`. Of too few rows the tail is extrapolated.
+    """
+    from scipy.stats import chi2
+
+    greater = 0
+    while chi2.ppf(CONFIDENCE, 2 * greater + 2) / 2 <= rate * len(scores):
+        greater += 1
+    return int(np.sort(scores)[-greater]) if greater else threshold(scores, rate)

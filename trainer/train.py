@@ -82,7 +82,12 @@ def cross_parts(f: NDArray[np.int16], inside: Ints) -> list[svm.Part]:
 
 
 def fit_detectors(
-    parts: list[svm.Part], hidden: tuple[int, ...], seed: int, limit: Callable[[Ints], int], progress: Progress
+    parts: list[svm.Part],
+    hidden: tuple[int, ...],
+    seed: int,
+    limit: Callable[[Ints], int],
+    progress: Progress,
+    margin: int = svm.MARGIN,
 ) -> Detectors:
     """Both detectors of the last part; the others are fitted only to score what their second member holds."""
     unseen = []
@@ -96,7 +101,7 @@ def fit_detectors(
         layers = quantise.layers(floats, x_fit)
         unseen.append(reference.autoencoder_score(x_check, layers))
     progress("one-class SVM", 0, 1)
-    outlying = svm.choose(parts, seed, limit)
+    outlying = svm.choose(parts, seed, limit, margin)
     progress("one-class SVM", 1, 1)
     return Detectors(layers, floats, np.concatenate(unseen), outlying)
 

@@ -1,0 +1,1 @@
+"""`inlier reproduce`: published experiments, repeated with this project's detectors."""
