@@ -120,19 +120,55 @@ def train(
 
 @app.command()
 def record(
-    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")] = Path("windows.csv"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write; of a capture also Parquet.")] = Path(
+        "windows.csv"
+    ),
     source: Annotated[str, typer.Option(help="Source that counts.")] = "procfs",
     window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
     count: Annotated[int, typer.Option(min=1, help="Windows to record.")] = 8640,
+    pcap: Annotated[
+        Path | None, typer.Option(help="Take the windows from this capture instead (pcap, pcapng, gzip).")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="MAC or IP address of the device in the capture.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Record this machine's own windows."""
+    """Record this machine's own windows, or those that a device in a capture would have counted."""
     from .progress import bars
+
+    if pcap is not None:
+        _record_capture(pcap, device, milliseconds(window), out, as_json)
+        return
     from .record import record as run
 
     with bars(quiet=as_json) as progress:
         run(source, milliseconds(window), count, out, progress)
     print(json.dumps({"recording": str(out), "windows": count}) if as_json else f"{out}: {count} windows")
+
+
+def _record_capture(pcap: Path, device: str | None, window_ms: int, out: Path, as_json: bool) -> None:
+    from .pcap.count import Pcap
+    from .pcap.count import count as run
+    from .progress import bars
+    from .windows import write_windows
+
+    if device is None:
+        raise BadInput("--pcap needs --device: the MAC or IP address of the device whose windows you want")
+    with bars(quiet=as_json) as progress:
+        counted = run(pcap, device, window_ms, progress)
+    write_windows(out, Pcap.counters, counted.windows)
+    summary = {
+        "recording": str(out),
+        "windows": len(counted.windows),
+        "packets": counted.packets,
+        "silent_windows": int((counted.seen == 0).sum()),
+        "broken": counted.broken,
+    }
+    if as_json:
+        print(json.dumps(summary))
+        return
+    if counted.broken:
+        print(f"inlier: {counted.broken}", file=sys.stderr)
+    print(f"{out}: {len(counted.windows)} windows of {counted.packets} packets, {summary['silent_windows']} of them silent")
 
 
 @app.command()

@@ -6,8 +6,9 @@ from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 
 from .errors import BadInput
+from .pcap.count import Pcap
 
-SOURCES: dict[str, tuple[str, ...]] = {s.name: tuple(s.counters) for s in (Sockets, Procfs)}
+SOURCES: dict[str, tuple[str, ...]] = {s.name: tuple(s.counters) for s in (Sockets, Procfs, Pcap)}
 
 
 def counters_of(source: str) -> tuple[str, ...]:
@@ -21,6 +22,8 @@ def counters_of(source: str) -> tuple[str, ...]:
 def open_source(source: str) -> Any:
     """The source that counts this machine. Raises BadInput where it can't."""
     counters_of(source)
+    if source == Pcap.name:
+        raise BadInput("source 'pcap' reads captures: give one with 'inlier record --pcap FILE --device ADDRESS'")
     if source != Procfs.name:
         raise BadInput(f"source '{source}' counts inside an application: run inlier.recorder there, as the README shows")
     counting = Procfs()

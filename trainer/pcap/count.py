@@ -1,0 +1,231 @@
+"""Counts a device's packets into windows.
+
+What is counted, a window, of packets from the device (out) and to it or to everybody (in), lengths as on the link:
+
+    bytes_out, bytes_in, packets_out, packets_in
+    syn_out, syn_in       TCP connections begun; synack_in: answered; rst_in: refused or broken off by the peer
+    udp_out, udp_in, icmp (both ways), arp (both ways), dns (queries to port 53), broadcast (in, to many)
+    peers, ports          distinct hosts that the device sent to, and distinct remote ports of its SYNs and datagrams
+    peers_new             hosts that it sent to for the first time in the capture
+    connects_failed       SYNs that were answered by RST, or by nothing within UNANSWERED_MS
+
+Multicast and broadcast addresses are no peers.
+"""
+
+import ipaddress
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from export.reference import Bytes, Ints
+from trainer.errors import BadInput
+from trainer.progress import Progress
+
+from .packets import ICMP, ICMP6, LINKS, TCP, UDP, Bools, Hashes, Packets, address_hash, decode
+from .reader import Broken, Chunk, chunks
+
+
+class Pcap:
+    """The source, as inlier's others are described; a device has no such source."""
+
+    name = "pcap"
+    counters = (
+        "bytes_out", "bytes_in", "packets_out", "packets_in", "syn_out", "syn_in", "synack_in", "rst_in", "udp_out",
+        "udp_in", "icmp", "arp", "dns", "broadcast", "peers", "ports", "peers_new", "connects_failed",
+    )  # fmt: skip
+
+
+UNANSWERED_MS = 3000
+WINDOWS_MAX = 1 << 22  # more than a year of windows of 10 s: a time stamp far off is damage
+_SYN, _RST, _ACK = 2, 4, 16
+_PAIR_MIX = np.uint64(0xD6E8FEB86659FD93)  # odd: a value and a window make one hash
+_AT = {name: i for i, name in enumerate(Pcap.counters)}
+
+
+def device_address(text: str) -> int | Hashes:
+    """A MAC address as an int, an IP address as its hash. Raises BadInput."""
+    if re.fullmatch(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}", text):
+        return int(re.sub("[:-]", "", text), 16)
+    try:
+        packed = ipaddress.ip_address(text).packed
+    except ValueError:
+        raise BadInput(f"--device {text}: give a MAC address such as 24:6f:28:d9:a7:64, or an IP address") from None
+    return address_hash(np.frombuffer(packed, np.uint8)[None])
+
+
+@dataclass
+class Counted:
+    """windows: (n, counters) int64 from the first packet of the device on; seen: (n,) packets of the device in each.
+
+    broken: "", or where the file ends too early. packets: of the whole file.
+    """
+
+    windows: Ints
+    seen: Ints
+    packets: int
+    broken: str
+
+
+@dataclass
+class _State:
+    """What outlives a chunk."""
+
+    first_ns: int = -1
+    windows: Ints = field(default_factory=lambda: np.zeros((0, len(Pcap.counters)), np.int64))
+    seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    known: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
+    pairs: dict[str, tuple[Ints, Hashes]] = field(default_factory=dict)  # window, and a hash of what it counted as distinct
+    waiting: dict[tuple[int, int, int], int] = field(default_factory=dict)  # an unanswered SYN: peer, ports; time_ns
+
+
+def count(path: Path, device: str, window_ms: int, progress: Progress = lambda stage, done, total: None) -> Counted:
+    """Windows of `device` in the capture. Raises BadInput where it has no packet there."""
+    wanted = device_address(device)
+    state = _State()
+    busiest: Counter[int] = Counter()
+    hosts: dict[int, str] = {}
+    packets, broken, size = 0, "", path.stat().st_size if path.exists() else 0
+    try:
+        for chunk in chunks(path):
+            packets += len(chunk.at)
+            if chunk.link not in LINKS:
+                raise BadInput(f"{path}: link type {chunk.link} is not read; capture on Ethernet, or with 'tcpdump -i any'")
+            p = decode(chunk)
+            out, into = _directions(p, wanted)
+            if state.first_ns < 0:
+                own = out | into
+                if own.any():
+                    state.first_ns = int(p.time_ns[own].min())
+                else:
+                    _note_busiest(chunk, p, busiest, hosts)
+            if state.first_ns >= 0:
+                into |= ~out & p.many & ~p.from_here & (p.time_ns >= state.first_ns)
+                _add(state, p, out, into, window_ms, path)
+            progress(path.name, chunk.read, size)
+    except Broken as problem:
+        broken = str(problem)
+    if state.first_ns < 0:
+        said = ", ".join(f"{hosts[key]} ({n} packets)" for key, n in busiest.most_common(5)) or "nobody"
+        raise BadInput(f"{path}: no packet of {device} in {packets}; the busiest senders are {said}")
+    return Counted(state.windows, state.seen, packets, broken)
+
+
+def _directions(p: Packets, wanted: int | Hashes) -> tuple[Bools, Bools]:
+    """Which packets the device sent, and which went to it alone."""
+    if isinstance(wanted, int):
+        return p.mac_from == wanted, p.mac_to == wanted
+    return p.host_from == wanted[0], p.host_to == wanted[0]
+
+
+def _note_busiest(chunk: Chunk, p: Packets, busiest: "Counter[int]", hosts: dict[int, str]) -> None:
+    senders, first, counts = np.unique(p.mac_from, return_index=True, return_counts=True)
+    for sender, _, n in zip(senders.tolist(), first.tolist(), counts.tolist(), strict=True):
+        if sender >= 0:
+            busiest[sender] += n
+            hosts[sender] = ":".join(f"{sender:012x}"[i : i + 2] for i in range(0, 12, 2))
+    if (p.mac_from >= 0).any():
+        return
+    senders, first, counts = np.unique(p.host_from, return_index=True, return_counts=True)
+    for sender, place, n in zip(senders.tolist(), first.tolist(), counts.tolist(), strict=True):
+        if sender:
+            busiest[sender] += n
+            at = int(chunk.at[place])
+            four = chunk.data[at] >> 4 == 4
+            octets: Bytes = chunk.data[at + 12 : at + 16] if four else chunk.data[at + 8 : at + 24]
+            hosts[sender] = str(ipaddress.ip_address(octets.tobytes()))
+
+
+def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, path: Path) -> None:
+    mine = np.flatnonzero(out | into)
+    mine = mine[np.argsort(p.time_ns[mine], kind="stable")]  # stamps out of order, within a chunk
+    if not len(mine):
+        return
+    # An older packet than the first of all belongs to the first window.
+    window = np.maximum(0, (p.time_ns - state.first_ns) // (window_ms * 1_000_000))
+    last = int(window[mine].max())
+    if last >= WINDOWS_MAX:
+        raise BadInput(
+            f"{path}: a time stamp is {last} windows after the first packet; take longer windows, or cut the file"
+        )
+    if last >= len(state.windows):
+        more = last + 1 - len(state.windows)
+        state.windows = np.concatenate([state.windows, np.zeros((more, len(Pcap.counters)), np.int64)])
+        state.seen = np.concatenate([state.seen, np.zeros(more, np.int64)])
+    tcp, udp = p.protocol == TCP, p.protocol == UDP
+    syn = tcp & (p.flags & (_SYN | _ACK) == _SYN)
+    lowest = int(window[mine].min())
+    rows = slice(lowest, last + 1)
+
+    def add(name: str, which: Bools, weights: Ints | None = None) -> None:
+        weight = None if weights is None else weights[which]
+        total = np.bincount(window[which] - lowest, weight, last + 1 - lowest)
+        state.windows[rows, _AT[name]] += total.astype(np.int64)
+
+    for name, which in (
+        ("packets_out", out), ("packets_in", into), ("syn_out", syn & out), ("syn_in", syn & into),
+        ("synack_in", tcp & into & (p.flags & (_SYN | _ACK) == _SYN | _ACK)), ("rst_in", tcp & into & (p.flags & _RST > 0)),
+        ("udp_out", udp & out), ("udp_in", udp & into), ("icmp", np.isin(p.protocol, (ICMP, ICMP6)) & (out | into)),
+        ("arp", p.arp & (out | into)), ("dns", out & (p.port_to == 53)), ("broadcast", into & p.many),
+    ):  # fmt: skip
+        add(name, which)
+    add("bytes_out", out, p.length)
+    add("bytes_in", into, p.length)
+    state.seen[rows] += np.bincount(window[mine] - lowest, minlength=last + 1 - lowest)
+
+    sent = mine[out[mine] & ~p.many[mine] & (p.host_to[mine] != 0)]
+    chosen = sent[(syn[sent] | udp[sent]) & (p.port_to[sent] > 0)]
+    _distinct(state, "peers", window[sent], p.host_to[sent])
+    _distinct(state, "ports", window[chosen], p.port_to[chosen].astype(np.uint64))
+    hosts, first = np.unique(p.host_to[sent], return_index=True)
+    fresh = ~np.isin(hosts, state.known)
+    np.add.at(state.windows[:, _AT["peers_new"]], window[sent][first[fresh]], 1)
+    state.known = np.union1d(state.known, hosts[fresh])
+    _connects(state, p, mine[tcp[mine]], out, window_ms)
+
+
+def _distinct(state: _State, name: str, window: Ints, values: Hashes) -> None:
+    """Count each value once a window. What the newest windows had is kept: they may go on in the next chunk."""
+    if not len(window):
+        return
+    before, known = state.pairs.get(name, (window[:0], values[:0]))
+    pairs = values * _PAIR_MIX + window.astype(np.uint64)
+    pairs ^= pairs >> np.uint64(32)
+    distinct, first = np.unique(pairs, return_index=True)
+    fresh = ~np.isin(distinct, known)
+    distinct, at = distinct[fresh], window[first[fresh]]
+    np.add.at(state.windows[:, _AT[name]], at, 1)
+    at, distinct = np.concatenate([before, at]), np.concatenate([known, distinct])
+    new = at >= at.max() - 1
+    state.pairs[name] = at[new], distinct[new]
+
+
+def _connects(state: _State, p: Packets, mine: Ints, out: Bools, window_ms: int) -> None:
+    """Follow each SYN to its answer. Few packets of a device's are SYNs or answer one: a loop does."""
+    flags = p.flags[mine]
+    patience_ns = UNANSWERED_MS * 1_000_000
+    for i in mine[(flags & _SYN > 0) | (flags & _RST > 0)].tolist():
+        now, flag, sent = int(p.time_ns[i]), int(p.flags[i]), bool(out[i])
+        if sent:
+            key = (int(p.host_to[i]), int(p.port_to[i]), int(p.port_from[i]))
+            if flag & (_SYN | _ACK) == _SYN:
+                then = state.waiting.setdefault(key, now)  # a repeated SYN is the same connection, for a while
+                if now - then > patience_ns:
+                    _fail(state, then, window_ms)
+                    state.waiting[key] = now
+        else:
+            key = (int(p.host_from[i]), int(p.port_from[i]), int(p.port_to[i]))
+            then = state.waiting.pop(key, -1)
+            if then >= 0 and flag & _RST:
+                _fail(state, then, window_ms)
+    last = int(p.time_ns.max())
+    for key in [key for key, then in state.waiting.items() if last - then > patience_ns]:
+        _fail(state, state.waiting.pop(key), window_ms)
+
+
+def _fail(state: _State, then_ns: int, window_ms: int) -> None:
+    """In the window of its SYN: a recording may look ahead, and a live source would tell it UNANSWERED_MS later."""
+    at = max(0, (then_ns - state.first_ns) // (window_ms * 1_000_000))
+    state.windows[min(at, len(state.windows) - 1), _AT["connects_failed"]] += 1
