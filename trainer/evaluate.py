@@ -20,7 +20,8 @@ from .train import Settings, Trained, train
 from .windows import split
 
 STARTS = 5
-SILENCE_S = 3600  # no packet of the device for so long: it, or the capture, was off, and no window was counted
+SILENCE_S = 86400  # no packet of the device for so long: it, or the capture, was off; a sleeping camera is silent for hours
+LEAD_IN = 256  # windows scored before an attack: the slowest mean has forgotten all but 1e-7 of what came earlier
 DAY_MS = 86_400_000
 
 
@@ -89,11 +90,13 @@ def _lay(trained: Trained, test: Ints, attack: Overlay, window_ms: int) -> Laid:
     delays, unseen = [], []
     starts = list(_starts(len(test), len(attack.windows)))
     for start in starts:
-        laid = test[: start + len(attack.windows)].copy()
-        laid[start:] += attack.windows[: len(laid) - start]
+        boot = max(0, start - LEAD_IN)
+        laid = test[boot : start + len(attack.windows)].copy()
+        before = start - boot
+        laid[before:] += attack.windows[: len(laid) - before]
         event = reference.run(trained.detector, laid).event
-        raised = np.flatnonzero(event[start:] == 1)
-        if event[:start].sum() == 1:  # a false alarm that is still on tells nothing of the attack
+        raised = np.flatnonzero(event[before:] == 1)
+        if event[:before].sum() == 1:  # a false alarm that is still on tells nothing of the attack
             raised = raised[:0]
         unseen.append(float(raised[0] if len(raised) else len(attack.windows)) / len(attack.windows))
         if len(raised):

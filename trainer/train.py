@@ -13,7 +13,7 @@ from export.reference import Bytes, Detector, Ints, Trace
 from . import autoencoder, svm, threshold, windows
 from .progress import Progress
 
-CROSS_BELOW = 20_000  # windows in the fit part
+CROSS_BELOW = 100_000  # windows in the fit part: a day to calibrate on may miss what a device does once in two
 CROSS_FOLDS = 4
 FIT_MIN = 200  # windows in the fit part: the 0.1 % and 99.9 % points and some 1,000 weights rest on them
 
@@ -123,7 +123,7 @@ def train(deltas: Ints, settings: Settings, origin: str, progress: Progress = la
     offset, multiplier = quantise.feature_ranges(f[fit])
     x = reference.quantise(f, offset, multiplier)
 
-    # A short recording's calibration part holds too few clusters of high scores to tell a tail: its fit part gives more.
+    # A recording's calibration part may hold too few clusters of high scores to tell a tail: its fit part gives more.
     parts = cross_parts(f, np.arange(fit.start, fit.stop)) if fit.stop < CROSS_BELOW else []
     parts.append((x[fit], x[calibrate]))
 

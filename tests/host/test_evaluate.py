@@ -26,12 +26,12 @@ def test_overlays_hold_their_rates():
     assert 1.0 <= stolen / (100_000 * overlays.DURATION_S) <= 1.06, "payload, and a twentieth more of headers"
 
 
-def test_a_silence_of_an_hour_is_no_windows_and_a_shorter_one_is():
-    seen = np.ones(2000, np.int64)
-    seen[100:460] = 0  # 3600 s of windows of 10 s
-    seen[900:1259] = 0  # one window less
+def test_a_silence_of_a_day_is_no_windows_and_a_shorter_one_is():
+    seen = np.ones(20_000, np.int64)
+    seen[100:8740] = 0  # a day of windows of 10 s
+    seen[9000:17_639] = 0  # one window less
     kept = evaluate.awake(seen, 10_000)
-    assert len(kept) == 2000 - 360 and 99 in kept and 100 not in kept and 460 in kept and 1000 in kept
+    assert len(kept) == 20_000 - 8640 and 99 in kept and 100 not in kept and 8740 in kept and 10_000 in kept
 
 
 @pytest.fixture(scope="module")
