@@ -21,10 +21,10 @@ MANIFEST = FIRMWARE / "manifest.py"
 NO_CLOCK = "'-Dmp_hal_time_ns()=0ULL'"  # littlefs asks for the time of a file; this port has none
 
 
-def runtime_files(kernels: tuple[str, ...]) -> list[Path]:
+def runtime_files(kernels: tuple[str, ...], secure: bool = False) -> list[Path]:
     """What firmware/manifest.py freezes with these kernels."""
     names: list[str] = []
-    options = types.SimpleNamespace(kernels=kernels, defaults=lambda **others: None)
+    options = types.SimpleNamespace(kernels=kernels, secure=secure, defaults=lambda **others: None)
     with contextlib.chdir(FIRMWARE):
         exec(MANIFEST.read_text(), {"options": options, "package": lambda package, files: names.extend(files)})
     return [FIRMWARE / "inlier" / name for name in names]
@@ -32,7 +32,7 @@ def runtime_files(kernels: tuple[str, ...]) -> list[Path]:
 
 @dataclass(frozen=True)
 class Firmware:
-    """frozen_bytes: flash that the runtime with the board's kernel alone takes."""
+    """frozen_bytes: flash that the runtime takes with the board's kernel alone and without inlier/secure."""
 
     elf: Path
     frozen_bytes: int
@@ -47,7 +47,7 @@ def build(board: Board, say: Callable[[str], None] = lambda step: None) -> Firmw
         )
     tree = micropython.source_tree(say)
     digest = hashlib.sha256(repr((board, bench_models.module())).encode() + Path(__file__).read_bytes())
-    for path in (MANIFEST, *runtime_files(board.kernels)):
+    for path in (MANIFEST, *runtime_files(board.kernels, secure=True)):
         digest.update(path.read_bytes())
     folder = micropython.cache_folder() / "firmware" / f"{board.name}-{digest.hexdigest()[:16]}"
     done = folder / "frozen_bytes"
@@ -69,9 +69,9 @@ def _build(board: Board, how: Build, tree: Path, work: Path) -> None:
     out = work / "build"
     (work / "bench_models.py").write_text(bench_models.module())
 
-    def make(kernels: tuple[str, ...], extra: str, *targets: str) -> None:
+    def make(kernels: tuple[str, ...], secure: bool, extra: str, *targets: str) -> None:
         manifest = work / "manifest.py"
-        manifest.write_text(f'include("{MANIFEST}", kernels={kernels!r})\n{extra}\n')
+        manifest.write_text(f'include("{MANIFEST}", kernels={kernels!r}, secure={secure})\n{extra}\n')
         micropython.make(
             tree,
             "ports/qemu",
@@ -87,11 +87,11 @@ def _build(board: Board, how: Build, tree: Path, work: Path) -> None:
             LDFLAGS=" ".join(how.ldflags),  # the port's own are added to these
         )
 
-    make(board.kernels, 'module("bench_models.py")')
+    make(board.kernels, True, 'module("bench_models.py")')
     shutil.copy(out / "firmware.elf", work)
     for part in out.glob("frozen_content.*"):  # make does not see that the manifest is another
         part.unlink()
-    make((board.kernel,), "", f"{out}/frozen_content.o")
+    make((board.kernel,), False, "", f"{out}/frozen_content.o")
     (work / "frozen_bytes").write_text(str(_text_bytes(how, out / "frozen_content.o")))
 
 

@@ -1,5 +1,6 @@
 """Writes the model file whose format inlier.model defines, and reads it back into a Detector."""
 
+import hmac
 import json
 import struct
 import zlib
@@ -7,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from inlier.model import BIAS_MAX, HEADER, HEADER_BYTES, MAGIC, VERSION, Model
+from inlier.model import BIAS_MAX, FLAG_HMAC, HEADER, HEADER_BYTES, MAGIC, VERSION, Model, ModelError
+from inlier.secure import authentic, selftest
 
+from . import reference
 from .reference import Detector, Layer
 
 
-def pack(d: Detector) -> bytes:
-    """The model file. Raises ModelError if the runtime would refuse it."""
+def pack(d: Detector, key: bytes | None = None) -> bytes:
+    """The model file, signed if there is a key. Raises ModelError if the runtime would refuse it."""
     text = "\0".join([d.source, *d.counters, json.dumps(d.metadata, sort_keys=True, separators=(",", ":"))]).encode()
     body = bytearray(bytes(d.scales) + bytes(d.knots))
     body += struct.pack(f"<{len(d.layers)}H", *(len(layer.weights) for layer in d.layers))
@@ -26,13 +29,24 @@ def pack(d: Detector) -> bytes:
     length = HEADER_BYTES + len(body) + 4
     sizes = len(d.scales), len(d.knots), len(d.layers)
     thresholds = d.threshold_ae, d.threshold_svm
-    head = struct.pack(
-        HEADER, MAGIC, VERSION, 0, len(d.counters), length, d.window_ms, *thresholds, *sizes, *d.alarm, len(text)
-    )
-    blob = head + bytes(body)
+    flags = 0 if key is None else FLAG_HMAC
+    fixed = MAGIC, VERSION, flags, len(d.counters), length, d.window_ms, *thresholds, *sizes, *d.alarm, len(text)
+    blob = struct.pack(HEADER, *fixed, d.number, _self_test(d)) + bytes(body)
     blob += struct.pack("<I", zlib.crc32(blob))
+    if key is not None:
+        blob += hmac.digest(key, blob, "sha256")
     Model(blob)
     return blob
+
+
+def _self_test(d: Detector) -> int:
+    """The digest that the runtime must reach on its self-test windows, by the NumPy reference."""
+    deltas = np.array([selftest.window(i, [0] * len(d.counters)) for i in range(selftest.WINDOWS)], np.int64)
+    t = reference.run(d, deltas)
+    digest = 0
+    for x, ae, svm, hot in zip(t.x, t.ae, t.svm, t.hot, strict=True):
+        digest = selftest.add(digest, x.tobytes(), int(ae), int(svm), bool(hot))
+    return digest
 
 
 def _pack_layer(layer: Layer) -> bytes:
@@ -53,6 +67,10 @@ def unpack(blob: bytes) -> Detector:
     """The Detector in a model file. Raises ModelError."""
     m = Model(blob)
     n = m.features
+    try:
+        metadata = json.loads(m.metadata())
+    except ValueError:
+        raise ModelError("model's training metadata is no JSON; export it again") from None
     quantisation = np.frombuffer(m.quantisation(), "<u2").reshape(n, 2).astype(np.int64)
     layers = []
     for count, (weights, cols, bias, shift, blocks) in zip(m.rows, m.layers(), strict=True):
@@ -78,7 +96,8 @@ def unpack(blob: bytes) -> Detector:
         threshold_ae=m.threshold_ae,
         threshold_svm=m.threshold_svm,
         alarm=m.alarm,
-        metadata=json.loads(m.metadata()),
+        metadata=metadata,
+        number=authentic.number(blob),
     )
 
 

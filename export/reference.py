@@ -45,6 +45,7 @@ class Detector:
     threshold_svm: int = 0
     alarm: tuple[int, int, int, int, int] = (2, 8, 8, 8, 16)  # k, n, m, cooldown, warm-up
     metadata: dict[str, object] = field(default_factory=dict)
+    number: int = 0  # of the model: a device refuses one that is lower than what it ran before
 
     @property
     def features(self) -> int:

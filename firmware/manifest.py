@@ -1,10 +1,10 @@
 # Freezes the runtime into a firmware. In the board's own manifest:
 #     include("…/firmware/manifest.py", kernels=("thumb",))
 # The first of the kernels that loads is used: thumb on Cortex-M (the Pico), viper on ports with native code (the ESP32),
-# array with ulab, plain anywhere.
+# array with ulab, plain anywhere. With secure=True also what checks, updates and keeps models (inlier/secure).
 import json
 
-options.defaults(kernels=("viper",))
+options.defaults(kernels=("viper",), secure=False)
 
 _KERNEL_FILES = {
     "thumb": ("thumb", "thumb_autoencoder", "native"),
@@ -19,6 +19,8 @@ for _kernel in options.kernels:
 
 def _wanted(path):
     folder, _, name = path.rpartition("/")
+    if folder == "inlier/secure":
+        return options.secure
     return folder != "inlier/kernels" or name[: -len(".py")] in _frozen
 
 

@@ -1,9 +1,10 @@
 """The model file: one little-endian blob, checked whole before anything is allocated, then used in place.
 
-Header (36 bytes, HEADER): magic "INLR"; version, flags (bit 0: an HMAC-SHA256 of 32 bytes follows the CRC); uint16 number of
+Header (44 bytes, HEADER): magic "INLR"; version, flags (bit 0: an HMAC-SHA256 of 32 bytes follows the CRC); uint16 number of
 counters; uint32 length up to and including the CRC; uint32 window in ms; int32 threshold of the autoencoder's score and of
 the SVM's; uint8 numbers of time scales, knots and layers; uint8 alarm k, n, m; uint16 cooldown and warm-up in windows;
-uint16 length of the text. Then, without padding:
+uint16 length of the text; at IDENTITY_AT uint32 model number, which only grows (secure/authentic.py), and uint32 digest of
+what the self-test windows must score (secure/selftest.py). Then, without padding:
     scales      uint8 each      time-scale shifts k
     knots       uint8 each      ascending distances from zero
     rows        uint16 each     outputs of each layer (the last: the number of features)
@@ -18,7 +19,7 @@ uint16 length of the text. Then, without padding:
 
 import struct
 
-from .features import SCALE_MAX
+from .features import LOG_MAX, SCALE_MAX
 
 try:
     from binascii import crc32
@@ -34,10 +35,12 @@ except ImportError:  # a MicroPython built without MICROPY_PY_BINASCII_CRC32
 
 
 MAGIC = b"INLR"
-VERSION = 1
+VERSION = 2
 FLAG_HMAC = 1
-HEADER = "<4sBBHIIiiBBBBBBHHH"
-HEADER_BYTES = 36
+HEADER = "<4sBBHIIiiBBBBBBHHHII"
+HEADER_BYTES = 44
+IDENTITY_AT = 36
+WINDOW_MS_MAX = 3600000  # an hour: all that ticks_diff of a 2^30 ms clock tells apart, and more than a window should be
 SHIFT_MAX = 30
 BIAS_MAX = 1 << 28
 SCALES_MAX = 4
@@ -93,6 +96,7 @@ class Model:
         _require(0 < n <= FEATURES_MAX and 0 < n_knots <= KNOTS_MAX and n_scales <= SCALES_MAX and n_layers, odd % "sizes")
         k, window = header[11], header[12]
         _require(0 < k <= window <= 29 and header[13], odd % "alarm")
+        _require(0 < header[5] <= WINDOW_MS_MAX, odd % "window")
         at = HEADER_BYTES
         end = length - 4
         # Every length is known from the header and the rows of the layers: check them against the file, then slice.
@@ -115,6 +119,8 @@ class Model:
         self.params = view[at : end - text_bytes]
         for r in self.params[:n_counters]:
             _require(r <= 8 + SHIFT_MAX, odd % "counter shift")
+        for i in range(n_counters, n_counters + 4 * n, 4):  # a state beyond 2^30 would come from it
+            _require(self.params[i] | self.params[i + 1] << 8 <= LOG_MAX, odd % "offset")
         self.rows = rows
         for _, _, bias, shift, blocks in self.layers():
             for j in range(4 * blocks):

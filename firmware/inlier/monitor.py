@@ -56,8 +56,11 @@ async def run(pipeline, on_alarm=None, on_clear=None, on_window=None, latch=None
             on_window(pipeline)
 
 
-async def watch(path, source, on_alarm=None, on_clear=None, on_window=None, latch_path=None):
-    """Load the model at `path` for `source` and run. Raises ModelError, OSError."""
+async def watch(path, source, on_alarm=None, on_clear=None, on_window=None, latch_path=None, load=load):
+    """Load the model at `path` for `source` and run. Raises ModelError, OSError.
+
+    load(path, source name, counters): what gives the Model, such as secure.authentic's, which refuses a model of others.
+    """
     latch = Latch(latch_path)
     pipeline = Pipeline(load(path, source.name, source.counters), source, latched=latch.is_set())
     await run(pipeline, on_alarm, on_clear, on_window, latch)

@@ -2,7 +2,7 @@
 
 import golden
 
-from inlier.model import HEADER_BYTES, Model, ModelError
+from inlier.model import HEADER_BYTES, VERSION, WINDOW_MS_MAX, Model, ModelError
 
 try:
     from binascii import crc32
@@ -50,7 +50,7 @@ def test_later_version_names_both():
     blob = bytearray(golden.blob())
     blob[4] = 9
     message = _refused(blob)
-    assert "version 9" in message and "version 1" in message and "update" in message
+    assert "version 9" in message and "version %d" % VERSION in message and "update" in message
 
 
 def test_other_source_names_both():
@@ -78,3 +78,18 @@ def test_shift_or_time_scale_out_of_range_is_refused():
     blob = bytearray(golden.blob())
     blob[HEADER_BYTES] = 31
     assert "time scale" in _refused(_sealed(blob))
+
+
+def test_a_window_that_no_clock_can_count_is_refused():
+    for window_ms in (0, WINDOW_MS_MAX + 1, 0xFFFFFFFF):
+        blob = bytearray(golden.blob())
+        blob[12:16] = window_ms.to_bytes(4, "little")
+        assert "window" in _refused(_sealed(blob)), window_ms
+
+
+def test_an_offset_beyond_the_largest_logarithm_is_refused():
+    m = golden.model()
+    at = HEADER_BYTES + len(m.scales) + len(m.knots) + 2 * len(m.rows) + len(m.counters())
+    blob = bytearray(golden.blob())
+    blob[at + 1] = 255  # a first state of 2^4096 would come from it
+    assert "offset" in _refused(_sealed(blob))
