@@ -1,6 +1,6 @@
 """Keys that models are signed with: 64 hexadecimal digits, in a file or an environment variable.
 
-Make one with `openssl rand -hex 32 > fleet.key`. nvs.py has the place for it on an ESP32.
+Make one with `openssl rand -hex 32 > fleet.key`.
 """
 
 import os
