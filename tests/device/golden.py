@@ -2,8 +2,9 @@
 
 import json
 
-from inlier.model import Model
+from inlier.model import FLAG_HMAC, IDENTITY_AT, Model, crc32
 
+KEY = bytes(range(32))
 FOLDER = __file__.rsplit("/", 2)[0] + "/golden/" if "/" in __file__ else "../golden/"
 
 
@@ -23,6 +24,22 @@ class Source:
 def blob():
     with open(FOLDER + "model.inlier", "rb") as f:
         return f.read()
+
+
+def sealed(body):
+    """With a fitting checksum: what a careless tool, not a broken wire, would give."""
+    return bytes(body) + (crc32(body) & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def signed(blob, key=KEY, number=7):
+    """What inlier export --key writes."""
+    from inlier.secure.authentic import hmac_sha256
+
+    body = bytearray(blob[:-4])
+    body[5] |= FLAG_HMAC
+    body[IDENTITY_AT : IDENTITY_AT + 4] = number.to_bytes(4, "little")
+    content = sealed(body)
+    return content + hmac_sha256(key, content)
 
 
 def model():

@@ -3,24 +3,14 @@
 from binascii import hexlify, unhexlify
 
 import golden
+from golden import KEY, signed
 
 try:
     from inlier.secure import authentic, keys, selftest
 except ImportError:  # a MicroPython without hashlib
     authentic = None
 
-from inlier.model import FLAG_HMAC, IDENTITY_AT, Model, ModelError, crc32
-
-KEY = bytes(range(32))
-
-
-def signed(blob, key=KEY, number=7):
-    """What inlier export --key writes; tests/host/test_export.py holds it against that."""
-    body = bytearray(blob[:-4])
-    body[5] |= FLAG_HMAC
-    body[IDENTITY_AT : IDENTITY_AT + 4] = number.to_bytes(4, "little")
-    sealed = bytes(body) + (crc32(body) & 0xFFFFFFFF).to_bytes(4, "little")
-    return sealed + authentic.hmac_sha256(key, sealed)
+from inlier.model import Model, ModelError
 
 
 def refused(blob, at_least=0, **options):
