@@ -79,6 +79,13 @@ class Connection:
         with self._limited(self.answer_s):
             return bytes(self._transport.fs_readfile(path, CHUNK_BYTES))
 
+    def interrupt(self) -> None:
+        """End what runs there; what it defined stays. For a line on which this side was interrupted half-way too."""
+        from mpremote.transport import TransportError
+
+        with self._limited(self.answer_s), contextlib.suppress(TransportError):
+            self._enter_raw_repl(False, self.answer_s)
+
     def restart(self) -> None:
         """A soft reset, after which the board runs its main.py."""
         with self._limited(self.answer_s):

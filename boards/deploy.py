@@ -127,6 +127,7 @@ def _deploy(
         connection.execute(f"activate({stage!r}, {packages!r}, {[(file, file) for file in files]!r})")
     except BaseException:
         with contextlib.suppress(BadInput):  # it may be unplugged
+            connection.interrupt()
             connection.execute(f"remove({stage!r})")
         raise
     return Deployment(

@@ -109,7 +109,7 @@ def _build(board: Board, tree: Path, work: Path) -> None:
     (work / "bench_models.py").write_text(bench_models.module())
 
     def manifest(kernels: tuple[str, ...], secure: bool) -> str:
-        return f'include("{MANIFEST}", kernels={kernels!r}, secure={secure})\n'
+        return f'include("{MANIFEST}", kernels={kernels!r}, secure={secure}, stream=False)\n'
 
     out = _make(board, tree, work, manifest(board.kernels, True) + 'module("bench_models.py")\n')
     shutil.copy(out / "firmware.elf", work)

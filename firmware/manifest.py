@@ -2,10 +2,10 @@
 #     include("…/firmware/manifest.py", kernels=("thumb",))
 # The first of the kernels that loads is used: thumb on Cortex-M (the Pico), viper on ports with native code (the ESP32),
 # array with ulab, plain anywhere. With secure=True also what checks, updates and keeps models (inlier/secure);
-# with stream=True what sends or keeps windows for `inlier record --port`.
+# with stream=False without what sends or keeps windows for `inlier record --port`.
 import json
 
-options.defaults(kernels=("viper",), secure=False, stream=False)
+options.defaults(kernels=("viper",), secure=False, stream=True)
 
 _KERNEL_FILES = {
     "thumb": ("thumb", "thumb_autoencoder", "native"),
