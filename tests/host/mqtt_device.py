@@ -1,7 +1,8 @@
 """A monitored device that publishes over MQTT, for test_mqtt.py: under CPython and Unix MicroPython.
 
 argv: a file of JSON, an object with `device` (arguments of Mqtt), `ca` (a file, or null), `hot` (windows over threshold),
-`windows`, `window_ms` and `model`. Prints one JSON object a line: each window's end, alarm, clear and problem.
+`windows`, `connect_first` (score only then), `window_ms` and
+`model`. Prints one JSON object a line: each window's end, alarm, clear and problem.
 """
 
 import asyncio
@@ -73,6 +74,8 @@ async def main():
         heat(model, pipeline.index + 1 in SETTINGS["hot"])
 
     publishing = asyncio.create_task(sink.run())
+    while SETTINGS["connect_first"] and not sink.connected:
+        await asyncio.sleep(0.01)
     scoring = asyncio.create_task(monitor.run(pipeline, on_alarm, on_clear, on_window))
     while pipeline.index < SETTINGS["windows"] and not scoring.done():
         await asyncio.sleep(0.01)

@@ -36,7 +36,10 @@ ADVICE = "If that was right, teach it: inlier train --add."
 
 
 def what_changed(pipeline, features):
-    """'connects to new peers: 41 in this window, usually 0-1; ...' of the features that contributed, each counter once."""
+    """'connects to new peers: 41 in this window, usually 0-1; ...' of the features that contributed, each counter once.
+
+    A counter within its range is passed over: it is odd only beside the others.
+    """
     model = pipeline.model
     counters = model.counters()
     scales = len(model.scales)
@@ -51,14 +54,14 @@ def what_changed(pipeline, features):
         words = _WORDS.get(counter, counter)
         low, high = usual(model, c * scales)
         value = pipeline.deltas[c]
-        if value < low or value > high or not span:
+        if value < low or value > high:
             usually = "%d" % low if low == high else "%d-%d" % (low, high)
             said.append("%s: %d in this window, usually %s" % (words, value, usually))
-        else:  # nothing odd in this window alone: a mean over many is off
+        elif span:  # nothing odd in this window alone: a mean over many is off
             i = c * scales + [1 << k for k in model.scales].index(int(span))
             more = "more" if pipeline.x[i] > 128 else "fewer"
             said.append("%s: %s than usual over about %s windows" % (words, more, span))
-    return "; ".join(said)
+    return "; ".join(said) or "unusual together: %s" % ", ".join(_WORDS.get(c, c) for c in told)
 
 
 def score(pipeline):

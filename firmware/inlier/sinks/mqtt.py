@@ -184,7 +184,7 @@ class Mqtt:
         if self._announcing:
             self._announcing = False
             for topic in self._latest:
-                if topic != "/alarm" or not len(self.outbox):  # an alarm that waits goes by itself
+                if topic != "/alarm" or not self.outbox.holds_alarm():  # an alarm that waits goes by itself
                     writer.write(publish(self._base + topic, self._latest[topic], True, 0))
         await writer.drain()
 

@@ -32,6 +32,12 @@ class Outbox:
                 self.lost += 1
         entries.append((topic, payload, retain, qos))
 
+    def holds_alarm(self):
+        for entry in self._entries:
+            if entry[3]:
+                return True
+        return False
+
     def first(self):
         return self._entries[0] if self._entries else None
 
