@@ -13,7 +13,7 @@ def delta(now, last, half):
     """Events between two readings of a counter that wraps at 2 * half; 0..DELTA_MAX.
 
     A counter that went backwards has wrapped if it came from the top quarter of its range and arrived in the
-    bottom quarter. Otherwise it was reset, and what it holds is all that was counted since.
+    bottom quarter. Otherwise it was reset, and what it holds is all that was counted since; Windows.take knows more.
     """
     d = now - last
     if d < 0:
@@ -26,13 +26,13 @@ def delta(now, last, half):
 
 
 def subtract(now, last, deltas):
-    """deltas = now - last; says whether any is no plain count, which is left as -1. Small: see Windows.take."""
+    """deltas = now - last; says whether any is no plain count: ~(the former delta) stays there. Small: see Windows.take."""
     odd = False
     for i in range(len(now)):
         d = now[i] - last[i]
         if d < 0 or d > DELTA_MAX:
             odd = True
-            d = -1
+            d = ~deltas[i]
         deltas[i] = d
     return odd
 
@@ -52,6 +52,8 @@ class Windows:
     def take(self, elapsed=1):
         """Deltas of one window: array('i'), one per counter, the same object at every call.
 
+        What a counter lost by a reset can't be known: it is taken to have counted at least as much as in the window before.
+
         elapsed: window lengths that passed since the last call; more than 1 after a missed tick. The deltas are then
         the mean window, rounded to the nearest: rounded up, one event of each kind in a long stretch would look like a
         window in which everything happened.
@@ -59,16 +61,20 @@ class Windows:
         # Small functions: a frame beyond 11 words would come from MicroPython's heap.
         self._source.read(self._now)
         if subtract(self._now, self._last, self.deltas):
-            self._mend()
+            self._mend(elapsed)
         if elapsed > 1:
             self._spread(elapsed)
         self._now, self._last = self._last, self._now
         return self.deltas
 
-    def _mend(self):
+    def _mend(self, elapsed):
         for i in range(len(self.deltas)):
-            if self.deltas[i] < 0:
-                self.deltas[i] = delta(self._now[i], self._last[i], self._half)
+            former = ~self.deltas[i]
+            if former >= 0:
+                d = delta(self._now[i], self._last[i], self._half)
+                if d == self._now[i] < self._last[i]:  # a reset: what it holds alone would pass for a silence
+                    d = max(d, min(former * elapsed, DELTA_MAX))
+                self.deltas[i] = d
 
     def _spread(self, elapsed):
         for i in range(len(self.deltas)):
