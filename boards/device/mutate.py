@@ -15,7 +15,7 @@ from inlier.pipeline import Pipeline
 
 _EDGES = (0, 1, 2, 3, 4, 29, 30, 31, 127, 128, 255, 0x7FFF, 0x8000, 0xFFFF, 0x3FFFFFFF, 0x40000000, 0x7FFFFFFF, 0xFFFFFFFF)
 _SCORE_MAX = 1 << 30
-_COMPARE_EVERY = 16
+_CLOSELY_EVERY = 16
 
 
 class Silent:
@@ -79,18 +79,21 @@ def in_use():
     return gc.mem_alloc() if hasattr(gc, "mem_alloc") else 0
 
 
-def attempt(content, compare, most):
-    """True if it loaded; any exception but ModelError is a fault of the loader's. most[0]: the most heap that one took."""
-    before = in_use()
+def attempt(content, closely, most):
+    """True if it loaded; any exception but ModelError is a fault of the loader's.
+
+    closely: hold the kernel's scores against the plain one's, and keep in most[0] the most heap that a load took.
+    """
+    before = in_use() if closely else 0
     try:
         model = Model(content)
     except ModelError:
-        model = None
-    most[0] = max(most[0], in_use() - before)
-    if model is None:
         return False
+    finally:
+        if closely:
+            most[0] = max(most[0], in_use() - before)
     found = scored(model, chosen)
-    if compare and found != scored(model, plain):
+    if closely and found != scored(model, plain):
         raise AssertionError("kernels differ")
     model.metadata()
     return True
@@ -104,7 +107,7 @@ def run(blob, seed, count):
     crashes = []
     for i in range(count):
         try:
-            loaded += attempt(mutated(blob), i % _COMPARE_EVERY == 0, most)
+            loaded += attempt(mutated(blob), i % _CLOSELY_EVERY == 0, most)
         except Exception as error:  # MemoryError too: a blob may not take more than its own size allows
             crashes.append("%d: %r" % (i, error))
             if len(crashes) > 9:

@@ -16,6 +16,7 @@ from ..firmware import FIRMWARE
 from ..micropython import find_or_build
 
 CPYTHON, UNIX = "cpython", "unix"
+HEAP = "256k"  # of Unix MicroPython, whose words are twice a board's: what needs more than a Pico has fails there too
 LIMIT_S = 3600  # what takes longer hangs
 RAM_DISK_SPARE_BYTES = 24576
 
@@ -61,7 +62,8 @@ def environment() -> dict[str, str]:
 
 
 def command(where: str, script: str, *arguments: object) -> list[str]:
-    return [interpreter(where), str(DEVICE / script), *map(str, arguments)]
+    heap = ["-X", f"heapsize={HEAP}"] if where == UNIX else []
+    return [interpreter(where), *heap, str(DEVICE / script), *map(str, arguments)]
 
 
 def lines_of(where: str, script: str, *arguments: object) -> list[str]:
