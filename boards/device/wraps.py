@@ -55,7 +55,8 @@ class Steady:
         for i in range(len(BASES)):
             self.totals[i] = (self.totals[i] + self.deltas[i]) % (1 << self.bits)
             if self.fault == "reset" and self.which >> i & 1:
-                self.totals[i] = below(self.deltas[i] + 1)  # what it counted after it
+                # What it counted after it, or what is left of a sum of which a part is gone.
+                self.totals[i] = below(self.deltas[i] + 1 if below(2) else self.totals[i])
         self.fault = None
 
     def read(self, values):

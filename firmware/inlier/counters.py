@@ -9,11 +9,11 @@ from array import array
 DELTA_MAX = (1 << 30) - 1
 
 
-def delta(now, last, half):
+def delta(now, last, half, lost):
     """Events between two readings of a counter that wraps at 2 * half; 0..DELTA_MAX.
 
     A counter that went backwards has wrapped if it came from the top quarter of its range and arrived in the
-    bottom quarter. Otherwise it was reset, and what it holds is all that was counted since; Windows.take knows more.
+    bottom quarter. Otherwise it was reset, and `lost` is the answer.
     """
     d = now - last
     if d < 0:
@@ -21,7 +21,7 @@ def delta(now, last, half):
         if last >= half + quarter and now < quarter:
             d = d + half + half  # never forms 2 * half, which a 31-bit board would allocate
         else:
-            d = now
+            d = lost
     return d if d < DELTA_MAX else DELTA_MAX
 
 
@@ -44,6 +44,7 @@ class Windows:
         n = len(source.counters)
         self._source = source
         self._half = 1 << (source.bits - 1)
+        self._exact = getattr(source, "exact", False)  # a reset counter of its holds the whole delta
         self._now = [0] * n
         self._last = [0] * n
         self.deltas = array("i", bytes(4 * n))
@@ -52,7 +53,8 @@ class Windows:
     def take(self, elapsed=1):
         """Deltas of one window: array('i'), one per counter, the same object at every call.
 
-        What a counter lost by a reset can't be known: it is taken to have counted at least as much as in the window before.
+        How much a counter that was reset had counted can't be known, and what it holds now may be little, or what is left of
+        a sum: it is taken to have counted as in the window before.
 
         elapsed: window lengths that passed since the last call; more than 1 after a missed tick. The deltas are then
         the mean window, rounded to the nearest: rounded up, one event of each kind in a long stretch would look like a
@@ -71,10 +73,8 @@ class Windows:
         for i in range(len(self.deltas)):
             former = ~self.deltas[i]
             if former >= 0:
-                d = delta(self._now[i], self._last[i], self._half)
-                if d == self._now[i] < self._last[i]:  # a reset: what it holds alone would pass for a silence
-                    d = max(d, min(former * elapsed, DELTA_MAX))
-                self.deltas[i] = d
+                now = self._now[i]
+                self.deltas[i] = delta(now, self._last[i], self._half, now if self._exact else former * elapsed)
 
     def _spread(self, elapsed):
         for i in range(len(self.deltas)):

@@ -11,6 +11,7 @@ class Replay:
 
     name = "replay"
     bits = 62  # never wraps: a recorded delta may be as large as a whole counter
+    exact = True  # see advance
 
     def __init__(self, rows, counters=None):
         self._rows = iter(rows)
