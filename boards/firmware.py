@@ -36,7 +36,9 @@ NO_CLOCK = "'-Dmp_hal_time_ns()=0ULL'"  # littlefs asks for the time of a file; 
 def runtime_files(kernels: tuple[str, ...], secure: bool = False, stream: bool = False) -> list[Path]:
     """What firmware/manifest.py freezes with these kernels."""
     names: list[str] = []
-    options = types.SimpleNamespace(kernels=kernels, secure=secure, stream=stream, defaults=lambda **others: None)
+    options = types.SimpleNamespace(
+        kernels=kernels, secure=secure, stream=stream, sinks=False, defaults=lambda **others: None
+    )
     with contextlib.chdir(FIRMWARE):
         exec(MANIFEST.read_text(), {"options": options, "package": lambda package, files: names.extend(files)})
     return [FIRMWARE / "inlier" / name for name in names]
