@@ -13,8 +13,9 @@ from export.blob import unpack
 from inlier.counters import DELTA_MAX
 from inlier.stream import seal
 from trainer.errors import BadInput, Interrupted
+from trainer.files import write_atomic
 from trainer.progress import Progress
-from trainer.windows import MARKS, read_marked, write_windows
+from trainer.windows import MARKS, csv_bytes, read_marked, write_windows
 
 SILENT_S = 30  # beyond the length of a window
 SILENT_UNKNOWN_S = 120  # before that is known
@@ -91,9 +92,9 @@ class Lines:
 
 
 class Part:
-    """The recording as it grows: `<out>.part`, a CSV line a window, kept by whatever ends the recording; and gone on with.
+    """The recording as it grows: `<out>.part`, a CSV line a window, kept by whatever ends the recording, and gone on with.
 
-    Raises BadInput for a part of something else.
+    What a ring holds is added to a former `out`. Raises BadInput for a part of something else.
     """
 
     def __init__(self, out: Path, ring: bool = False) -> None:
@@ -101,6 +102,9 @@ class Part:
         self._file: IO[str] | None = None
         self.lines = Lines(ring)
         self.rows = 0
+        if ring and out.exists() and not self.path.exists():  # a ring is fetched again and again
+            counters, marks, windows = read_marked(out)
+            write_atomic(self.path, csv_bytes((*MARKS, *counters), np.concatenate([marks, windows], axis=1)))
         if self.path.exists():
             text = self.path.read_text()
             whole = text[: text.rfind("\n") + 1]

@@ -24,7 +24,11 @@ def read_windows(path: Path, counters: tuple[str, ...]) -> Ints:
 def read_marked(path: Path) -> tuple[tuple[str, ...], Ints, Ints]:
     """Counters, marks (n, 3) and windows (n, counters) of a board's recording. Raises BadInput."""
     table = _read(path)
-    counters = tuple(name for name in table.columns if name not in MARKS)
+    if tuple(table.columns[: len(MARKS)]) != MARKS:
+        raise BadInput(
+            f"{path}: it is no recording of a board, which begins with {','.join(MARKS)}: record into another file"
+        )
+    counters = tuple(table.columns[len(MARKS) :])
     return counters, _columns(path, table, MARKS), _columns(path, table, counters)
 
 

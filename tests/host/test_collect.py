@@ -93,6 +93,19 @@ def test_a_part_is_gone_on_with_but_for_a_line_that_was_cut(tmp_path, monkeypatc
     assert [path.name for path in tmp_path.iterdir()] == ["w.csv"]
 
 
+def test_a_ring_adds_what_is_new_to_what_was_fetched_before(tmp_path):
+    out = tmp_path / "w.parquet"
+    ring = [HEAD, window(0, boot=7), window(1, boot=7)]
+    record(ring, "/dev/ttyACM0", out, None, None, lambda *stage: None)
+    del ring[1]  # the oldest file is gone
+    done = record([*ring, window(2, boot=7), window(0, boot=8)], "/dev/ttyACM0", out, None, None, lambda *stage: None)
+    assert (done.windows, done.boots, done.missed) == (4, 2, 0)
+    assert read_marked(out)[1].tolist() == [[7, 0, 0], [7, 1, 0], [7, 2, 0], [8, 0, 0]]
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(BadInput, match="other.csv: it is no recording of a board, which begins with boot,window,missed"):
+        record(ring, "/dev/ttyACM0", tmp_path / "other.csv", None, None, lambda *stage: None)
+
+
 def silent(lines):
     yield from lines
     time.sleep(0.1)
