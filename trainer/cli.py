@@ -351,7 +351,8 @@ def main() -> None:
         print(f"inlier: interrupted; {interrupt}", file=sys.stderr)
         sys.exit(130)
     except ModuleNotFoundError as error:
-        print(f"inlier: this command needs {error.name}: install it with pip install 'inlier[train]'", file=sys.stderr)
+        extra = "boards" if error.name in ("mpremote", "serial") else "train"
+        print(f"inlier: this command needs {error.name}: install it with pip install 'inlier[{extra}]'", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
