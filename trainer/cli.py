@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from .cli_monitor import monitor
 from .cli_report import report
 from .cli_secure import export, verify
 from .errors import BadInput, Interrupted
@@ -17,8 +18,10 @@ from .reproduce.command import app as reproduce
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(reproduce, name="reproduce")
-for command in (export, verify, report):
+for command in (export, verify, monitor, report):
     app.command()(command)
+
+EXTRAS = {"paho": "live", "serial": "live", "altair": "report", "jinja2": "report", "vl_convert": "report"}
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 
@@ -224,33 +227,6 @@ def _capture(text: str) -> tuple[Path, str]:
 
 
 @app.command()
-def monitor(
-    model: Annotated[Path, typer.Argument(help="The model file.")],
-    source: Annotated[str, typer.Option(help="Source that counts.")] = "procfs",
-    replay: Annotated[Path | None, typer.Option(help="Score this recording instead of live traffic.")] = None,
-    count: Annotated[int, typer.Option(help="Windows to score live; -1: until interrupted.")] = -1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a window.")] = False,
-) -> None:
-    """Score this machine's traffic as it goes, or a recording; says when an alarm is raised and cleared."""
-    from . import monitor as running
-
-    def each(window: running.Window) -> None:
-        if as_json:
-            print(json.dumps(window), flush=True)
-        elif window["event"] > 0:
-            told = ", ".join(f"{name} {share} %" for name, share in window["features"])
-            print(f"window {window['index']}: ALARM: {told}", flush=True)
-        elif window["event"] < 0:
-            print(f"window {window['index']}: alarm cleared", flush=True)
-
-    if replay is None:
-        running.live(model, source, count, each)
-    else:
-        for window in running.replay(model, replay):
-            each(window)
-
-
-@app.command()
 def emulate(
     model: Annotated[Path, typer.Argument(help="The model file.")],
     replay: Annotated[Path, typer.Option(help="Windows to score, CSV or Parquet.")],
@@ -340,7 +316,8 @@ def main() -> None:
         print(f"inlier: interrupted; {interrupt}", file=sys.stderr)
         sys.exit(130)
     except ModuleNotFoundError as error:
-        print(f"inlier: this command needs {error.name}: install it with pip install 'inlier[train]'", file=sys.stderr)
+        extra = EXTRAS.get((error.name or "").split(".")[0], "train")
+        print(f"inlier: this command needs {error.name}: install it with pip install 'inlier[{extra}]'", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""

@@ -20,7 +20,7 @@ import os
 
 from ..ticker import ticks_diff, ticks_ms
 from .home_assistant import BIRTH, config_topic, discovery
-from .message import Episode, score
+from .message import Episode, state
 from .outbox import Outbox
 from .stream import close_stream, open_stream
 from .umqtt_memory import Packets, Refused
@@ -98,15 +98,7 @@ class Mqtt:
     def on_window(self, pipeline):
         self._episode.window(pipeline)
         if pipeline.index % self._state_every == 0:
-            state = {
-                "score": score(pipeline),
-                "ae": pipeline.ae,
-                "svm": pipeline.svm,
-                "hot": int(pipeline.hot),
-                "window": pipeline.index,
-                "deltas": list(pipeline.deltas),
-            }
-            self._put("/state", state, 0)
+            self._put("/state", state(pipeline), 0)
 
     def _event(self, event):
         self._count += 1
