@@ -59,6 +59,9 @@ def train(
     allow_constant: Annotated[
         list[str] | None, typer.Option(help="A counter that may stay constant, or 'all'; may be repeated.")
     ] = None,
+    add: Annotated[
+        list[str] | None, typer.Option(help="A false alarm's windows, FILE@START:END, to learn as benign; may be repeated.")
+    ] = None,
     module: Annotated[Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")] = None,
     golden: Annotated[Path | None, typer.Option(help="Also write golden vectors (JSON).")] = None,
     tflite: Annotated[Path | None, typer.Option(help="Also write the autoencoder as int8 TFLite.")] = None,
@@ -66,6 +69,7 @@ def train(
 ) -> None:
     """Fit both detectors on benign windows, calibrate them and write the model."""
     from . import windows
+    from .add import keep_quiet, read_marked, weave
     from .files import write_atomic
     from .progress import bars
     from .sources import counters_of
@@ -84,8 +88,19 @@ def train(
         allow_constant=constant,
     )
     with bars(quiet=as_json) as progress:
-        result = fit(windows.read_windows(recording, counters), settings, str(recording), progress)
+        recorded = windows.read_windows(recording, counters)
+        marked = [read_marked(text, counters) for text in add or ()]
+        result = fit(weave(recorded, marked), settings, str(recording), progress)
         summary = result.summary()
+        if marked:
+            learned = result.detector
+            result = result.with_detector(keep_quiet(learned, recorded, marked))
+            summary = {
+                **result.summary(),
+                "added_windows": sum(len(span) for span in marked),
+                "threshold_ae_learned": learned.threshold_ae,
+                "threshold_svm_learned": learned.threshold_svm,
+            }
         test = result.deltas[result.test_slice]
         extra: list[tuple[Path, bytes]] = []
         if module:
@@ -117,7 +132,11 @@ def train(
         f"for at most {false_alarms} false alarms; on {summary['test_windows']} unseen benign windows: "
         f"{summary['test_hot_windows']} over threshold, {summary['test_alarms']} alarms"
     )
-
+    if marked:
+        print(
+            f"{summary['added_windows']} windows learned as benign; learned thresholds {learned.threshold_ae} and "
+            f"{learned.threshold_svm}, raised no further than keeps those windows quiet"
+        )
     if tflite:
         print(
             f"{tflite}: on {deviation.windows} golden windows its reconstruction is off ours by at most {deviation.largest} "

@@ -1,7 +1,7 @@
 """From benign windows to a model: quantise, fit both detectors, calibrate, test."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,11 @@ class Trained:
     x_fit: Bytes
     test_slice: slice
     test: Trace
+
+    def with_detector(self, detector: Detector) -> "Trained":
+        """The same, but for thresholds."""
+        test = reference.run(detector, self.deltas[self.test_slice])
+        return replace(self, detector=detector, blob=pack(detector), test=test)
 
     def summary(self) -> dict[str, object]:
         d = self.detector
