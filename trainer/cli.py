@@ -10,15 +10,17 @@ from typing import Annotated
 
 import typer
 
+from .cli_deploy import deploy
 from .cli_monitor import monitor
 from .cli_report import report
 from .cli_secure import export, verify
+from .cli_selfcheck import selfcheck
 from .errors import BadInput, Interrupted
 from .reproduce.command import app as reproduce
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(reproduce, name="reproduce")
-for command in (export, verify, monitor, report):
+for command in (export, verify, monitor, report, selfcheck, deploy):
     app.command()(command)
 
 EXTRAS = {"paho": "live", "serial": "live", "altair": "report", "jinja2": "report", "vl_convert": "report"}

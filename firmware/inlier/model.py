@@ -115,6 +115,10 @@ class Model:
         self.knots = view[at + n_scales : rows_at]
         for k in self.scales:
             _require(k <= SCALE_MAX, odd % "time scale")
+        low = 0
+        for k in self.knots:  # kernels stop at the first that a value does not reach
+            _require(low <= k, odd % "knots")
+            low = k
         at = rows_at + 2 * n_layers
         self.params = view[at : end - text_bytes]
         for r in self.params[:n_counters]:

@@ -6,16 +6,17 @@ _TOTAL_MAX = 1 << 29
 class Replay:
     """rows: an iterable of CSV lines, counter names first, or of int sequences with `counters` given.
 
-    `advance()` moves to the next window and says whether there is one.
+    `advance()` moves to the next window and says whether there is one. Raises ValueError for a row that is no window.
     """
 
     name = "replay"
     bits = 62  # never wraps: a recorded delta may be as large as a whole counter
+    exact = True  # see advance
 
     def __init__(self, rows, counters=None):
         self._rows = iter(rows)
         if counters is None:
-            counters = next(self._rows).strip().split(",")
+            counters = next(self._rows, "").strip().split(",")
         self.counters = tuple(counters)
         self._totals = [0] * len(self.counters)
 
@@ -26,6 +27,8 @@ class Replay:
             return False
         if isinstance(row, str):
             row = row.strip().split(",")
+        if len(row) != len(self._totals):
+            raise ValueError("a row holds %d numbers, not %d" % (len(row), len(self._totals)))
         for i in range(len(self._totals)):
             total = self._totals[i]
             d = int(row[i])

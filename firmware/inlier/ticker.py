@@ -41,7 +41,10 @@ class Ticker:
 
     async def _end(self, count):
         window_ms = self._window_ms
-        await sleep_ms(max(0, count * window_ms - ticks_diff(ticks_ms(), self._last)))
+        now = ticks_ms()
+        if ticks_diff(now, self._last) < 0:  # the clock was set back: waiting for it would be a silence as long as the step
+            self._last = now
+        await sleep_ms(max(0, count * window_ms - ticks_diff(now, self._last)))
         elapsed = max(1, ticks_diff(ticks_ms(), self._last) // window_ms)
         self._last = ticks_add(self._last, elapsed * window_ms)
         return elapsed

@@ -1,6 +1,7 @@
 """Wrap, reset and missed ticks become deltas here and nowhere else."""
 
 from inlier.counters import DELTA_MAX, Windows, delta
+from inlier.replay import Replay
 
 HALF = 1 << 29  # of a counter that wraps at 2^30
 
@@ -25,14 +26,14 @@ def test_delta():
         (7, 7, 0, "nothing happened"),
         (12, 7, 5, "counted on"),
         (3, (1 << 30) - 2, 5, "wrapped: from the top quarter to the bottom quarter, 2 + 3"),
-        (3, HALF, 3, "reset: it did not come from the top quarter"),
-        (HALF, (1 << 30) - 2, HALF, "reset: it did not arrive in the bottom quarter"),
-        (0, 5, 0, "reset to zero"),
+        (3, HALF, 9, "reset: it did not come from the top quarter"),
+        (HALF, (1 << 30) - 2, 9, "reset: it did not arrive in the bottom quarter"),
+        (0, 5, 9, "reset to zero"),
         ((1 << 30) - 1, 0, DELTA_MAX, "the largest that fits"),
     ):
-        assert delta(now, last, HALF) == expected, why
-    assert delta(1 << 40, 0, 1 << 63) == DELTA_MAX, "a 64-bit counter's jump saturates"
-    assert delta(5, (1 << 64) - 1, 1 << 63) == 6, "a 64-bit counter wraps"
+        assert delta(now, last, HALF, 9) == expected, why
+    assert delta(1 << 40, 0, 1 << 63, 9) == DELTA_MAX, "a 64-bit counter's jump saturates"
+    assert delta(5, (1 << 64) - 1, 1 << 63, 9) == 6, "a 64-bit counter wraps"
 
 
 def test_take_reuses_its_array():
@@ -45,3 +46,23 @@ def test_take_reuses_its_array():
 def test_missed_ticks_give_the_mean_window():
     for totals, mean in (((9, 1), [2, 0]), ((2, DELTA_MAX), [1, 1 << 28])):
         assert list(Windows(Steps((0, 0), totals)).take(4)) == mean, "a quarter of each, rounded to the nearest"
+
+
+def test_a_reset_counter_is_taken_to_have_counted_as_in_the_window_before():
+    windows = Windows(Steps((0, 0), (50, 1 << 28), (3, 1 << 28), (9, 5), (70, 6)))
+    windows.take()
+    assert list(windows.take()) == [50, 0], "what it holds, 3, would pass for a silence"
+    assert list(windows.take()) == [6, 0], "of a sum with a part gone, what is left would pass for a burst"
+    assert list(windows.take()) == [61, 1]
+    late = Windows(Steps((0, 0), (50, 8), (3, 8)))
+    late.take()
+    assert list(late.take(4)) == [50, 0], "in each of the windows that were missed"
+
+
+def test_a_replay_that_begins_its_totals_anew_loses_nothing():
+    rows = [[1 << 28, 7], [1 << 28, 7], [1 << 29, 7], [5, 7], [6, 7]]
+    source = Replay(rows, ("a", "b"))
+    windows = Windows(source)
+    for row in rows:
+        source.advance()
+        assert list(windows.take()) == row

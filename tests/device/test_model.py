@@ -82,3 +82,10 @@ def test_an_offset_beyond_the_largest_logarithm_is_refused():
     blob = bytearray(golden.blob())
     blob[at + 1] = 255  # a first state of 2^4096 would come from it
     assert "offset" in _refused(golden.sealed(blob[:-4]))
+
+
+def test_knots_out_of_order_are_refused():
+    blob = bytearray(golden.blob())
+    at = HEADER_BYTES + len(golden.model().scales)
+    blob[at], blob[at + 1] = blob[at + 1], blob[at]
+    assert "knots" in _refused(golden.sealed(blob[:-4])), "kernels would differ: found by boards/device/mutate.py"

@@ -64,7 +64,10 @@ def chunks(path: Path) -> Iterator[Chunk]:
 
 
 def _chunks(path: Path, file: File) -> Iterator[Chunk]:
-    data = _read(file)
+    try:
+        data = _read(file)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadInput(f"{path}: not a gzip file all through ({error}); copy it again") from None
     magic = data[:4]
     if len(data) < 24:
         raise BadInput(f"{path}: {len(data)} bytes are no capture; name a pcap or pcapng file")

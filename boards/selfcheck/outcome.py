@@ -1,0 +1,109 @@
+"""What a check found, and how its script of boards/device gets to run on this machine or on an emulated board."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.errors import BadInput
+
+from ..board import board, names
+from ..emulator import DEVICE, Emulated, emulated
+from ..firmware import FIRMWARE
+from ..micropython import find_or_build
+
+CPYTHON, UNIX = "cpython", "unix"
+HEAP = "256k"  # of Unix MicroPython, whose words are twice a board's: what needs more than a Pico has fails there too
+LIMIT_S = 3600  # what takes longer hangs
+RAM_DISK_SPARE_BYTES = 24576
+
+Progress = Callable[[str, int, int], None]  # label, done, total
+
+
+def quiet(label: str, done: int, total: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """tried, failed: of what the check counts. grown: bytes of heap, None where nothing is kept or nobody can tell."""
+
+    check: str
+    where: str
+    tried: int
+    failed: int
+    first_failure: str = ""
+    grown: int | None = None
+    detail: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return not self.failed and not self.grown
+
+
+def is_board(where: str) -> bool:
+    return where in names(emulated=True)
+
+
+def interpreter(where: str) -> str:
+    """Raises BadInput for a place that nobody knows."""
+    if where == CPYTHON:
+        return sys.executable
+    if where == UNIX:
+        return str(find_or_build())
+    raise BadInput(f"no place '{where}' to check: choose one of {', '.join((CPYTHON, UNIX, *names(emulated=True)))}")
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "MICROPYPATH": os.pathsep.join([str(FIRMWARE), ".frozen"]), "PYTHONPATH": str(FIRMWARE)}
+
+
+def command(where: str, script: str, *arguments: object) -> list[str]:
+    heap = ["-X", f"heapsize={HEAP}"] if where == UNIX else []
+    return [interpreter(where), *heap, str(DEVICE / script), *map(str, arguments)]
+
+
+def lines_of(where: str, script: str, *arguments: object) -> list[str]:
+    """What the script printed on this machine. Raises BadInput when it crashed or hung."""
+    run = command(where, script, *arguments)
+    try:
+        done = subprocess.run(run, env=environment(), capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        raise BadInput(f"{script} on {where}: no answer in {LIMIT_S} s; it hangs") from None
+    if done.returncode:
+        raise BadInput(f"{script} on {where}: exit {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}")
+    return done.stdout.splitlines()
+
+
+@contextmanager
+def on_board(where: str, script: str, model: bytes) -> Iterator[Emulated]:
+    """A board with the script in its path and the model file /model. Raises BadInput."""
+    with emulated(board(where)) as device:
+        device.mount(-(-len(model) // 512) * 512 + RAM_DISK_SPARE_BYTES)
+        device.write(f"/{script}", (DEVICE / script).read_bytes())
+        device.write("/model", model)
+        yield device
+
+
+def steps(count: int, size: int) -> Iterator[int]:
+    for at in range(0, count, size):
+        yield min(size, count - at)
+
+
+@contextmanager
+def device_path() -> Iterator[None]:
+    """Lets a script of boards/device be imported: its formulas are the host's reference too."""
+    sys.path.insert(0, str(DEVICE))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(DEVICE))
+
+
+def model_file(folder: str, blob: bytes) -> Path:
+    path = Path(folder) / "model"
+    path.write_bytes(blob)
+    return path

@@ -1,0 +1,51 @@
+"""The runtime attacked in small numbers; INLIER_NIGHTLY=1, which `make nightly` sets, takes the full ones."""
+
+import json
+import os
+import sys
+
+import pytest
+from tools_missing import missing
+
+from boards.selfcheck import plan
+from boards.selfcheck.outcome import Outcome, is_board
+from trainer import cli
+
+FULL = "INLIER_NIGHTLY" in os.environ
+
+
+@pytest.mark.parametrize(("check", "where"), [(check, where) for check, p in plan.CHECKS.items() for where in p.small])
+def test_nothing_breaks(check, where):
+    if is_board(where) and missing(where):
+        pytest.skip(missing(where))
+    planned = plan.CHECKS[check]
+    count = (planned.full if FULL else planned.small)[where]
+    outcome = planned.run(where, count, progress=lambda label, done, total: None)
+    print(outcome)  # the figures of the nightly run
+    assert outcome.passed and outcome.tried == count, outcome
+    assert check != "mutations" or " 0 loaded" not in outcome.detail, "mutations that are all refused attack no kernel"
+    assert check != "soak" or where == "cpython" or outcome.grown == 0, "MicroPython can tell what its heap holds"
+
+
+def test_what_breaks_is_said_and_ends_in_exit_code_1(monkeypatch, capsys):
+    def breaks(where, count, progress):
+        return Outcome("kills", where, count, 1, "update: 7 were finished, the next start found None")
+
+    monkeypatch.setattr(plan, "CHECKS", {"kills": plan.Planned(breaks, {"cpython": 3}, {"cpython": 9})})
+    monkeypatch.setattr(sys, "argv", ["inlier", "selfcheck", "--full", "--where", "cpython"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    out = capsys.readouterr().out
+    assert end.value.code == 1 and "kills on cpython: 9 tried, 1 invalid starts" in out and "FAILED: update: 7" in out
+    monkeypatch.setattr(sys, "argv", ["inlier", "selfcheck", "--where", "cpython", "--json"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    told = json.loads(capsys.readouterr().out)
+    assert told["checks"][0]["tried"] == 3 and told["checks"][0]["passed"] is False and told["skipped"] == []
+
+
+def test_an_unknown_place_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["inlier", "selfcheck", "--where", "moon"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2 and "choose one of cpython, unix, qemu_m0" in capsys.readouterr().err
