@@ -25,6 +25,7 @@ def monitor(
         str | None, typer.Option(help="Watch a device: mqtt://[user@]host[:port]/inlier/DEVICE_ID, or mqtts://.")
     ] = None,
     serial: Annotated[str | None, typer.Option(help="Watch a device on this serial port, such as /dev/ttyACM0.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Also write the windows watched to this CSV.")] = None,
     web: Annotated[bool, typer.Option("--web", help="As a page on localhost that updates by itself.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: any that is free.")] = PORT,
     count: Annotated[int, typer.Option(help="Windows until it ends; -1: until interrupted.")] = -1,
@@ -37,9 +38,11 @@ def monitor(
     if len(chosen) != 1:
         given = " and ".join(chosen) or "nothing"
         raise BadInput(f"{given} to watch: give a model file to score with here, or --mqtt, or --serial, of a device")
-    if replay and (model is None or web):
-        raise BadInput("--replay scores a recording with a model, at once: it goes with neither a device nor --web")
-    if model and as_json and not web:
+    if replay and (model is None or web or save):
+        raise BadInput(
+            "--replay scores a recording with a model, at once: it goes with neither a device nor --web nor --save"
+        )
+    if model and as_json and not (web or save):
         _windows(model, source, replay, count)
         return
     if model and replay:
@@ -48,11 +51,11 @@ def monitor(
     from .live import feed
 
     if mqtt:
-        _watch(feed.broker(mqtt), mqtt.rpartition("/")[2], web, port, count, as_json)
+        _watch(feed.broker(mqtt), mqtt.rpartition("/")[2], save, web, port, count, as_json)
     elif serial:
-        _watch(feed.serial_port(serial), serial, web, port, count, as_json)
+        _watch(feed.serial_port(serial), serial, save, web, port, count, as_json)
     elif model:
-        _watch(feed.this_machine(model, source), f"{model.stem} on this machine", web, port, count, as_json)
+        _watch(feed.this_machine(model, source), f"{model.stem} on this machine", save, web, port, count, as_json)
 
 
 def _windows(model: Path, source: str, replay: Path | None, count: int) -> None:
@@ -81,7 +84,8 @@ class _Enough(Exception):
     """So many windows as were asked for."""
 
 
-def _watch(feed: "Feed", name: str, web: bool, port: int, count: int, as_json: bool) -> None:
+def _watch(feed: "Feed", name: str, save: Path | None, web: bool, port: int, count: int, as_json: bool) -> None:
+    from .live.save import Save
     from .live.state import Live
 
     live = Live(name)
@@ -91,15 +95,23 @@ def _watch(feed: "Feed", name: str, web: bool, port: int, count: int, as_json: b
         nonlocal left
         live.take(event)
         show(event)
+        if kept:
+            kept.take(event)
         if "ae" in event:  # a window
             left -= 1
             if left == 0:
                 raise _Enough
 
     with ExitStack() as stack:
+        kept = stack.enter_context(Save(save)) if save else None
         show = _view(stack, live, web, port, as_json)
-        with suppress(_Enough):
-            feed(emit)
+        try:
+            with suppress(_Enough):
+                feed(emit)
+        finally:
+            if kept and kept.rows:
+                told = f"inlier: {save}: {kept.rows} windows, the first of them window {kept.first}"
+                stack.callback(print, told, file=sys.stderr)
 
 
 def _view(stack: ExitStack, live: "Live", web: bool, port: int, as_json: bool) -> "Emit":

@@ -16,8 +16,11 @@ from boards.micropython import find_or_build
 from export.blob import pack
 from export.synthetic import random_detector
 from inlier.procfs import Procfs
+from trainer.errors import BadInput
 from trainer.live.feed import parsed
+from trainer.live.save import Save
 from trainer.live.state import Live
+from trainer.windows import read_windows
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "trainer", "monitor"]
@@ -39,9 +42,11 @@ def run(*arguments, **options):
     )
 
 
-def test_this_machine_in_lines(model):
-    done = run(model, "--count", 12)
+def test_this_machine_in_lines(model, tmp_path):
+    done = run(model, "--count", 12, "--save", tmp_path / "w.csv")
     assert done.returncode == 0, done.stderr
+    assert done.stderr == f"inlier: {tmp_path}/w.csv: 12 windows, the first of them window 0\n"
+    assert read_windows(tmp_path / "w.csv", Procfs.counters).shape == (12, 14)
     (line,) = done.stdout.splitlines()
     assert line.startswith("window 6: ALARM: ") and line.endswith("inlier train --add."), "two of eight after the warm-up"
 
@@ -176,6 +181,18 @@ def test_bad_arguments_are_one_sentence(arguments, expected, monkeypatch, capsys
 def test_what_is_no_event_becomes_a_problem():
     for text in ("", "[]", '{"window": 1}', '{"window": "x", "score": 1}', '{"alarm": "ON", "window": []}', "null"):
         assert "is no event" in parsed(text)["problem"], text
+
+
+def test_what_cannot_be_saved_is_refused(tmp_path):
+    path = tmp_path / "w.csv"
+    with Save(path) as save, pytest.raises(BadInput, match="counts other than source 'sockets' here"):
+        save.take({"window": 3, "source": "sockets", "deltas": [1]})
+    with Save(path) as save, pytest.raises(BadInput, match="no source 'pigeons'"):
+        save.take({"window": 3, "source": "pigeons", "deltas": [1]})
+    assert not path.exists()
+    path.touch()
+    with pytest.raises(BadInput, match="is there already"):
+        Save(path)
 
 
 def test_the_state_follows_the_events():

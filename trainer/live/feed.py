@@ -62,7 +62,10 @@ def parsed(text: str) -> Event:
             return {"alarm": "ON" if event["alarm"] == "ON" else "OFF", "window": int(event.get("window", -1)),
                     "message": str(event.get("message", "")), "id": str(event.get("id", ""))}  # fmt: skip
         features = [[str(name), int(share)] for name, share in event.get("features", ())]
-        return {**{key: int(event[key]) for key in ("window", "score", "ae", "svm", "hot")}, "features": features}
+        window: Event = {key: int(event[key]) for key in ("window", "score", "ae", "svm", "hot")}
+        if "source" in event:
+            window.update(source=str(event["source"]), deltas=[int(d) for d in event["deltas"]])
+        return {**window, "features": features}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {"problem": f"the device said what is no event of inlier's: {text.strip()[:40]}"}
 

@@ -81,6 +81,7 @@ def state(pipeline):
         "svm": pipeline.svm,
         "hot": int(pipeline.hot),
         "window": pipeline.index,
+        "source": pipeline.model.source,
         "deltas": list(pipeline.deltas),
     }
     if pipeline.hot:

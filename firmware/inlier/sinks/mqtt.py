@@ -100,6 +100,11 @@ class Mqtt:
         if pipeline.index % self._state_every == 0:
             self._put("/state", state(pipeline), 0)
 
+    def publish(self, topic, payload):
+        """Something else over the same connection, at QoS 1: what inlier.sinks.defender reports. Does not wait."""
+        self.outbox.put(topic, payload.encode(), False, 1)
+        self._wake.set()
+
     def _event(self, event):
         self._count += 1
         event["id"] = "%s-%d" % (self._boot, self._count)
@@ -108,7 +113,7 @@ class Mqtt:
     def _put(self, topic, content, qos):
         payload = json.dumps(content).encode()
         if len(payload) > PAYLOAD_MAX:  # a message of many words, or a source of very many counters
-            self._trouble("a %s of %d bytes was cut to %d; expect no words in it" % (topic[1:], len(payload), PAYLOAD_MAX))
+            self._trouble("%s: %d bytes are cut to %d, without words and deltas" % (topic[1:], len(payload), PAYLOAD_MAX))
             for part in ("message", "features", "deltas"):
                 content.pop(part, None)
             payload = json.dumps(content).encode()
