@@ -6,33 +6,53 @@ recorded/ holds a recording of that doorbell's 800 benign windows, made by `inli
 import json
 from pathlib import Path
 
+import numpy as np
+import pytest
 from broker import PASSWORD, USER, Broker, Subscriber, eventually
 from home_assistant import check_discovery
 from tools_missing import needs_tool
 
 from boards import umqtt
 from boards.micropython import find_or_build
+from inlier.sockets import Sockets
 from trainer.demo import stages
 from trainer.demo.servers import surroundings
+from trainer.report import page, subject
+from trainer.windows import write_windows
 
 HERE = Path(__file__).parent
+MODEL = HERE / "recorded/doorbell.inlier"
+SCAN_FROM = 61  # doorbell_mqtt.py infects it at the end of window 60
+
+pytestmark = needs_tool("mosquitto")
 
 
-@needs_tool("mosquitto")
-def test_a_subscriber_sees_discovery_state_alarm_clear_and_last_will_in_this_order(tmp_path):
-    with Broker(tmp_path) as broker, Subscriber(broker) as subscriber, surroundings(7) as (config, targets):
+@pytest.fixture(scope="module")
+def infected(tmp_path_factory):
+    """(what the doorbell printed, a line a window; what a subscriber received, in order)."""
+    folder = tmp_path_factory.mktemp("broker")
+    with Broker(folder) as broker, Subscriber(broker) as subscriber, surroundings(7) as (config, targets):
         settings = {
             "doorbell": config,
             "targets": targets,
-            "model": str(HERE / "recorded/doorbell.inlier"),
+            "model": str(MODEL),
             "path": [str(umqtt.folder())],
             "mqtt": {"device_id": "doorbell", "host": "127.0.0.1", "port": broker.port, "user": USER, "password": PASSWORD},
         }
         windows = list(stages.device(find_or_build(), str(HERE / "doorbell_mqtt.py"), settings))
-        assert not [w for w in windows if "problem" in w]
         eventually(lambda: ("inlier/doorbell/availability", "offline") in [m[:2] for m in subscriber.messages])
+    return windows, subscriber.messages
+
+
+def alarm_of(messages):
+    return next(json.loads(m[1]) for m in messages if m[0].endswith("/alarm") and json.loads(m[1])["alarm"] == "ON")
+
+
+def test_a_subscriber_sees_discovery_state_alarm_clear_and_last_will_in_this_order(infected):
+    windows, messages = infected
+    assert not [w for w in windows if "problem" in w]
     kinds = []
-    for topic, payload, _ in subscriber.messages:
+    for topic, payload, _ in messages:
         kind = topic.split("/")[-1]
         if kind == "alarm":
             kind = json.loads(payload)["alarm"]
@@ -42,10 +62,33 @@ def test_a_subscriber_sees_discovery_state_alarm_clear_and_last_will_in_this_ord
     off = kinds.index("OFF", on)
     assert set(kinds[3:on]) == set(kinds[on + 1 : off]) == {"state"}, "scores before and between"
     assert kinds.count("ON") == 1 and kinds.count("OFF") == 2 and kinds[-1] == "offline"
-    check_discovery(*subscriber.messages[0][:2])
-    alarm = json.loads(subscriber.messages[on][1])
-    print(alarm["message"])
-    # Counted by sockets, among them not one of MQTT's own: 10 hosts every 100 ms look for telnet.
+    check_discovery(*messages[0][:2])
+    alarm = alarm_of(messages)
+    # Ten connects every 100 ms look for telnet.
     assert any(name.startswith(("connects", "peers", "ports")) for name, _ in alarm["features"])
     assert "in this window, usually 0" in alarm["message"] and "inlier train --add" in alarm["message"]
     assert 60 <= alarm["began"] <= alarm["window"] <= 80
+
+
+def test_the_sink_s_own_traffic_is_not_counted(infected):
+    sends = list(Sockets.counters).index("sends")
+    benign = [w["deltas"][sends] for w in infected[0][10:60]]
+    assert 0 in benign, "MQTT sends in every window, the doorbell does not"
+
+
+@needs_tool("chromium")
+def test_the_report_of_this_run_says_what_went_over_mqtt(infected, tmp_path):
+    from browser import chromium
+
+    windows, messages = infected
+    rows = np.array([w["deltas"] for w in windows])
+    write_windows(tmp_path / "w.csv", Sockets.counters, rows)
+    attack = [subject.Attack("scan", SCAN_FROM, len(rows))]
+    shown = subject.of_model(MODEL, tmp_path / "w.csv", None, attack, lambda stage, done, total: None)
+    path = tmp_path / "report.html"
+    path.write_text(page.page(shown, lambda stage, done, total: None))
+    with chromium() as open_page:
+        opened, complaints = open_page(path.as_uri())
+        opened.wait_for_function("Object.keys(charts).every(key => document.querySelector(`#${key} svg`))")
+        (told,) = opened.locator(".alarms li").all_text_contents()
+        assert alarm_of(messages)["message"] in told and not complaints
