@@ -31,6 +31,7 @@ class Web:
             raise BadInput(
                 f"--web: port {port} is taken, perhaps by another live view: close that or choose another with --port"
             ) from None
+        self.script = vega().encode()
         self.url = f"http://{HOST}:{self._server.server_address[1]}/"
 
     def update(self) -> None:
@@ -72,7 +73,7 @@ def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
                 page = resources.files(__package__) / "page.html"
                 self._send("text/html; charset=utf-8", page.read_bytes())
             elif self.path == "/vega.js":
-                self._send("text/javascript; charset=utf-8", vega().encode())
+                self._send("text/javascript; charset=utf-8", web.script)
             elif self.path == "/events":
                 self._events()
             elif self.path == "/favicon.ico":
