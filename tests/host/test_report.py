@@ -66,6 +66,7 @@ def test_a_browser_shows_it_narrow_and_wide_light_and_dark(report):
             label = shown.locator("#score_ae .role-axis-label text").first.get_attribute("fill")
             assert contrast(ink, paper) > 7 and contrast(label, paper) > 4.5, "WCAG 2.1, 1.4.3"
             assert shown.locator(".alarms li").count() == 3
+            assert "monitored.csv@300:399" in shown.locator(".alarms li").first.text_content()
 
 
 def contrast(a, b):

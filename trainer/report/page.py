@@ -60,6 +60,7 @@ def page(subject: Subject, progress: Progress) -> str:
         banded=any(bands),
         attacks=subject.attacks,
         alarms=shown,
+        path=subject.path,
         more=len(told) if len(told) > len(shown) else 0,
         unseen=0 if subject.unseen is None else len(subject.unseen.ae),
         chart=lambda key: markupsafe.Markup(f'<div class="chart" id="{key}" role="img"></div>'),
