@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from broker import PASSWORD, USER, Broker, Subscriber, eventually
+from broker import PASSWORD, USER, Broker, Subscriber, eventually, umqtt_or_skip
 from home_assistant import check_discovery
 from tools_missing import needs_tool
 
-from boards import umqtt
 from boards.micropython import find_or_build
 from inlier.sockets import Sockets
 from trainer.demo import stages
@@ -36,7 +35,7 @@ def infected(tmp_path_factory):
             "doorbell": config,
             "targets": targets,
             "model": str(MODEL),
-            "path": [str(umqtt.folder())],
+            "path": [str(umqtt_or_skip())],
             "mqtt": {"device_id": "doorbell", "host": "127.0.0.1", "port": broker.port, "user": USER, "password": PASSWORD},
         }
         windows = list(stages.device(find_or_build(), str(HERE / "doorbell_mqtt.py"), settings))

@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from broker import PASSWORD, USER, Broker, Subscriber, certificates, eventually
+from broker import PASSWORD, USER, Broker, Subscriber, certificates, eventually, umqtt_or_skip
 from home_assistant import check_discovery
 from tools_missing import needs_tool
 
@@ -32,6 +32,11 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 """
 
 pytestmark = needs_tool("mosquitto")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def client_library():
+    umqtt_or_skip()
 
 
 class Device:
