@@ -4,9 +4,11 @@ recorded/ holds a recording of that doorbell's 800 benign windows, made by `inli
 """
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from broker import PASSWORD, USER, Broker, Subscriber, eventually, umqtt_or_skip
 from home_assistant import check_discovery
@@ -17,7 +19,7 @@ from inlier.sockets import Sockets
 from trainer.demo import stages
 from trainer.demo.servers import surroundings
 from trainer.report import page, subject
-from trainer.windows import write_windows
+from trainer.windows import read_windows
 
 HERE = Path(__file__).parent
 MODEL = HERE / "recorded/doorbell.inlier"
@@ -28,8 +30,9 @@ pytestmark = needs_tool("mosquitto")
 
 @pytest.fixture(scope="module")
 def infected(tmp_path_factory):
-    """(what the doorbell printed, a line a window; what a subscriber received, in order)."""
+    """(what the doorbell printed, a line a window; what a subscriber received; what `inlier monitor` said and saved)."""
     folder = tmp_path_factory.mktemp("broker")
+    saved = folder / "monitored.csv"
     with Broker(folder) as broker, Subscriber(broker) as subscriber, surroundings(7) as (config, targets):
         settings = {
             "doorbell": config,
@@ -38,9 +41,17 @@ def infected(tmp_path_factory):
             "path": [str(umqtt_or_skip())],
             "mqtt": {"device_id": "doorbell", "host": "127.0.0.1", "port": broker.port, "user": USER, "password": PASSWORD},
         }
+        url = f"mqtt://{USER}@127.0.0.1:{broker.port}/inlier/doorbell"
+        command = [sys.executable, "-m", "trainer", "monitor", "--mqtt", url, "--save", str(saved)]
+        environment = {**os.environ, "INLIER_MQTT_PASSWORD": PASSWORD}
+        watching = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        eventually(lambda: broker.log().count("Sending SUBACK") == 2)
         windows = list(stages.device(find_or_build(), str(HERE / "doorbell_mqtt.py"), settings))
         eventually(lambda: ("inlier/doorbell/availability", "offline") in [m[:2] for m in subscriber.messages])
-    return windows, subscriber.messages
+        eventually(lambda: len(saved.read_text().splitlines()) == 1 + len(windows))
+        watching.terminate()
+        said, _ = watching.communicate(timeout=20)
+    return windows, subscriber.messages, said, saved
 
 
 def alarm_of(messages):
@@ -48,7 +59,7 @@ def alarm_of(messages):
 
 
 def test_a_subscriber_sees_discovery_state_alarm_clear_and_last_will_in_this_order(infected):
-    windows, messages = infected
+    windows, messages, _, _ = infected
     assert not [w for w in windows if "problem" in w]
     kinds = []
     for topic, payload, _ in messages:
@@ -75,15 +86,21 @@ def test_the_sink_s_own_traffic_is_not_counted(infected):
     assert 0 in benign, "MQTT sends in every window, the doorbell does not"
 
 
+def test_monitor_tells_and_saves_it(infected):
+    windows, messages, said, saved = infected
+    alarm, clear = said.splitlines()
+    assert alarm.split(": ", 2)[1:] == ["ALARM", alarm_of(messages)["message"]]
+    assert "alarm cleared: Quiet again after" in clear
+    assert read_windows(saved, Sockets.counters).tolist() == [w["deltas"] for w in windows]
+
+
 @needs_tool("chromium")
 def test_the_report_of_this_run_says_what_went_over_mqtt(infected, tmp_path):
     from browser import chromium
 
-    windows, messages = infected
-    rows = np.array([w["deltas"] for w in windows])
-    write_windows(tmp_path / "w.csv", Sockets.counters, rows)
-    attack = [subject.Attack("scan", SCAN_FROM, len(rows))]
-    shown = subject.of_model(MODEL, tmp_path / "w.csv", None, attack, lambda stage, done, total: None)
+    windows, messages, _, saved = infected
+    attack = [subject.Attack("scan", SCAN_FROM, len(windows))]
+    shown = subject.of_model(MODEL, saved, None, attack, lambda stage, done, total: None)
     path = tmp_path / "report.html"
     path.write_text(page.page(shown, lambda stage, done, total: None))
     with chromium() as open_page:
