@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .cli_deploy import deploy
+from .cli_monitor import monitor
 from .cli_report import report
 from .cli_secure import export, verify
 from .cli_selfcheck import selfcheck
@@ -19,8 +20,10 @@ from .reproduce.command import app as reproduce
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(reproduce, name="reproduce")
-for command in (export, verify, report, selfcheck, deploy):
+for command in (export, verify, monitor, report, selfcheck, deploy):
     app.command()(command)
+
+EXTRAS = {"paho": "live", "serial": "live", "altair": "report", "jinja2": "report", "vl_convert": "report"}
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 
@@ -63,6 +66,9 @@ def train(
     allow_constant: Annotated[
         list[str] | None, typer.Option(help="A counter that may stay constant, or 'all'; may be repeated.")
     ] = None,
+    add: Annotated[
+        list[str] | None, typer.Option(help="A false alarm's windows, FILE@START:END, to learn as benign; may be repeated.")
+    ] = None,
     module: Annotated[Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")] = None,
     golden: Annotated[Path | None, typer.Option(help="Also write golden vectors (JSON).")] = None,
     tflite: Annotated[Path | None, typer.Option(help="Also write the autoencoder as int8 TFLite.")] = None,
@@ -72,6 +78,7 @@ def train(
     import numpy as np
 
     from . import windows
+    from .add import keep_quiet, read_marked, weave
     from .files import write_atomic
     from .progress import bars
     from .sources import counters_of
@@ -96,9 +103,21 @@ def train(
         together = ", ".join(origins)
         for unit, origin in zip(units, origins, strict=True):
             windows.check(unit, counters, origin, WINDOWS_MIN, set(counters))
+        recorded = units[0]
+        marked = [read_marked(text, counters) for text in add or ()]
+        units[0] = weave(recorded, marked)
         result = fit(np.concatenate(units), settings, together, progress, [len(unit) for unit in units])
         left_out = leave_each_out(units, settings, origins, progress) if len(units) > 1 else []
+        learned = result.detector
+        if marked:
+            result = result.with_detector(keep_quiet(learned, recorded, marked))
         summary = {**result.summary(), "left_out": [tested.summary() for tested in left_out]}
+        if marked:
+            summary |= {
+                "added_windows": sum(len(span) for span in marked),
+                "threshold_ae_learned": learned.threshold_ae,
+                "threshold_svm_learned": learned.threshold_svm,
+            }
         test = result.test_windows
         extra: list[tuple[Path, bytes]] = []
         if module:
@@ -142,6 +161,11 @@ def train(
         )
     for tested in left_out:
         print(f"{tested.recording} left out: {tested.alarm_episodes} false alarms in its {tested.days:.2f} days")
+    if marked:
+        print(
+            f"{summary['added_windows']} windows learned as benign; learned thresholds {learned.threshold_ae} and "
+            f"{learned.threshold_svm}, raised no further than keeps those windows quiet"
+        )
     if tflite:
         print(
             f"{tflite}: on {deviation.windows} golden windows its reconstruction is off ours by at most {deviation.largest} "
@@ -251,33 +275,6 @@ def _capture(text: str) -> tuple[Path, str]:
 
 
 @app.command()
-def monitor(
-    model: Annotated[Path, typer.Argument(help="The model file.")],
-    source: Annotated[str, typer.Option(help="Source that counts.")] = "procfs",
-    replay: Annotated[Path | None, typer.Option(help="Score this recording instead of live traffic.")] = None,
-    count: Annotated[int, typer.Option(help="Windows to score live; -1: until interrupted.")] = -1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a window.")] = False,
-) -> None:
-    """Score this machine's traffic as it goes, or a recording; says when an alarm is raised and cleared."""
-    from . import monitor as running
-
-    def each(window: running.Window) -> None:
-        if as_json:
-            print(json.dumps(window), flush=True)
-        elif window["event"] > 0:
-            told = ", ".join(f"{name} {share} %" for name, share in window["features"])
-            print(f"window {window['index']}: ALARM: {told}", flush=True)
-        elif window["event"] < 0:
-            print(f"window {window['index']}: alarm cleared", flush=True)
-
-    if replay is None:
-        running.live(model, source, count, each)
-    else:
-        for window in running.replay(model, replay):
-            each(window)
-
-
-@app.command()
 def emulate(
     model: Annotated[Path, typer.Argument(help="The model file.")],
     replay: Annotated[Path, typer.Option(help="Windows to score, CSV or Parquet.")],
@@ -367,7 +364,8 @@ def main() -> None:
         print(f"inlier: interrupted; {interrupt}", file=sys.stderr)
         sys.exit(130)
     except ModuleNotFoundError as error:
-        print(f"inlier: this command needs {error.name}: install it with pip install 'inlier[train]'", file=sys.stderr)
+        extra = EXTRAS.get((error.name or "").split(".")[0], "train")
+        print(f"inlier: this command needs {error.name}: install it with pip install 'inlier[{extra}]'", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""

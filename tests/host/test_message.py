@@ -11,9 +11,12 @@ from export.blob import pack
 from export.synthetic import random_detector
 from inlier.model import Model
 from inlier.pipeline import Pipeline
+from inlier.procfs import Procfs
 from inlier.replay import Replay
+from inlier.sinks import message
 from inlier.sinks.benign import usual
 from inlier.sinks.message import Episode, what_changed
+from inlier.sockets import Sockets
 
 COUNTERS = ("bytes_out", "peers_new", "pigeons")
 
@@ -28,6 +31,10 @@ def pipeline():
     offset, multiplier = quantise.feature_ranges(reference.log_features(benign, shifts, detector.scales)[100:])
     blob = pack(replace(detector, shifts=shifts, offset=offset, multiplier=multiplier))
     return Pipeline(Model(blob), Replay((), COUNTERS))
+
+
+def test_every_counter_of_a_device_has_words():
+    assert not {*Procfs.counters, *Sockets.counters} - set(message._WORDS)
 
 
 def step(pipeline, *deltas):
