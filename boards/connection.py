@@ -25,17 +25,30 @@ class Connection:
         self.name = port
         self._transport: Any = None
 
-    def connect(self, port: str, soft_reset: bool = False) -> None:
-        """soft_reset: begin with an empty heap; main.py does not run again."""
+    def open(self, port: str) -> None:
+        """What runs there runs on."""
         from mpremote.transport import TransportError
         from mpremote.transport_serial import SerialTransport
 
+        try:
+            # timeout: mpremote waits for ever for each byte of a pseudo-terminal otherwise
+            self._transport = SerialTransport(port, timeout=BYTE_S)
+        except (TransportError, OSError):
+            raise BadInput(f"{port}: {_why_not_open(port)}") from None
+
+    def listen(self, limit_s: float) -> bytes:
+        """What comes within limit_s; b"": nothing."""
+        line = self._transport.serial
+        with self._limited(limit_s):
+            line.timeout = limit_s
+            return bytes(line.read(max(1, line.in_waiting)))
+
+    def connect(self, port: str, soft_reset: bool = False) -> None:
+        """soft_reset: begin with an empty heap; main.py does not run again."""
+        from mpremote.transport import TransportError
+
+        self.open(port)
         with self._limited(self.answer_s):
-            try:
-                # timeout: mpremote waits for ever for each byte of a pseudo-terminal otherwise
-                self._transport = SerialTransport(port, timeout=BYTE_S)
-            except (TransportError, OSError):
-                raise BadInput(f"{port}: {_why_not_open(port)}") from None
             for attempt in range(ATTEMPTS):
                 try:
                     self._enter_raw_repl(False, self.answer_s / ATTEMPTS)

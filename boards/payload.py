@@ -18,7 +18,7 @@ from .identify import Facts
 def runtime(facts: Facts, board: Board) -> dict[str, bytes]:
     """Path below `lib` -> content: .mpy where this computer has a compiler of the board's .mpy version, else source."""
     kernels = board.kernels if facts.arch else ("plain",)
-    paths = runtime_files(kernels, stream=True)
+    paths = runtime_files(kernels, secure=True, sinks=True, stream=True)
     compiler = _compiler(facts.mpy)
     if compiler is None:
         return {str(path.relative_to(FIRMWARE)): path.read_bytes() for path in paths}

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from .cli_deploy import deploy
+from .cli_deploy import deploy, record_board
 from .cli_monitor import monitor
 from .cli_report import report
 from .cli_secure import export, verify
@@ -175,7 +175,7 @@ def train(
 
 @app.command()
 def record(
-    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write; of a capture also Parquet.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write; of a capture or a board also Parquet.")] = Path(
         "windows.csv"
     ),
     source: Annotated[str, typer.Option(help="Source that counts.")] = "procfs",
@@ -185,11 +185,20 @@ def record(
         Path | None, typer.Option(help="Take the windows from this capture instead (pcap, pcapng, gzip).")
     ] = None,
     device: Annotated[str | None, typer.Option(help="MAC or IP address of the device in the capture.")] = None,
+    port: Annotated[
+        str | None, typer.Option(help="Take the windows that the board at this serial port prints; auto: the one there is.")
+    ] = None,
+    ring: Annotated[str | None, typer.Option(help="Of the board: take those kept in this ring of files instead.")] = None,
+    restart: Annotated[bool, typer.Option(help="Of the board: begin its main.py again first.")] = False,
+    model: Annotated[Path | None, typer.Option(help="Of the board: compare the scores it prints with this model's.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Record this machine's own windows, or those that a device in a capture would have counted."""
+    """Record this machine's own windows, a board's, or those that a device in a capture would have counted."""
     from .progress import bars
 
+    if port is not None:
+        record_board(port, ring, restart, count, model, out, as_json)
+        return
     if pcap is not None:
         _record_capture(pcap, device, milliseconds(window), out, as_json)
         return
