@@ -1,6 +1,7 @@
 """`inlier monitor`: the runtime on this machine, live or over a recording."""
 
 import asyncio
+import sys
 from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,14 +31,18 @@ def live(path: Path, source: str, count: int, each: Callable[[Window], None]) ->
     counting = open_source(source)
     pipeline = Pipeline(read_model(path, counting.name, tuple(counting.counters)), counting)
     events: list[Window] = []
+    failed: list[Exception] = []
 
     async def run() -> None:
         ended = asyncio.Event()
 
         def on_window(pipeline: Pipeline) -> None:
             event = events.pop() if events else {"event": 0}
-            each(_window(pipeline, **event))
-            if pipeline.index + 1 == count:
+            try:
+                each(_window(pipeline, **event))
+            except Exception as error:  # such as a broken pipe: a device's monitor would go on
+                failed.append(error)
+            if failed or pipeline.index + 1 == count:
                 ended.set()
 
         scoring = asyncio.create_task(
@@ -46,6 +51,7 @@ def live(path: Path, source: str, count: int, each: Callable[[Window], None]) ->
                 lambda pipeline, features: events.append({"event": 1, "features": features}),
                 lambda pipeline: events.append({"event": -1}),
                 on_window,
+                faults=monitor.Faults(lambda text: print(text, file=sys.stderr)),
             )
         )
         waiting = asyncio.create_task(ended.wait())
@@ -53,6 +59,8 @@ def live(path: Path, source: str, count: int, each: Callable[[Window], None]) ->
         if scoring.done():
             scoring.result()  # raises why
         scoring.cancel()
+        if failed:
+            raise failed[0]
 
     asyncio.run(run())
 
