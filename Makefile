@@ -2,12 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint micropython emulators nightly clean
+.PHONY: demo test lint micropython packages nightly clean
 
 demo: .venv/stamp micropython
 	$(BIN)/inlier demo
 
-test: lint micropython emulators
+test: lint micropython packages
 	$(BIN)/pytest
 
 lint: .venv/stamp
@@ -15,15 +15,16 @@ lint: .venv/stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-nightly: .venv/stamp micropython emulators
+nightly: .venv/stamp micropython packages
 	INLIER_NIGHTLY=1 $(BIN)/pytest
 
 micropython: .venv/stamp
 	@$(BIN)/python -m boards.micropython
 
-# The emulated boards' tools, where root can install them; elsewhere their tests are skipped and say what to install.
-emulators: .venv/stamp
-	@packages="$$($(BIN)/python -m boards.board)"; test -z "$$packages" \
+# The emulated boards' tools, a broker and a browser, where root can install them; elsewhere their tests are skipped and say
+# what to install.
+packages: .venv/stamp
+	@packages="$$($(BIN)/python -m boards.board) $$($(BIN)/python tests/host/tools_missing.py)"; test -z "$${packages# }" \
 		|| { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends $$packages; } || true
 
 .venv/stamp: pyproject.toml
@@ -31,7 +32,7 @@ emulators: .venv/stamp
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { test "$$(id -u)" = 0 && apt-get install -qy python3-venv; } \
 		|| { echo "inlier: Python's venv module is missing: install it with 'apt-get install python3-venv'" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[train,boards,dev]'
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[train,boards,report,dev]'
 	@touch $@
 
 clean:

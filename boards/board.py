@@ -35,8 +35,21 @@ class Build:
 
 
 @dataclass(frozen=True)
+class Disk:
+    """Of an emulated board: driver, a class of device/disk.py, and the memory that it may have."""
+
+    driver: str
+    address: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Board:
-    """Sizes in bytes, clock in Hz. emulator, build: of emulated boards alone."""
+    """Sizes in bytes, clock in Hz.
+
+    machine: a pattern for sys.implementation._machine; empty: no MicroPython.
+    emulator, build, disk: of emulated boards alone.
+    """
 
     name: str
     description: str
@@ -48,8 +61,10 @@ class Board:
     clock_hz: int
     kernel: str
     source: str
+    machine: str = ""
     emulator: Emulator | None = None
     build: Build | None = None
+    disk: Disk | None = None
 
     def missing_packages(self) -> list[str]:
         """Debian packages that an emulated board lacks on this machine."""
@@ -75,7 +90,7 @@ def board(name: str) -> Board:
     if "/" in name or not path.is_file():
         raise BadInput(f"no board '{name}': choose one of {', '.join(names())}")
     facts: dict[str, Any] = tomllib.loads(path.read_text())
-    for key, kind in (("emulator", Emulator), ("build", Build)):
+    for key, kind in (("emulator", Emulator), ("build", Build), ("disk", Disk)):
         if key in facts:
             fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts[key].items()}
             facts[key] = kind(**fields)

@@ -9,55 +9,34 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainer.errors import BadInput
 
 from .board import Board, emulator
+from .connection import Connection
 from .firmware import build
 
 DEVICE = Path(__file__).parent / "device"
 ANSWER_S = 60  # a firmware that has not answered by then hangs, silent or not
 
 
-class Emulated:
+class Emulated(Connection):
     """`execute(code)` returns what the code printed. Raises BadInput when it faults or hangs, with what it last said."""
 
+    answer_s = ANSWER_S
+
     def __init__(self, board: Board, process: subprocess.Popen[bytes], said: Path) -> None:
+        super().__init__(board.name)
         self.board = board
         self._process = process
         self._said = said
-        self._transport: Any = None
-
-    def connect(self, port: str) -> None:
-        from mpremote.transport_serial import SerialTransport
-
-        with self._limited(ANSWER_S):
-            # timeout: mpremote waits for ever for each byte of a pseudo-terminal otherwise
-            self._transport = SerialTransport(port, timeout=ANSWER_S)
-            self._transport.enter_raw_repl(soft_reset=False, timeout_overall=ANSWER_S)
-
-    def execute(self, code: str, limit_s: float = ANSWER_S) -> str:
-        with self._limited(limit_s):
-            out, error = self._transport.exec_raw(code, timeout=limit_s)
-        if error:
-            text = error.decode(errors="replace").strip().splitlines()
-            raise BadInput(f"{self.board.name}: {text[-1]} ({'; '.join(line.strip() for line in text[:-1][-2:])})")
-        return str(out.decode(errors="replace"))
 
     def mount(self, size: int) -> None:
         """Make a littlefs RAM disk of so many bytes, from the heap, at /."""
         self.execute((DEVICE / "ramdisk.py").read_text() + f"\nmount({size})\n")
-
-    def write(self, path: str, content: bytes) -> None:
-        with self._limited(ANSWER_S):
-            self._transport.fs_writefile(path, content)
-
-    def close(self) -> None:
-        if self._transport:
-            with contextlib.suppress(OSError):
-                self._transport.close()
 
     @contextlib.contextmanager
     def _limited(self, limit_s: float) -> Iterator[None]:
@@ -71,6 +50,9 @@ class Emulated:
                 f"{self.board.name}: ended, it did not answer within {limit_s:g} s ({problem or 'nothing came'}); "
                 f"it last said: {self._last()}"
             ) from None
+
+    def _no_repl(self) -> BadInput:
+        return BadInput(f"{self.board.name}: its REPL did not come up; it last said: {self._last()}")
 
     def _last(self) -> str:
         lines = self._said.read_text(errors="replace").split()
@@ -97,11 +79,20 @@ def qemu_command(board: Board, firmware: Path) -> list[str | Path]:
     return [qemu.command, *qemu.arguments, *fixed, "-kernel", firmware]
 
 
+@dataclass(frozen=True)
+class Plugged:
+    """port: the pseudo-terminal that is the board's serial line; said: a file of all that came from there."""
+
+    process: subprocess.Popen[bytes]
+    port: str
+    said: Path
+
+
 @contextlib.contextmanager
-def emulated(board: Board, say: Callable[[str], None] = lambda step: None) -> Iterator[Emulated]:
-    """Boot an emulated board. Raises BadInput."""
+def plugged(board: Board, say: Callable[[str], None] = lambda step: None, stock: bool = False) -> Iterator[Plugged]:
+    """Boot an emulated board, with the firmware that firmware.build describes. Raises BadInput."""
     emulator(board)  # before a build
-    command = qemu_command(board, build(board, say).elf)
+    command = qemu_command(board, build(board, say, stock).elf)
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "serial.log"
         process = subprocess.Popen(
@@ -109,8 +100,8 @@ def emulated(board: Board, say: Callable[[str], None] = lambda step: None) -> It
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # a Ctrl-C is for whoever plugged it in
         )
-        running = Emulated(board, process, said)
         try:
             assert process.stdout
             ready, _, _ = select.select([process.stdout], [], [], ANSWER_S)
@@ -118,9 +109,19 @@ def emulated(board: Board, say: Callable[[str], None] = lambda step: None) -> It
             port = re.search(r"redirected to (\S+)", line)
             if not port:
                 raise BadInput(f"{board.name}: QEMU did not start: {line.strip() or 'it says nothing'}")
-            running.connect(port[1])
+            yield Plugged(process, port[1], said)
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def emulated(board: Board, say: Callable[[str], None] = lambda step: None) -> Iterator[Emulated]:
+    """Boot an emulated board, and drive it. Raises BadInput."""
+    with plugged(board, say) as there:
+        running = Emulated(board, there.process, there.said)
+        try:
+            running.connect(there.port)
             yield running
         finally:
             running.close()
-            process.kill()
-            process.wait()

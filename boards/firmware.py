@@ -18,13 +18,27 @@ from .board import Board, Build
 
 FIRMWARE = Path(inlier.__file__).parent.parent
 MANIFEST = FIRMWARE / "manifest.py"
+DISK = Path(__file__).parent / "device/disk.py"
+BOOT_MODULE = Path(__file__).parent / "boot_module"
+BOOT = """
+import sys, vfs, disk
+d = disk.{driver}({address}, {bytes})
+try:
+    vfs.mount(vfs.VfsLfs2(d), "/")
+except OSError:  # nothing on it yet
+    vfs.VfsLfs2.mkfs(d)
+    vfs.mount(vfs.VfsLfs2(d), "/")
+sys.path.append("/lib")
+"""
 NO_CLOCK = "'-Dmp_hal_time_ns()=0ULL'"  # littlefs asks for the time of a file; this port has none
 
 
-def runtime_files(kernels: tuple[str, ...], secure: bool = False) -> list[Path]:
+def runtime_files(kernels: tuple[str, ...], secure: bool = False, stream: bool = False) -> list[Path]:
     """What firmware/manifest.py freezes with these kernels."""
     names: list[str] = []
-    options = types.SimpleNamespace(kernels=kernels, secure=secure, defaults=lambda **others: None)
+    options = types.SimpleNamespace(
+        kernels=kernels, secure=secure, stream=stream, sinks=False, defaults=lambda **others: None
+    )
     with contextlib.chdir(FIRMWARE):
         exec(MANIFEST.read_text(), {"options": options, "package": lambda package, files: names.extend(files)})
     return [FIRMWARE / "inlier" / name for name in names]
@@ -32,14 +46,18 @@ def runtime_files(kernels: tuple[str, ...], secure: bool = False) -> list[Path]:
 
 @dataclass(frozen=True)
 class Firmware:
-    """frozen_bytes: flash that the runtime takes with the board's kernel alone and without inlier/secure."""
+    """frozen_bytes: flash that the runtime takes with the board's kernel alone and without inlier/secure; stock: 0."""
 
     elf: Path
     frozen_bytes: int
 
 
-def build(board: Board, say: Callable[[str], None] = lambda step: None) -> Firmware:
-    """The firmware of an emulated board, with the runtime, all its kernels and the benchmark's models. Raises BadInput."""
+def build(board: Board, say: Callable[[str], None] = lambda step: None, stock: bool = False) -> Firmware:
+    """The firmware of an emulated board. Raises BadInput.
+
+    It holds the runtime, all its kernels and the benchmark's models; a stock one has nothing of inlier, as one
+    downloaded for a real board, but a disk, mounted at boot, and runs the main.py that it finds there.
+    """
     assert board.build
     if not shutil.which(board.build.compiler):
         raise BadInput(
@@ -47,16 +65,18 @@ def build(board: Board, say: Callable[[str], None] = lambda step: None) -> Firmw
         )
     tree = micropython.source_tree(say)
     digest = hashlib.sha256(repr((board, bench_models.module())).encode() + Path(__file__).read_bytes())
-    for path in (MANIFEST, *runtime_files(board.kernels, secure=True)):
+    sources = [DISK, *BOOT_MODULE.glob("*/*")] if stock else [MANIFEST, *runtime_files(board.kernels, secure=True)]
+    for path in sorted(sources):
         digest.update(path.read_bytes())
-    folder = micropython.cache_folder() / "firmware" / f"{board.name}-{digest.hexdigest()[:16]}"
+    kind = "-stock" if stock else ""
+    folder = micropython.cache_folder() / "firmware" / f"{board.name}{kind}-{digest.hexdigest()[:16]}"
     done = folder / "frozen_bytes"
     if not done.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with micropython.lock(folder.parent / f"{board.name}.lock"), tempfile.TemporaryDirectory(dir=folder.parent) as work:
             if not done.exists():  # another build may have finished while this one waited
                 say(f"building the firmware of {board.name}")
-                _build(board, board.build, tree, Path(work))
+                (_build_stock if stock else _build)(board, tree, Path(work))
                 folder.mkdir(exist_ok=True)
                 for name in ("firmware.elf", "frozen_bytes"):  # the last one says that all is there
                     shutil.copy(f"{work}/{name}", folder / f"new.{name}")
@@ -65,34 +85,51 @@ def build(board: Board, say: Callable[[str], None] = lambda step: None) -> Firmw
     return Firmware(folder / "firmware.elf", int(done.read_text()))
 
 
-def _build(board: Board, how: Build, tree: Path, work: Path) -> None:
-    out = work / "build"
+def _make(board: Board, tree: Path, work: Path, manifest: str, *targets: str, ldflags: tuple[str, ...] = ()) -> Path:
+    """Returns the build folder."""
+    how, out = board.build, work / "build"
+    assert how
+    (work / "manifest.py").write_text(manifest)
+    micropython.make(
+        tree,
+        "ports/qemu",
+        f"BOARD={how.board}",
+        f"BUILD={out}",
+        f"FROZEN_MANIFEST={work}/manifest.py",
+        f"MICROPY_HEAP_SIZE={board.heap_bytes}",
+        f"MPY_CROSS_FLAGS=-march={board.mpy_arch}",
+        "MICROPY_VFS_LFS2=1",
+        "CFLAGS_EXTRA=" + " ".join([NO_CLOCK, *how.cflags]),
+        *how.options,
+        *targets,
+        LDFLAGS=" ".join((*how.ldflags, *ldflags)),  # the port's own are added to these
+    )
+    return out
+
+
+def _build(board: Board, tree: Path, work: Path) -> None:
     (work / "bench_models.py").write_text(bench_models.module())
 
-    def make(kernels: tuple[str, ...], secure: bool, extra: str, *targets: str) -> None:
-        manifest = work / "manifest.py"
-        manifest.write_text(f'include("{MANIFEST}", kernels={kernels!r}, secure={secure})\n{extra}\n')
-        micropython.make(
-            tree,
-            "ports/qemu",
-            f"BOARD={how.board}",
-            f"BUILD={out}",
-            f"FROZEN_MANIFEST={manifest}",
-            f"MICROPY_HEAP_SIZE={board.heap_bytes}",
-            f"MPY_CROSS_FLAGS=-march={board.mpy_arch}",
-            "MICROPY_VFS_LFS2=1",
-            "CFLAGS_EXTRA=" + " ".join([NO_CLOCK, *how.cflags]),
-            *how.options,
-            *targets,
-            LDFLAGS=" ".join(how.ldflags),  # the port's own are added to these
-        )
+    def manifest(kernels: tuple[str, ...], secure: bool) -> str:
+        return f'include("{MANIFEST}", kernels={kernels!r}, secure={secure}, stream=False)\n'
 
-    make(board.kernels, True, 'module("bench_models.py")')
+    out = _make(board, tree, work, manifest(board.kernels, True) + 'module("bench_models.py")\n')
     shutil.copy(out / "firmware.elf", work)
     for part in out.glob("frozen_content.*"):  # make does not see that the manifest is another
         part.unlink()
-    make((board.kernel,), False, "", f"{out}/frozen_content.o")
-    (work / "frozen_bytes").write_text(str(_text_bytes(how, out / "frozen_content.o")))
+    _make(board, tree, work, manifest((board.kernel,), False), f"{out}/frozen_content.o")
+    assert board.build
+    (work / "frozen_bytes").write_text(str(_text_bytes(board.build, out / "frozen_content.o")))
+
+
+def _build_stock(board: Board, tree: Path, work: Path) -> None:
+    assert board.disk
+    (work / "_boot.py").write_text(BOOT.format(driver=board.disk.driver, address=board.disk.address, bytes=board.disk.bytes))
+    manifest = f'module("_boot.py")\nmodule("disk.py", base_path="{DISK.parent}")\n'
+    boot = (f"USER_C_MODULES={BOOT_MODULE}",)
+    out = _make(board, tree, work, manifest, *boot, ldflags=("-Wl,--wrap=mp_init",))
+    shutil.copy(out / "firmware.elf", work)
+    (work / "frozen_bytes").write_text("0")
 
 
 def _text_bytes(how: Build, path: Path) -> int:
@@ -103,7 +140,7 @@ def _text_bytes(how: Build, path: Path) -> int:
 
 
 def _forget_old(folder: Path) -> None:
-    """Keep the newest eight firmwares of the cache."""
+    """Keep the newest sixteen firmwares of the cache."""
     others = sorted(folder.parent.glob("*-*/firmware.elf"), key=lambda path: path.stat().st_mtime)
-    for path in others[:-8]:
+    for path in others[:-16]:
         shutil.rmtree(path.parent)

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from inlier.features import LOG_MAX, UNIT_BITS
 from inlier.model import BIAS_MAX, FEATURES_MAX
+from inlier.sinks.benign import BENIGN_HALF
 
 from .reference import Bytes, Ints, Layer, dense
 
 Floats = NDArray[np.float32]
 
-BENIGN_HALF = 63  # the benign range fills [-63, 63]: what lies outside stays visible
 INPUT_BITS = 6  # a quantised feature q stands for q / 2^6: the benign range is about [-1, 1]
 HALF_RANGE_MIN = 8  # half an octave: a feature that hardly moves must not turn its noise into outliers
 SHIFT_LIMIT = 19  # of requantisation: an output's zero point, 128 << shift, leaves its bias room below BIAS_MAX

@@ -1,10 +1,11 @@
 # Freezes the runtime into a firmware. In the board's own manifest:
 #     include("…/firmware/manifest.py", kernels=("thumb",))
 # The first of the kernels that loads is used: thumb on Cortex-M (the Pico), viper on ports with native code (the ESP32),
-# array with ulab, plain anywhere. With secure=True also what checks, updates and keeps models (inlier/secure).
+# array with ulab, plain anywhere. With secure=True also what checks, updates and keeps models (inlier/secure), with
+# sinks=True where alarms go (inlier/sinks); with stream=False without what sends or keeps windows for `record --port`.
 import json
 
-options.defaults(kernels=("viper",), secure=False)
+options.defaults(kernels=("viper",), secure=False, sinks=False, stream=True)
 
 _KERNEL_FILES = {
     "thumb": ("thumb", "thumb_autoencoder", "native"),
@@ -21,6 +22,10 @@ def _wanted(path):
     folder, _, name = path.rpartition("/")
     if folder == "inlier/secure":
         return options.secure
+    if folder == "inlier/sinks":
+        return options.sinks
+    if path == "inlier/stream.py":
+        return options.stream
     return folder != "inlier/kernels" or name[: -len(".py")] in _frozen
 
 

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from .cli_deploy import deploy
+from .cli_report import report
 from .cli_secure import export, verify
 from .cli_selfcheck import selfcheck
 from .errors import BadInput, Interrupted
@@ -17,7 +19,7 @@ from .reproduce.command import app as reproduce
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(reproduce, name="reproduce")
-for command in (export, verify, selfcheck):
+for command in (export, verify, report, selfcheck, deploy):
     app.command()(command)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]

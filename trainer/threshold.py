@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ CLUSTERS_MIN = 8
 SHRINK = 50  # clusters at which the fitted shape weighs as much as the exponential's, 0
 SHAPE_MAX = 0.5  # beyond it the variance is infinite and a fit says nothing
 CONFIDENCE = 0.8
+BOOTSTRAPS = 40
 
 
 def rate_per_window(false_alarms: str, window_ms: int) -> float:
@@ -44,6 +46,58 @@ def cluster_maxima(level: Ints, start: float, gap: int) -> NDArray[np.float64]:
     return np.maximum.reduceat(level[over], first).astype(np.float64)
 
 
+@dataclass(frozen=True)
+class Tail:
+    """How the clusters of an alarm level exceed `start`: their rate per window; shape and scale of the generalised Pareto
+    distribution of what they exceed it by. Few clusters may be lucky ones: upper bounds of CONFIDENCE."""
+
+    start: float
+    clusters_per_window: float
+    shape: float
+    scale: float
+
+    def level(self, rate: float) -> float:
+        """What is exceeded at `rate` clusters per window, which is below clusters_per_window."""
+        from scipy.stats import genpareto
+
+        return self.start + float(genpareto.isf(rate / self.clusters_per_window, self.shape, scale=self.scale))
+
+    def rate(self, level: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Clusters per window that exceed each `level`, at least `start`."""
+        from scipy.stats import genpareto
+
+        exceeded: NDArray[np.float64] = genpareto.sf(level - self.start, self.shape, scale=self.scale)
+        return self.clusters_per_window * exceeded
+
+
+def clusters(level: Ints, gap: int) -> tuple[float, NDArray[np.float64]]:
+    """The highest start that TAILS offers with CLUSTERS_MIN clusters over it, and what their maxima exceed it by."""
+    for tail in TAILS:
+        start = float(np.quantile(level, 1 - tail))
+        maxima = cluster_maxima(level, start, gap)
+        if len(maxima) >= CLUSTERS_MIN:
+            break
+    return start, maxima - start
+
+
+def fit_tail(start: float, excess: NDArray[np.float64], windows: int) -> Tail:
+    """By maximum likelihood, the shape drawn towards 0 where there are few."""
+    from scipy.stats import chi2, genpareto
+
+    m = len(excess)
+    clusters_per_window = float(chi2.ppf(CONFIDENCE, 2 * m + 2)) / 2 / windows
+    shape, _, _ = genpareto.fit(excess, floc=0)
+    shape = min(max(float(shape), 0.0), SHAPE_MAX) * m / (m + SHRINK)
+    scale = float(excess.mean()) * (1 - shape) * 2 * m / float(chi2.ppf(1 - CONFIDENCE, 2 * m))
+    return Tail(start, clusters_per_window, shape, scale)
+
+
+def tail_of(level: Ints, gap: int) -> Tail | None:
+    """None where there are too few clusters to tell."""
+    start, excess = clusters(level, gap)
+    return fit_tail(start, excess, len(level)) if len(excess) >= CLUSTERS_MIN else None
+
+
 def threshold(scores: Ints, rate: float, k: int = 1, n: int = 1) -> int:
     """The threshold at which k of n windows alarm with a probability of at most `rate` per window; never below what would
     have kept the benign `scores`, in order of time, without an alarm.
@@ -54,26 +108,24 @@ def threshold(scores: Ints, rate: float, k: int = 1, n: int = 1) -> int:
     likelihood, its shape drawn towards 0 where there are few. Few clusters may be lucky ones: of their mean excess (gamma)
     and number (Poisson) the upper bounds of CONFIDENCE are used.
     """
-    from scipy.stats import chi2, genpareto
-
     level = alarm_level(scores, k, n)
     top = int(level.max())
-    for tail in TAILS:
-        start = float(np.quantile(level, 1 - tail))
-        maxima = cluster_maxima(level, start, n)
-        if len(maxima) >= CLUSTERS_MIN:
-            break
-    excess = maxima - start
-    m = len(excess)
-    if m < CLUSTERS_MIN:
+    tail = tail_of(level, n)
+    if tail is None or rate >= tail.clusters_per_window:
         return top
-    clusters_per_window = float(chi2.ppf(CONFIDENCE, 2 * m + 2)) / 2 / len(scores)
-    if rate >= clusters_per_window:
-        return top
-    shape, _, _ = genpareto.fit(excess, floc=0)
-    shape = min(max(float(shape), 0.0), SHAPE_MAX) * m / (m + SHRINK)
-    scale = float(excess.mean()) * (1 - shape) * 2 * m / float(chi2.ppf(1 - CONFIDENCE, 2 * m))
-    return max(top, math.ceil(start + float(genpareto.isf(rate / clusters_per_window, shape, scale=scale))))
+    return max(top, math.ceil(tail.level(rate)))
+
+
+def interval(level: Ints, gap: int, rate: float, seed: int = 1) -> tuple[int, int] | None:
+    """The 10 % and 90 % points of the threshold for `rate` when what the clusters exceed by is drawn anew (a bootstrap), or
+    None where there are too few, or too many to extrapolate."""
+    start, excess = clusters(level, gap)
+    if len(excess) < CLUSTERS_MIN or rate >= fit_tail(start, excess, len(level)).clusters_per_window:
+        return None
+    rng = np.random.default_rng(seed)
+    drawn = [fit_tail(start, rng.choice(excess, len(excess)), len(level)).level(rate) for _ in range(BOOTSTRAPS)]
+    low, high = np.percentile(drawn, (10, 90))
+    return int(low), math.ceil(high)
 
 
 def row_threshold(scores: Ints, rate: float) -> int:

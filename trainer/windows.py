@@ -62,13 +62,21 @@ def _integers(path: Path, column: pl.Series) -> Ints:
 
 def write_windows(path: Path, counters: tuple[str, ...], rows: Ints) -> None:
     """Replace `path` whole. Raises OSError."""
+    if path.suffix != ".parquet":
+        write_atomic(path, csv_bytes(counters, rows))
+        return
     out = io.BytesIO()
-    table = pl.DataFrame(rows, schema=list(counters), orient="row")
-    if path.suffix == ".parquet":
-        table.write_parquet(out)
-    else:
-        table.write_csv(out)
+    _table(counters, rows).write_parquet(out)
     write_atomic(path, out.getvalue())
+
+
+def csv_bytes(counters: tuple[str, ...], rows: Ints) -> bytes:
+    """The CSV of windows (n, counters), as the runtime's replay source reads it."""
+    return _table(counters, rows).write_csv().encode()
+
+
+def _table(counters: tuple[str, ...], rows: Ints) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=list(counters), orient="row")
 
 
 def check(windows: Ints, counters: tuple[str, ...], origin: str, minimum: int, allow_constant: set[str]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from export import quantise, reference
 from export.blob import pack
 from export.reference import Detector, Ints, Layer
+from inlier.sinks.benign import BENIGN_HALF
 from trainer import threshold
 
 from .outcome import LIMIT_S, Outcome, Progress, device_path, is_board, lines_of, model_file, on_board, quiet, steps
@@ -41,10 +42,10 @@ def fitted(benign: Ints) -> Detector:
         offset=offset,
         multiplier=multiplier,
         layers=[centre],
-        knots=(quantise.BENIGN_HALF,),
+        knots=(BENIGN_HALF,),
         svm_weights=svm_weights,
         threshold_ae=threshold.threshold(reference.autoencoder_score(x, [centre]), RATE, *ALARM[:2]),
-        threshold_svm=threshold.threshold(reference.svm_score(x, (quantise.BENIGN_HALF,), svm_weights), RATE, *ALARM[:2]),
+        threshold_svm=threshold.threshold(reference.svm_score(x, (BENIGN_HALF,), svm_weights), RATE, *ALARM[:2]),
         alarm=ALARM,
     )
 

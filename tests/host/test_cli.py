@@ -13,24 +13,9 @@ import pytest
 from inlier.model import VERSION, load
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
-from trainer import cli, windows
+from trainer import windows
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "../golden/model.inlier")
-
-
-@pytest.fixture
-def inlier(monkeypatch, capsys):
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["inlier", *map(str, args)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code
-        out, error = capsys.readouterr()
-        return code, out, error
-
-    return run
 
 
 def refused(result, expected):

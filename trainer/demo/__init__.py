@@ -9,10 +9,12 @@ from rich.table import Table
 
 from trainer.files import write_atomic
 from trainer.progress import bars
+from trainer.report.subject import MONITORED
+from trainer.windows import write_windows
 
 
 def demo(seed: int, out: Path, as_json: bool) -> None:
-    """Run all stages; write windows.csv, the model, the picture and run.json into `out`. Raises BadInput, OSError."""
+    """Run all stages; write recording, model, scored windows, picture and summary into `out`. Raises BadInput, OSError."""
     from . import picture, stages
 
     out.mkdir(parents=True, exist_ok=True)
@@ -30,6 +32,7 @@ def demo(seed: int, out: Path, as_json: bool) -> None:
         run = stages.monitor(interpreter, seed + 1000, model, trained, progress, console.print)
         cost = next(stages.device(interpreter, "cost.py", {}))
     summary = run.summary()
+    write_windows(out / MONITORED, trained.detector.counters, run.deltas)
     write_atomic(out / "scores.png", picture.png(run))
     write_atomic(out / "run.json", json.dumps(summary, indent=1).encode())
     if as_json:
@@ -52,5 +55,5 @@ def _print(console: Console, summary: dict[str, Any], trained: dict[str, Any], c
         f"{parity['mismatches']} with a different integer.\n"
         f"Counting: a send and a receive of 64 bytes take {cost['counted_us']} µs counted, "
         f"{cost['uncounted_us']} µs uncounted (x{cost['counted_us'] / cost['uncounted_us']:.2f}), on this machine.\n"
-        f"Written to {out}: windows.csv, doorbell.inlier, scores.png, run.json"
+        f"Written to {out}: windows.csv, doorbell.inlier, {MONITORED}, scores.png, run.json; see also: inlier report {out}"
     )

@@ -59,10 +59,12 @@ class Stage:
 
 @dataclass
 class Run:
-    """trace: what the device said; mismatches: windows in which the NumPy reference differs from it in any integer."""
+    """deltas: of each window; trace: what the device said; mismatches: windows in which the NumPy reference differs from it
+    in any integer."""
 
     trained: Trained
     stages: list[Stage]
+    deltas: Ints
     trace: Trace
     mismatches: int
 
@@ -151,7 +153,7 @@ def monitor(
     same = (ours.x == theirs.x).all(axis=1)
     for mine, other in ((ours.ae, theirs.ae), (ours.svm, theirs.svm), (ours.hot, theirs.hot), (ours.event, theirs.event)):
         same &= mine == other
-    return Run(trained, list(_stages(said)), ours, int((~same).sum()))
+    return Run(trained, list(_stages(said)), deltas, ours, int((~same).sum()))
 
 
 def _stages(said: list[dict[str, Any]]) -> Iterator[Stage]:

@@ -1,0 +1,94 @@
+"""Unix MicroPython as a board at a serial port: in a folder that is its flash, with the raw REPL that the port lacks."""
+
+import contextlib
+import os
+import pty
+import select
+import subprocess
+import termios
+import threading
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+from .micropython import find_or_build
+
+REPL = Path(__file__).parent / "device/raw_repl.py"
+RESET = b"MPY: soft reboot"
+
+
+@contextlib.contextmanager
+def plugged(flash: Path) -> Iterator[str]:
+    """Its port. A soft reset begins a new process. Raises BadInput."""
+    interpreter = find_or_build()
+    (flash / "lib").mkdir(exist_ok=True)
+    ours, theirs = pty.openpty()  # what mpremote opens
+    tty.setraw(theirs)
+    board = _Process(interpreter, flash)
+    line = threading.Thread(target=_carry, args=(ours, board), daemon=True)
+    line.start()
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        board.unplug()
+        line.join()
+        for handle in (ours, theirs):
+            os.close(handle)
+
+
+class _Process:
+    """The interpreter with a terminal of its own, which makes the interrupt out of a Ctrl-C."""
+
+    def __init__(self, interpreter: Path, flash: Path) -> None:
+        self._interpreter = interpreter
+        self._flash = flash
+        self.gone = threading.Event()
+        self.line, self._tty = pty.openpty()
+        tty.setraw(self._tty)
+        modes = termios.tcgetattr(self._tty)
+        modes[3] |= termios.ISIG | termios.NOFLSH
+        modes[6][termios.VQUIT] = modes[6][termios.VSUSP] = b"\0"
+        termios.tcsetattr(self._tty, termios.TCSANOW, modes)
+        self.start()
+
+    def start(self, *arguments: str) -> None:
+        self.ready = False
+        self._process = subprocess.Popen(
+            # setsid: a session of its own, with this terminal
+            ["setsid", "--ctty", "--wait", self._interpreter, REPL.resolve(), *arguments],
+            stdin=self._tty,
+            stdout=self._tty,
+            stderr=self._tty,
+            cwd=self._flash,
+            env={**os.environ, "MICROPYPATH": f":.frozen:{self._flash.resolve()}/lib"},
+        )
+
+    def restart_if_reset(self) -> None:
+        code = self._process.poll()
+        if code is not None:
+            self.start(*(["raw"] if code == 3 else []))
+
+    def unplug(self) -> None:
+        self.gone.set()
+        os.close(self._tty)
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        self._process.wait()
+
+
+def _carry(port: int, board: _Process) -> None:
+    """Bytes both ways, until it is unplugged."""
+    try:
+        while not board.gone.is_set():
+            # An interrupt would end an interpreter that has only begun: until it says something, what is sent to it waits.
+            ready, _, _ = select.select([board.line, *([port] if board.ready else [])], [], [], 0.05)
+            if board.line in ready:
+                said = os.read(board.line, 4096)
+                os.write(port, said)
+                board.ready = RESET not in said
+            if port in ready and board.ready:
+                os.write(board.line, os.read(port, 4096))
+            board.restart_if_reset()
+    except OSError:
+        pass  # the terminal is gone
+    os.close(board.line)

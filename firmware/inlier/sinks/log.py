@@ -1,0 +1,53 @@
+"""Sink that keeps the last alarms on flash: a ring of two files, one JSON object a line.
+
+Lines are appended to `path`; when it is full it becomes `path`.old, whose former lines go. So at least the last
+`max_bytes` / 2 are kept, at most `max_bytes` are used, and flash is written only when an alarm is raised or clears.
+"""
+
+import json
+import os
+
+from .message import Episode
+
+
+class Log:
+    """Raises OSError from its callbacks where the flash is full or missing; what was written stays."""
+
+    def __init__(self, path, max_bytes=8192):
+        self._path = path
+        self._half = max_bytes // 2
+        self._episode = Episode()
+
+    def on_alarm(self, pipeline, features):
+        self._append(self._episode.alarm(pipeline, features))
+
+    def on_clear(self, pipeline):
+        self._append(self._episode.clear(pipeline))
+
+    def on_window(self, pipeline):
+        self._episode.window(pipeline)
+
+    def _append(self, event):
+        line = json.dumps(event) + "\n"
+        try:
+            if os.stat(self._path)[6] + len(line) > self._half:
+                os.rename(self._path, self._path + ".old")  # replaces: on littlefs, FAT's driver and Linux alike
+        except OSError:
+            pass  # nothing written yet
+        with open(self._path, "a") as f:
+            f.write(line)
+
+    def lines(self):
+        """The events kept, oldest first. A line that a power cut left half written is skipped."""
+        events = []
+        for path in (self._path + ".old", self._path):
+            try:
+                with open(path) as f:
+                    for line in f:
+                        try:
+                            events.append(json.loads(line))
+                        except ValueError:
+                            pass
+            except OSError:
+                pass
+        return events

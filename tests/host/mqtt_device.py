@@ -1,0 +1,91 @@
+"""A monitored device that publishes over MQTT, for test_mqtt.py: under CPython and Unix MicroPython.
+
+argv: a file of JSON, an object with `device` (arguments of Mqtt), `ca` (a file, or null), `hot` (windows over threshold),
+`windows`, `connect_first` (score only then), `window_ms` and
+`model`. Prints one JSON object a line: each window's end, alarm, clear and problem.
+"""
+
+import asyncio
+import json
+import sys
+import time
+
+from inlier import monitor
+from inlier.model import load
+from inlier.pipeline import Pipeline
+from inlier.sinks import mqtt
+
+with open(sys.argv[1]) as f:
+    SETTINGS = json.load(f)
+
+
+class Still:
+    """A source that counts nothing: the model's thresholds decide what is hot."""
+
+    bits = 30
+
+    def __init__(self, model):
+        self.name = model.source
+        self.counters = model.counters()
+
+    def read(self, values):
+        for i in range(len(values)):
+            values[i] = 0
+
+
+def say(**what):
+    print(json.dumps(what))
+    if hasattr(sys.stdout, "flush"):
+        sys.stdout.flush()
+
+
+def now_ms():
+    return time.ticks_ms() if hasattr(time, "ticks_ms") else time.monotonic_ns() // 1000000
+
+
+def heat(model, hot):
+    model.threshold_ae = model.threshold_svm = -1 if hot else 0x3FFFFFFF
+
+
+async def main():
+    model = load(SETTINGS["model"])
+    model.window_ms = SETTINGS["window_ms"]
+    model.alarm = (1, 1, 1, 0, 0)
+    heat(model, False)
+    tls = None
+    if SETTINGS["ca"]:
+        import ssl
+
+        tls = ssl.create_default_context(cafile=SETTINGS["ca"])
+    sink = mqtt.Mqtt(ssl=tls, say=lambda sentence: say(problem=sentence), **SETTINGS["device"])
+    pipeline = Pipeline(model, Still(model))
+
+    def on_alarm(pipeline, features):
+        sink.on_alarm(pipeline, features)
+        say(alarm="ON", window=pipeline.index)
+
+    def on_clear(pipeline):
+        sink.on_clear(pipeline)
+        say(alarm="OFF", window=pipeline.index)
+
+    def on_window(pipeline):
+        sink.on_window(pipeline)
+        say(window=pipeline.index, ms=now_ms(), connected=sink.connected)
+        heat(model, pipeline.index + 1 in SETTINGS["hot"])
+
+    publishing = asyncio.create_task(sink.run())
+    while SETTINGS["connect_first"] and not sink.connected:
+        await asyncio.sleep(0.01)
+    scoring = asyncio.create_task(monitor.run(pipeline, on_alarm, on_clear, on_window))
+    while pipeline.index < SETTINGS["windows"] and not scoring.done():
+        await asyncio.sleep(0.01)
+    scoring.cancel()
+    until = now_ms() + SETTINGS.get("linger_ms", 0)
+    while len(sink.outbox) and now_ms() < until:
+        await asyncio.sleep(0.01)
+    say(waiting=len(sink.outbox), lost=sink.outbox.lost, dropped=sink.outbox.dropped)
+    publishing.cancel()
+    await asyncio.sleep(0.05)
+
+
+asyncio.run(main())

@@ -1,0 +1,76 @@
+"""An alarm in words: what changed and what is usual, when it began, how sure, what to do about a false one."""
+
+from array import array
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from export import quantise, reference
+from export.blob import pack
+from export.synthetic import random_detector
+from inlier.model import Model
+from inlier.pipeline import Pipeline
+from inlier.replay import Replay
+from inlier.sinks.benign import usual
+from inlier.sinks.message import Episode, what_changed
+
+COUNTERS = ("bytes_out", "peers_new", "pigeons")
+
+
+@pytest.fixture
+def pipeline():
+    """Of a device that sends 10,000 to 20,000 bytes a window, meets 0 or 1 new peer and no pigeon."""
+    rng = np.random.default_rng(4)
+    benign = np.stack([rng.integers(10_000, 20_001, 4000), rng.integers(0, 2, 4000), np.zeros(4000, np.int64)], axis=1)
+    detector = random_detector(2, hidden=(4,), counters=COUNTERS)
+    shifts = quantise.counter_shifts(benign)
+    offset, multiplier = quantise.feature_ranges(reference.log_features(benign, shifts, detector.scales)[100:])
+    blob = pack(replace(detector, shifts=shifts, offset=offset, multiplier=multiplier))
+    return Pipeline(Model(blob), Replay((), COUNTERS))
+
+
+def step(pipeline, *deltas):
+    pipeline.deltas[:] = array("i", deltas)
+    return pipeline.score(pipeline.deltas)
+
+
+def test_the_benign_range_is_read_back_from_the_quantisation(pipeline):
+    scales = len(pipeline.model.scales)
+    low, high = usual(pipeline.model, 0)
+    # Four fractional bits of log2, interpolated in a straight line: within 6 %.
+    assert low == pytest.approx(10_000, rel=0.06) and high == pytest.approx(20_000, rel=0.06)
+    assert usual(pipeline.model, scales) == (0, 1) and usual(pipeline.model, 2 * scales) == (0, 0)
+
+
+def test_it_says_what_changed_and_what_is_usual(pipeline):
+    step(pipeline, 15_000, 41, 0)
+    said = what_changed(pipeline, [("peers_new", 60), ("peers_new~4", 30), ("pigeons", 10)])
+    assert said == "connects to new peers: 41 in this window, usually 0-1", "a counter within its range is passed over"
+
+
+def test_a_window_that_is_usual_by_itself_is_told_by_its_mean(pipeline):
+    for _ in range(40):
+        step(pipeline, 15_000, 1, 0)
+    assert what_changed(pipeline, [("peers_new~16", 90)]) == "connects to new peers: more than usual over about 16 windows"
+
+
+def test_an_episode_says_when_it_began_how_sure_and_what_to_do(pipeline):
+    episode = Episode()
+    pipeline.model.threshold_ae, pipeline.model.threshold_svm = 1 << 30, 1 << 30
+    step(pipeline, 15_000, 0, 0)
+    episode.window(pipeline)
+    for peers in (41, 40, 39):
+        step(pipeline, 15_000, peers, 0)
+        pipeline.model.threshold_ae = pipeline.ae * 10 // 34  # so that the score is 3.4 times over
+        pipeline.hot = True
+        episode.window(pipeline)
+    event = episode.alarm(pipeline, [("peers_new", 100)])
+    assert event["began"] == 1 and event["window"] == 3 and 339 <= event["score"] <= 341
+    assert event["message"] == (
+        "connects to new peers: 39 in this window, usually 0-1. Began 2 s ago; "
+        "clearly over its threshold (3.4 times). If that was right, teach it: inlier train --add."
+    )
+    pipeline.hot = False
+    step(pipeline, 15_000, 0, 0)
+    assert episode.clear(pipeline)["message"] == "Quiet again after 3 s."

@@ -1,0 +1,172 @@
+"""The report is one file that a browser shows without a network, at the width of a phone and of a desk, light and dark.
+
+recorded/ is the folder of a run: the demonstration's doorbell, benign and infected three times.
+"""
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tools_missing import needs_tool
+
+from export.reference import alarm_events
+from trainer.errors import BadInput
+from trainer.report import charts, cost, page, story, subject
+
+RUN = Path(__file__).parent / "recorded"
+MODEL, BENIGN = RUN / "doorbell.inlier", RUN / "windows.csv"
+CHARTS = ["contributions", "roc", "score_ae", "score_svm", "tail_ae", "tail_svm"]
+
+
+def quiet(stage, done, total):
+    pass
+
+
+@pytest.fixture(scope="module")
+def run():
+    return subject.of_run(RUN, quiet)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    out = tmp_path_factory.mktemp("report") / "report.html"
+    command = [sys.executable, "-m", "trainer", "report", str(RUN), "-o", str(out), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["windows"] == 621 and said["alarms"] == 3 and said["bytes"] == out.stat().st_size < 3_000_000
+    return out
+
+
+@needs_tool("chromium")
+def test_a_browser_shows_it_narrow_and_wide_light_and_dark(report):
+    from browser import chromium, overflow
+
+    with chromium() as open_page:
+        for width, dark in itertools.product((400, 1400), (False, True)):
+            shown, complaints = open_page(report.as_uri(), width, dark)
+            shown.wait_for_function("Object.keys(charts).every(key => document.querySelector(`#${key} svg`))")
+            assert not complaints
+            assert overflow(shown) <= 0
+            assert sorted(shown.evaluate("Object.keys(charts)")) == CHARTS
+            for key in CHARTS:
+                box = shown.locator(f"#{key} svg").bounding_box()
+                assert 300 < box["width"] <= width and box["height"] > 80, key
+                marks = shown.locator(f"#{key} .role-mark path").count()
+                assert marks >= 1, f"{key} is drawn"
+            ink, paper = shown.evaluate(
+                "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+            )
+            label = shown.locator("#score_ae .role-axis-label text").first.get_attribute("fill")
+            assert contrast(ink, paper) > 7 and contrast(label, paper) > 4.5, "WCAG 2.1, 1.4.3"
+            assert shown.locator(".alarms li").count() == 3
+
+
+def contrast(a, b):
+    """WCAG 2.1's contrast ratio of two CSS colours."""
+
+    def luminance(text):
+        parts = (
+            re.findall(r"\d+", text)[:3] if text.startswith("rgb") else [str(int(text[i : i + 2], 16)) for i in (1, 3, 5)]
+        )
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in (int(p) / 255 for p in parts)]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_it_tells_each_alarm_in_the_device_s_words(run):
+    told = story.alarms(run)
+    stages = json.loads((RUN / "run.json").read_text())["stages"]
+    assert [a.index for a in told] == np.flatnonzero(run.trace.event == 1).tolist()
+    assert [a.cleared is None for a in told] == [False, False, True], "the run ends in the last attack"
+    for alarm, stage in zip(told, [s for s in stages if s["kind"] == "attack"], strict=True):
+        assert [name for name, _ in alarm.features[:3]] == stage["top_features"], "what the device itself named"
+    assert told[0].message.startswith("connections refused: 10 in this window, usually 0-1")
+
+
+def test_attacks_and_false_alarms_are_counted(run):
+    raised = np.flatnonzero(run.trace.event == 1).tolist()
+    figures = dict(page.tiles(run, [*raised, 100]))
+    assert figures["alarms"] == "4" and figures["attacks seen"] == "3 of 3" and figures["false alarms"] == "1"
+
+
+def test_a_timeline_keeps_every_peak(run):
+    run_scores = np.zeros(100_000, np.int64)
+    run_scores[[17, 54_321, 99_999]] = 7, 8, 9
+    thinned = charts._thinned(run_scores, charts.Clock(run))
+    assert len(thinned) == charts.POINTS and [p["score"] for p in thinned if p["score"]] == [7, 8, 9]
+
+
+def test_the_curve_s_area_is_the_chance_that_an_attack_scores_higher(run):
+    rng = np.random.default_rng(5)
+    benign, attack = rng.integers(0, 50, 300), rng.integers(20, 80, 200)
+    pairs = attack[:, None] - benign[None, :]
+    expected = (pairs > 0).mean() + (pairs == 0).mean() / 2  # the Mann-Whitney statistic
+    false, true = charts._curve(benign, attack)
+    assert np.trapezoid(true, false) == pytest.approx(expected)
+
+
+def test_without_labels_there_is_no_curve_and_without_the_recording_no_tail():
+    alone = subject.of_model(MODEL, RUN / "monitored.csv", None, None, quiet)
+    assert charts.roc(alone) is None and alone.unseen is None and page.benign_levels(alone) == []
+    assert "false alarms" not in dict(page.tiles(alone, []))
+
+
+def test_windows_of_the_fit_part_are_not_called_unseen():
+    shown = subject.of_model(MODEL, BENIGN, BENIGN, None, quiet)
+    assert len(shown.unseen.ae) == 320 and shown.unseen.ae.tolist() == shown.trace.ae[480:].tolist()
+    assert shown.trace.event.tolist() == alarm_events(shown.trace.hot, shown.detector.alarm).tolist()
+
+
+def test_cost_is_of_the_boards_and_the_bench(run):
+    costs = {c.board.name: c for c in cost.costs(run.blob, run.detector)}
+    assert set(costs) == {"esp32", "esp32c3", "esp32s3", "pico2_w", "pico_w"}
+    assert all(0 < c.heap_share < 1 and 0 < c.flash_share < 1 for c in costs.values())
+    assert costs["esp32"].ms is None, "no Xtensa is emulated"
+    assert 0.01 < costs["pico_w"].ms < 1
+
+
+def test_an_empty_run_and_bad_labels_are_one_sentence(tmp_path):
+    with pytest.raises(BadInput, match="the run is empty, there is no model"):
+        subject.of_run(tmp_path, quiet)
+    shutil.copy(MODEL, tmp_path)
+    with pytest.raises(BadInput, match="the run is empty, there is no monitored.csv"):
+        subject.of_run(tmp_path, quiet)
+    (tmp_path / "monitored.csv").write_text(BENIGN.read_text().splitlines()[0] + "\n")
+    with pytest.raises(BadInput, match="the run is empty, it has no window"):
+        subject.of_run(tmp_path, quiet)
+    shutil.copy(RUN / "monitored.csv", tmp_path)
+    (tmp_path / "run.json").write_text('{"stages": [{}]}')
+    with pytest.raises(BadInput, match="not the summary of a run"):
+        subject.of_run(tmp_path, quiet)
+    with pytest.raises(BadInput, match="--attack scan=600:700: .* has the windows 0 to 621"):
+        subject.of_model(MODEL, RUN / "monitored.csv", None, [subject.Attack("scan", 600, 700)], quiet)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([MODEL], "say which windows it shall score"),
+        ([MODEL, "--windows", BENIGN, "--attack", "scan"], "such as scan=300:340"),
+        ([RUN, "--windows", BENIGN], "leave out --windows"),
+        (["/nowhere.inlier", "--windows", BENIGN], "No such file"),
+        ([BENIGN, "--windows", BENIGN], "not an inlier model"),
+    ],
+)
+def test_bad_arguments_write_nothing(arguments, expected, monkeypatch, capsys, tmp_path):
+    from trainer import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["inlier", "report", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    out, error = capsys.readouterr()
+    assert end.value.code == 2 and not out and expected in error.splitlines()[-1] and not list(tmp_path.iterdir())
