@@ -58,6 +58,9 @@ def train(
     allow_constant: Annotated[
         list[str] | None, typer.Option(help="A counter that may stay constant, or 'all'; may be repeated.")
     ] = None,
+    accept_anomalies: Annotated[
+        bool, typer.Option(help="Learn also what looks like an infection in the recording; by default it is refused.")
+    ] = False,
     module: Annotated[Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")] = None,
     golden: Annotated[Path | None, typer.Option(help="Also write golden vectors (JSON).")] = None,
     tflite: Annotated[Path | None, typer.Option(help="Also write the autoencoder as int8 TFLite.")] = None,
@@ -81,6 +84,7 @@ def train(
         false_alarms=false_alarms,
         seed=seed,
         allow_constant=constant,
+        accept_anomalies=accept_anomalies,
     )
     with bars(quiet=as_json) as progress:
         result = fit(windows.read_windows(recording, counters), settings, str(recording), progress)
@@ -117,6 +121,8 @@ def train(
         f"{summary['test_hot_windows']} over threshold, {summary['test_alarms']} alarms"
     )
 
+    for anomaly in result.anomalies:
+        print(f"accepted: {anomaly.said()}")
     if tflite:
         print(
             f"{tflite}: on {deviation.windows} golden windows its reconstruction is off ours by at most {deviation.largest} "

@@ -10,7 +10,8 @@ from export import quantise, reference
 from export.blob import pack
 from export.reference import Bytes, Detector, Ints, Trace
 
-from . import autoencoder, svm, threshold, windows
+from . import autoencoder, baseline, svm, threshold, windows
+from .errors import BadInput
 from .progress import Progress
 
 CROSS_BELOW = 100_000  # windows in the fit part: a day to calibrate on may miss what a device does once in two
@@ -31,11 +32,15 @@ class Settings:
     alarm: tuple[int, int, int, int, int] = (2, 8, 8, 8, 32)  # k, n, m, cooldown, warm-up, in windows
     seed: int = 1
     allow_constant: Collection[str] = field(default_factory=frozenset)
+    accept_anomalies: bool = False  # learn what looks like an infection, see baseline.py
 
 
 @dataclass
 class Trained:
-    """A model, with what is known of it. test: a run over the test part alone, as from boot."""
+    """A model, with what is known of it. test: a run over the test part alone, as from boot.
+
+    anomalies: what looks like an infection in its recording, and was accepted.
+    """
 
     detector: Detector
     blob: bytes
@@ -44,6 +49,7 @@ class Trained:
     x_fit: Bytes
     test_slice: slice
     test: Trace
+    anomalies: list[baseline.Anomaly]
 
     def summary(self) -> dict[str, object]:
         d = self.detector
@@ -57,6 +63,7 @@ class Trained:
             "test_windows": len(self.test.hot),
             "test_hot_windows": int(self.test.hot.sum()),
             "test_alarms": int((self.test.event == 1).sum()),
+            "anomalies_accepted": [anomaly.said() for anomaly in self.anomalies],
         }
 
 
@@ -112,6 +119,12 @@ def train(deltas: Ints, settings: Settings, origin: str, progress: Progress = la
     origin: where they came from, for error messages. The same windows and settings give the same bytes. Raises BadInput.
     """
     windows.check(deltas, settings.counters, origin, int(FIT_MIN / 0.6), set(settings.allow_constant))
+    found = baseline.anomalies(deltas, settings.counters)
+    if found and not settings.accept_anomalies:
+        raise BadInput(
+            f"{origin}: {found[0].said()}; an infection that is learned as normal is never seen: record again from a device "
+            "that you trust, or say --accept-anomalies if it always does that"
+        )
     rate = threshold.rate_per_window(settings.false_alarms, settings.window_ms)
     fit, calibrate, test = windows.split(len(deltas))
     scales = settings.scales
@@ -147,4 +160,5 @@ def train(deltas: Ints, settings: Settings, origin: str, progress: Progress = la
         alarm=settings.alarm,
         metadata={"windows": len(deltas), "false_alarms": settings.false_alarms, "seed": settings.seed},
     )
-    return Trained(detector, pack(detector), both.float_layers, deltas, x[fit], test, reference.run(detector, deltas[test]))
+    trace = reference.run(detector, deltas[test])
+    return Trained(detector, pack(detector), both.float_layers, deltas, x[fit], test, trace, found)
