@@ -174,12 +174,19 @@ def _record_capture(pcap: Path, device: str | None, window_ms: int, out: Path, a
         "packets": counted.packets,
         "silent_windows": int((counted.seen == 0).sum()),
         "broken": counted.broken,
+        "telnet": counted.telnet,
     }
     if as_json:
         print(json.dumps(summary))
         return
     if counted.broken:
         print(f"inlier: {counted.broken}", file=sys.stderr)
+    if counted.telnet:
+        print(
+            f"inlier: {pcap}: {device} begins {counted.telnet} telnet connections, as an infected device does; "
+            "train on this only if it always does that",
+            file=sys.stderr,
+        )
     print(f"{out}: {len(counted.windows)} windows of {counted.packets} packets, {summary['silent_windows']} of them silent")
 
 

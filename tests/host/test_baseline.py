@@ -1,15 +1,17 @@
 """An infection inside a recording called benign is said before it is learned; a device's own habits are not accused."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from test_fit import benign
+from test_pcap import DATA, REAL, needs_captures
 
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 from trainer import baseline, cli, overlays, train, windows
-from trainer.pcap.count import Pcap
+from trainer.pcap.count import Pcap, count
 
 AT = {name: i for i, name in enumerate(Sockets.counters)}
 
@@ -74,7 +76,12 @@ def varied():
     return rows
 
 
-@pytest.mark.parametrize("rows", [benign(2000), benign(20_000, seed=5), varied()], ids=["quiet", "long", "varied"])
+def demonstrated():
+    """What the demonstration's doorbell recorded."""
+    return windows.read_windows(Path(__file__).parent / "recorded/windows.csv", Sockets.counters)
+
+
+@pytest.mark.parametrize("rows", [benign(2000), benign(20_000, seed=5), varied(), demonstrated()])
 def test_a_device_s_own_habits_are_not_accused(rows):
     assert said(rows) == []
 
@@ -89,6 +96,13 @@ def test_attacks_laid_over_a_device_s_packets_are_found(attack):
     assert said(rows, Pcap.counters) == []
     rows[3000 : 3000 + len(attack.windows)] += attack.windows
     assert said(rows, Pcap.counters)
+
+
+@needs_captures
+@pytest.mark.parametrize(("name", "device"), REAL.items())
+def test_real_weeks_are_not_accused_and_a_real_infection_is(name, device):
+    found = said(count(DATA / f"{name}.pcap.gz", device, 10_000).windows, Pcap.counters)
+    assert bool(found) == name.startswith("infected"), found
 
 
 def test_training_refuses_it_in_one_sentence_until_it_is_accepted(tmp_path, monkeypatch, capsys):

@@ -237,6 +237,21 @@ def test_record_writes_the_windows(tmp_path, monkeypatch, capsys):
     assert (read_windows(out, Pcap.counters) == count(path, DEVICE, 10_000).windows).all()
 
 
+def test_telnet_that_the_device_begins_is_said(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "capture"
+    inward = ip4(PEER, IP, 6, tcp(4009, 23, SYN))
+    path.write_bytes(pcap([*talk(), (29.9, framed(1, inward, False))]))
+    arguments = ["inlier", "record", "--pcap", str(path), "--device", DEVICE, "-o", str(tmp_path / "w.csv")]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "begins 3 telnet connections, as an infected device does" in capsys.readouterr().err, "not those to it"
+    path.write_bytes(pcap([(0.0, framed(1, TALK[0][1], True))]))
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "telnet" not in capsys.readouterr().err
+
+
 def by_dpkt(path, mac):
     """A few of the counters by dpkt's objects, one packet after the other."""
     names = ("bytes_out", "bytes_in", "packets_out", "syn_out", "synack_in", "udp_out", "dns", "arp", "icmp")
