@@ -18,7 +18,7 @@ from inlier.replay import Replay
 
 _EDGES = (0, 1, 2, 3, 4, 29, 30, 31, 127, 128, 255, 0x7FFF, 0x8000, 0xFFFF, 0x3FFFFFFF, 0x40000000, 0x7FFFFFFF, 0xFFFFFFFF)
 _SCORE_MAX = 1 << 30
-_CLOSELY_EVERY = 16
+_CLOSELY_EVERY = 4
 _REPLAY_EVERY = 4
 _REPLAY = b"bytes,packets\n1,2\n0,0\n1073741823,7\n12,3456\n99,-8\n"
 
