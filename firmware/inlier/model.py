@@ -131,7 +131,7 @@ class Model:
                 b = struct.unpack_from("<i", bias, 4 * j)[0]
                 _require(-BIAS_MAX <= b <= BIAS_MAX and shift[j] <= SHIFT_MAX, odd % "layer")
         self._text = view[end - text_bytes : end]
-        # Counted first: a text of NULs, split, takes twenty times its bytes.
+        # Counted first: a text of short names, split, takes many times its bytes.
         _require(sum(not c for c in self._text) == n_counters + 1, odd % "names")
         self.source = self.text().split("\0")[0]
 
