@@ -1,16 +1,16 @@
 """An infection inside a recording called benign is said before it is learned; a device's own habits are not accused."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from test_cli import refused
 from test_fit import benign
 from test_pcap import DATA, REAL, needs_captures
 
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
-from trainer import baseline, cli, overlays, train, windows
+from trainer import baseline, overlays, train, windows
 from trainer.pcap.count import Pcap, count
 
 AT = {name: i for i, name in enumerate(Sockets.counters)}
@@ -105,16 +105,13 @@ def test_real_weeks_are_not_accused_and_a_real_infection_is(name, device):
     assert bool(found) == name.startswith("infected"), found
 
 
-def test_training_refuses_it_in_one_sentence_until_it_is_accepted(tmp_path, monkeypatch, capsys):
+def test_training_refuses_it_in_one_sentence_until_it_is_accepted(tmp_path, monkeypatch, inlier):
     recording, out = tmp_path / "w.csv", tmp_path / "m.inlier"
     windows.write_windows(recording, Sockets.counters, scan(benign(1200), 700, 20, 30))
-    arguments = ["inlier", "train", str(recording), "--window", "1s", "-o", str(out)]
-    monkeypatch.setattr(sys, "argv", arguments)
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert end.value.code == 2 and not out.exists()
-    assert "look like a scan" in error and error.endswith("or say --accept-anomalies if it always does that")
+    arguments = ["train", recording, "--window", "1s", "-o", out]
+    result = inlier(*arguments)
+    refused(result, "look like a scan")
+    assert result[2].rstrip().endswith("or say --accept-anomalies if it always does that") and not out.exists()
 
     class Learning(Exception):
         pass
@@ -123,6 +120,5 @@ def test_training_refuses_it_in_one_sentence_until_it_is_accepted(tmp_path, monk
         raise Learning
 
     monkeypatch.setattr(train, "fit_detectors", learns)
-    monkeypatch.setattr(sys, "argv", [*arguments, "--accept-anomalies"])
     with pytest.raises(Learning):
-        cli.main()
+        inlier(*arguments, "--accept-anomalies")
