@@ -41,7 +41,7 @@ def test_longest_history_stays_a_small_int():
 
 
 def test_whoever_provokes_alarms_gets_at_most_one_in_eighteen_windows():
-    for period in range(1, 40):
+    for period in (1, 7, 8, 9, 15, 16, 17, 30):
         alarm = Alarm(2, 8, 8, 8, 0)  # what inlier train writes
         raised = events(alarm, ("xx" + "." * period) * 60).count(1)
         assert raised <= 60 * (period + 2) // 18 + 1, period
