@@ -69,6 +69,9 @@ def train(
     add: Annotated[
         list[str] | None, typer.Option(help="A false alarm's windows, FILE@START:END, to learn as benign; may be repeated.")
     ] = None,
+    accept_anomalies: Annotated[
+        bool, typer.Option(help="Learn also what looks like an infection in the recording; by default it is refused.")
+    ] = False,
     module: Annotated[Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")] = None,
     golden: Annotated[Path | None, typer.Option(help="Also write golden vectors (JSON).")] = None,
     tflite: Annotated[Path | None, typer.Option(help="Also write the autoencoder as int8 TFLite.")] = None,
@@ -96,6 +99,7 @@ def train(
         false_alarms=false_alarms,
         seed=seed,
         allow_constant=constant,
+        accept_anomalies=accept_anomalies,
     )
     with bars(quiet=as_json) as progress:
         units = [windows.read_windows(path, counters) for path in recordings]
@@ -166,6 +170,8 @@ def train(
             f"{summary['added_windows']} windows learned as benign; learned thresholds {learned.threshold_ae} and "
             f"{learned.threshold_svm}, raised no further than keeps those windows quiet"
         )
+    for anomaly in result.anomalies:
+        print(f"accepted: {anomaly.said()}")
     if tflite:
         print(
             f"{tflite}: on {deviation.windows} golden windows its reconstruction is off ours by at most {deviation.largest} "
@@ -226,12 +232,19 @@ def _record_capture(pcap: Path, device: str | None, window_ms: int, out: Path, a
         "packets": counted.packets,
         "silent_windows": int((counted.seen == 0).sum()),
         "broken": counted.broken,
+        "telnet": counted.telnet,
     }
     if as_json:
         print(json.dumps(summary))
         return
     if counted.broken:
         print(f"inlier: {counted.broken}", file=sys.stderr)
+    if counted.telnet:
+        print(
+            f"inlier: {pcap}: {device} begins {counted.telnet} telnet connections, as an infected device does; "
+            "train on this only if it always does that",
+            file=sys.stderr,
+        )
     print(f"{out}: {len(counted.windows)} windows of {counted.packets} packets, {summary['silent_windows']} of them silent")
 
 

@@ -73,7 +73,15 @@ def evaluate(
     counted = count(path, device, window_ms, progress)
     kept = awake(counted.seen, window_ms)
     windows = counted.windows[kept]
-    settings = Settings("pcap", Pcap.counters, window_ms, false_alarms=false_alarms, seed=seed, allow_constant=Pcap.counters)
+    settings = Settings(
+        source="pcap",
+        counters=Pcap.counters,
+        window_ms=window_ms,
+        false_alarms=false_alarms,
+        seed=seed,
+        allow_constant=Pcap.counters,
+        accept_anomalies=True,  # it measures, and its models go nowhere
+    )
     trained = train(windows, settings, str(path), lambda stage, done, total: progress(f"{path.name}: {stage}", done, total))
     test = windows[split(len(windows))[2]]
     days = len(test) * window_ms / PERIOD_MS["day"]

@@ -1,6 +1,7 @@
 """`inlier monitor`: the runtime on this machine, live or over a recording."""
 
 import asyncio
+import sys
 from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,16 +34,20 @@ def live(path: Path, source: str, count: int, each: Callable[[Window], None], si
     counting = open_source(source)
     pipeline = Pipeline(read_model(path, counting.name, tuple(counting.counters)), counting)
     events: list[Window] = []
+    failed: list[Exception] = []
 
     async def run() -> None:
         ended = asyncio.Event()
 
         def on_window(pipeline: Pipeline) -> None:
             event = events.pop() if events else {"event": 0}
-            each(_window(pipeline, **event))
+            try:
+                each(_window(pipeline, **event))
+            except Exception as error:  # such as a broken pipe: a device's monitor would go on
+                failed.append(error)
             if sink:
                 sink.on_window(pipeline)
-            if pipeline.index + 1 == count:
+            if failed or pipeline.index + 1 == count:
                 ended.set()
 
         def on_alarm(pipeline: Pipeline, features: list[tuple[str, int]]) -> None:
@@ -55,12 +60,15 @@ def live(path: Path, source: str, count: int, each: Callable[[Window], None], si
             if sink:
                 sink.on_clear(pipeline)
 
-        scoring = asyncio.create_task(monitor.run(pipeline, on_alarm, on_clear, on_window))
+        faults = monitor.Faults(lambda text: print(text, file=sys.stderr))
+        scoring = asyncio.create_task(monitor.run(pipeline, on_alarm, on_clear, on_window, faults=faults))
         waiting = asyncio.create_task(ended.wait())
         await asyncio.wait((scoring, waiting), return_when=asyncio.FIRST_COMPLETED)
         if scoring.done():
             scoring.result()  # raises why
         scoring.cancel()
+        if failed:
+            raise failed[0]
 
     asyncio.run(run())
 

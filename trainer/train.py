@@ -10,7 +10,8 @@ from export import quantise, reference
 from export.blob import pack
 from export.reference import Bytes, Detector, Ints, Trace
 
-from . import autoencoder, svm, threshold, windows
+from . import autoencoder, baseline, svm, threshold, windows
+from .errors import BadInput
 from .progress import Progress
 
 CROSS_BELOW = 100_000  # windows in the fit part: a day to calibrate on may miss what a device does once in two
@@ -31,13 +32,14 @@ class Settings:
     alarm: tuple[int, int, int, int, int] = (2, 8, 8, 8, 32)  # k, n, m, cooldown, warm-up, in windows
     seed: int = 1
     allow_constant: Collection[str] = field(default_factory=frozenset)
+    accept_anomalies: bool = False  # learn what looks like an infection, see baseline.py
 
 
 @dataclass
 class Trained:
     """A model, with what is known of it. tests: what was held back of each recording; test: runs over them, each as
-    from boot. unseen_…: scores of the benign windows that the thresholds rest on; rate: alarms accepted
-    per window, of both detectors together."""
+    from boot. unseen_…: scores of the benign windows that the thresholds rest on; rate: alarms accepted per window, of both
+    detectors together. anomalies: what looks like an infection in its recordings, and was accepted."""
 
     detector: Detector
     blob: bytes
@@ -49,6 +51,7 @@ class Trained:
     unseen_ae: Ints
     unseen_svm: Ints
     rate: float
+    anomalies: list[baseline.Anomaly]
 
     def interval(self, unseen: Ints) -> tuple[int, int] | None:
         """Between what the threshold of one detector lies; see threshold.interval."""
@@ -83,6 +86,7 @@ class Trained:
             "test_windows": len(self.test.hot),
             "test_hot_windows": int(self.test.hot.sum()),
             "test_alarms": int((self.test.event == 1).sum()),
+            "anomalies_accepted": [anomaly.said() for anomaly in self.anomalies],
         }
 
 
@@ -158,6 +162,12 @@ def train(
     scales = settings.scales
     ends = np.cumsum(lengths or [len(deltas)])
     units = [slice(int(end - length), int(end)) for end, length in zip(ends, lengths or [len(deltas)], strict=True)]
+    found = [anomaly for unit in units for anomaly in baseline.anomalies(deltas[unit], settings.counters)]
+    if found and not settings.accept_anomalies:
+        raise BadInput(
+            f"{origin}: {found[0].said()}; an infection that is learned as normal is never seen: record again from a device "
+            "that you trust, or say --accept-anomalies if it always does that"
+        )
     split = [windows.indices(unit) for unit in units]
     # From a zero state, the slowest mean has reached 98 % then; a boot is not the steady state, and never alarms either.
     settled = [fit[min(4 << max(scales), len(fit) // 4) :] for fit, _, _ in split]
@@ -215,6 +225,7 @@ def train(
         unseen_ae=both.unseen_ae,
         unseen_svm=both.svm.unseen,
         rate=rate,
+        anomalies=found,
     )
 
 

@@ -41,7 +41,7 @@ def _read(path: Path) -> pl.DataFrame:
         raise BadInput(f"{path}: {error.strerror or error}; check the path") from None
     except pl.exceptions.NoDataError:
         raise BadInput(f"{path}: the file is empty; record again") from None
-    except (pl.exceptions.PolarsError, ValueError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:  # a panic: of damaged Parquet
         raise BadInput(f"{path}: not a readable table ({str(error).splitlines()[0]}); record again") from None
 
 

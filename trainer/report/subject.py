@@ -89,7 +89,7 @@ def _stages(path: Path) -> list[Attack] | None:
             for stage, end in zip(stages, ends, strict=True)
             if stage["kind"] == "attack"
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise BadInput(f"{path}: not the summary of a run ({error!r}); run it again") from None
 
 
