@@ -76,7 +76,7 @@ def test_an_episode_says_when_it_began_how_sure_and_what_to_do(pipeline):
     assert event["began"] == 1 and event["window"] == 3 and 339 <= event["score"] <= 341
     assert event["message"] == (
         "connects to new peers: 39 in this window, usually 0-1. Began 2 s ago; "
-        "clearly over its threshold (3.4 times). If that was right, teach it: inlier train --add."
+        "clearly over its threshold (3.4 times). If that is benign, teach it: inlier train --add."
     )
     pipeline.hot = False
     step(pipeline, 15_000, 0, 0)

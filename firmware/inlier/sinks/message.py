@@ -34,7 +34,7 @@ _WORDS = {
     "icmp_in_msgs": "ICMP messages received",
     "icmp_out_msgs": "ICMP messages sent",
 }
-ADVICE = "If that was right, teach it: inlier train --add."
+ADVICE = "If that is benign, teach it: inlier train --add."
 
 
 def what_changed(pipeline, features):
