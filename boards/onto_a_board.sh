@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${1:-out/board}"
-command -v inlier > /dev/null || { make -s .venv/stamp emulators && PATH="$PWD/.venv/bin:$PATH"; }
+command -v inlier > /dev/null || { make -s .venv/stamp packages && PATH="$PWD/.venv/bin:$PATH"; }
 mkdir -p "$out"
 
 coproc BOARD { exec python -m boards.plug qemu_m0; } # plugs it in

@@ -69,8 +69,10 @@ def unpack(blob: bytes) -> Detector:
     n = m.features
     try:
         metadata = json.loads(m.metadata())
-    except ValueError:
-        raise ModelError("model's training metadata is no JSON; export it again") from None
+    except (ValueError, RecursionError):
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise ModelError("model's training metadata is no JSON object; export it again")
     quantisation = np.frombuffer(m.quantisation(), "<u2").reshape(n, 2).astype(np.int64)
     layers = []
     for count, (weights, cols, bias, shift, blocks) in zip(m.rows, m.layers(), strict=True):

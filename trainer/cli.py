@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .cli_deploy import deploy, record_board
+from .cli_monitor import monitor
 from .cli_report import report
 from .cli_secure import export, verify
 from .cli_selfcheck import selfcheck
@@ -19,8 +20,17 @@ from .reproduce.command import app as reproduce
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(reproduce, name="reproduce")
-for command in (export, verify, report, selfcheck, deploy):
+for command in (export, verify, monitor, report, selfcheck, deploy):
     app.command()(command)
+
+EXTRAS = {
+    "mpremote": "boards",
+    "paho": "live",
+    "serial": "live",
+    "altair": "report",
+    "jinja2": "report",
+    "vl_convert": "report",
+}
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 
@@ -48,7 +58,12 @@ def layer_sizes(text: str) -> tuple[int, ...]:
 
 @app.command()
 def train(
-    recording: Annotated[Path, typer.Argument(help="Benign windows, CSV or Parquet; columns are the source's counters.")],
+    recordings: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Benign windows, CSV or Parquet; columns are the source's counters. Of several units, a file each."
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")] = Path("model.inlier"),
     source: Annotated[str, typer.Option(help="Source that counted them.")] = "sockets",
     window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
@@ -58,18 +73,28 @@ def train(
     allow_constant: Annotated[
         list[str] | None, typer.Option(help="A counter that may stay constant, or 'all'; may be repeated.")
     ] = None,
+    add: Annotated[
+        list[str] | None, typer.Option(help="A false alarm's windows, FILE@START:END, to learn as benign; may be repeated.")
+    ] = None,
+    accept_anomalies: Annotated[
+        bool, typer.Option(help="Learn also what looks like an infection in the recording; by default it is refused.")
+    ] = False,
     module: Annotated[Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")] = None,
     golden: Annotated[Path | None, typer.Option(help="Also write golden vectors (JSON).")] = None,
     tflite: Annotated[Path | None, typer.Option(help="Also write the autoencoder as int8 TFLite.")] = None,
     as_json: Json = False,
 ) -> None:
     """Fit both detectors on benign windows, calibrate them and write the model."""
+    import numpy as np
+
     from . import windows
+    from .add import keep_quiet, read_marked, weave
     from .files import write_atomic
     from .progress import bars
     from .sources import counters_of
-    from .train import Settings
+    from .train import WINDOWS_MIN, Settings
     from .train import train as fit
+    from .units import leave_each_out
 
     counters = counters_of(source)
     constant = set(counters) if allow_constant and "all" in allow_constant else set(allow_constant or ())
@@ -81,11 +106,30 @@ def train(
         false_alarms=false_alarms,
         seed=seed,
         allow_constant=constant,
+        accept_anomalies=accept_anomalies,
     )
     with bars(quiet=as_json) as progress:
-        result = fit(windows.read_windows(recording, counters), settings, str(recording), progress)
-        summary = result.summary()
-        test = result.deltas[result.test_slice]
+        units = [windows.read_windows(path, counters) for path in recordings]
+        origins = [str(path) for path in recordings]
+        together = ", ".join(origins)
+        for unit, origin in zip(units, origins, strict=True):
+            windows.check(unit, counters, origin, WINDOWS_MIN, set(counters))
+        recorded = units[0]
+        marked = [read_marked(text, counters) for text in add or ()]
+        units[0] = weave(recorded, marked)
+        result = fit(np.concatenate(units), settings, together, progress, [len(unit) for unit in units])
+        left_out = leave_each_out(units, settings, origins, progress) if len(units) > 1 else []
+        learned = result.detector
+        if marked:
+            result = result.with_detector(keep_quiet(learned, recorded, marked))
+        summary = {**result.summary(), "left_out": [tested.summary() for tested in left_out]}
+        if marked:
+            summary |= {
+                "added_windows": sum(len(span) for span in marked),
+                "threshold_ae_learned": learned.threshold_ae,
+                "threshold_svm_learned": learned.threshold_svm,
+            }
+        test = result.test_windows
         extra: list[tuple[Path, bytes]] = []
         if module:
             from export.blob import python_module
@@ -116,7 +160,25 @@ def train(
         f"for at most {false_alarms} false alarms; on {summary['test_windows']} unseen benign windows: "
         f"{summary['test_hot_windows']} over threshold, {summary['test_alarms']} alarms"
     )
-
+    for name, band in (("autoencoder", result.interval(result.unseen_ae)), ("SVM", result.interval(result.unseen_svm))):
+        if band:
+            print(f"the {name}'s scores reach {band[0]} to {band[1]} at that rate (80 % interval of the tail fit)")
+    if short := result.shortage():
+        hours = short.windows_more * settings.window_ms / 3_600_000
+        print(
+            f"inlier: {together}: {result.windows} windows are too few to answer for {false_alarms}: "
+            f"record {hours:.1f} hours more, or say --false-alarms {short.answerable}, which they can tell",
+            file=sys.stderr,
+        )
+    for tested in left_out:
+        print(f"{tested.recording} left out: {tested.alarm_episodes} false alarms in its {tested.days:.2f} days")
+    if marked:
+        print(
+            f"{summary['added_windows']} windows learned as benign; learned thresholds {learned.threshold_ae} and "
+            f"{learned.threshold_svm}, raised no further than keeps those windows quiet"
+        )
+    for anomaly in result.anomalies:
+        print(f"accepted: {anomaly.said()}")
     if tflite:
         print(
             f"{tflite}: on {deviation.windows} golden windows its reconstruction is off ours by at most {deviation.largest} "
@@ -177,12 +239,19 @@ def _record_capture(pcap: Path, device: str | None, window_ms: int, out: Path, a
         "packets": counted.packets,
         "silent_windows": int((counted.seen == 0).sum()),
         "broken": counted.broken,
+        "telnet": counted.telnet,
     }
     if as_json:
         print(json.dumps(summary))
         return
     if counted.broken:
         print(f"inlier: {counted.broken}", file=sys.stderr)
+    if counted.telnet:
+        print(
+            f"inlier: {pcap}: {device} begins {counted.telnet} telnet connections, as an infected device does; "
+            "train on this only if it always does that",
+            file=sys.stderr,
+        )
     print(f"{out}: {len(counted.windows)} windows of {counted.packets} packets, {summary['silent_windows']} of them silent")
 
 
@@ -232,33 +301,6 @@ def _capture(text: str) -> tuple[Path, str]:
     if not at:
         raise BadInput(f"{text}: say whose capture it is, as FILE@ADDRESS, such as hub.pcap@24:6f:28:d9:a7:64")
     return Path(path), device
-
-
-@app.command()
-def monitor(
-    model: Annotated[Path, typer.Argument(help="The model file.")],
-    source: Annotated[str, typer.Option(help="Source that counts.")] = "procfs",
-    replay: Annotated[Path | None, typer.Option(help="Score this recording instead of live traffic.")] = None,
-    count: Annotated[int, typer.Option(help="Windows to score live; -1: until interrupted.")] = -1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a window.")] = False,
-) -> None:
-    """Score this machine's traffic as it goes, or a recording; says when an alarm is raised and cleared."""
-    from . import monitor as running
-
-    def each(window: running.Window) -> None:
-        if as_json:
-            print(json.dumps(window), flush=True)
-        elif window["event"] > 0:
-            told = ", ".join(f"{name} {share} %" for name, share in window["features"])
-            print(f"window {window['index']}: ALARM: {told}", flush=True)
-        elif window["event"] < 0:
-            print(f"window {window['index']}: alarm cleared", flush=True)
-
-    if replay is None:
-        running.live(model, source, count, each)
-    else:
-        for window in running.replay(model, replay):
-            each(window)
 
 
 @app.command()
@@ -351,7 +393,7 @@ def main() -> None:
         print(f"inlier: interrupted; {interrupt}", file=sys.stderr)
         sys.exit(130)
     except ModuleNotFoundError as error:
-        extra = "boards" if error.name in ("mpremote", "serial") else "train"
+        extra = EXTRAS.get((error.name or "").split(".")[0], "train")
         print(f"inlier: this command needs {error.name}: install it with pip install 'inlier[{extra}]'", file=sys.stderr)
         sys.exit(2)
     except OSError as error:

@@ -41,7 +41,7 @@ def _read(path: Path) -> pl.DataFrame:
         raise BadInput(f"{path}: {error.strerror or error}; check the path") from None
     except pl.exceptions.NoDataError:
         raise BadInput(f"{path}: the file is empty; record again") from None
-    except (pl.exceptions.PolarsError, ValueError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:  # a panic: of damaged Parquet
         raise BadInput(f"{path}: not a readable table ({str(error).splitlines()[0]}); record again") from None
 
 
@@ -122,3 +122,10 @@ def split(n: int) -> tuple[slice, slice, slice]:
     would test on what it was fitted on."""
     a, b = n * 60 // 100, n * 75 // 100
     return slice(0, a), slice(a, b), slice(b, n)
+
+
+def indices(recording: slice) -> tuple[Ints, Ints, Ints]:
+    """The three parts of split() of one recording among others, as the indices of their windows."""
+    at = np.arange(recording.start, recording.stop)
+    fit, calibrate, test = (at[part] for part in split(len(at)))
+    return fit, calibrate, test

@@ -1,4 +1,5 @@
-"""Mutated model files against the loader: each is refused by a ModelError, or loads and scores within bounds.
+"""Mutated model files against the loader: each is refused by a ModelError, or loads and scores within bounds. Between them
+mutated replay files: each is refused by a ValueError, or gives windows within bounds.
 
 mutate.py MODEL SEED COUNT, under CPython and MicroPython; boards/selfcheck.py also runs it on emulated boards.
 """
@@ -9,13 +10,17 @@ import random
 import sys
 from array import array
 
+from inlier.counters import DELTA_MAX, Windows
 from inlier.kernels import chosen, plain
 from inlier.model import HEADER_BYTES, Model, ModelError, crc32
 from inlier.pipeline import Pipeline
+from inlier.replay import Replay
 
 _EDGES = (0, 1, 2, 3, 4, 29, 30, 31, 127, 128, 255, 0x7FFF, 0x8000, 0xFFFF, 0x3FFFFFFF, 0x40000000, 0x7FFFFFFF, 0xFFFFFFFF)
 _SCORE_MAX = 1 << 30
-_CLOSELY_EVERY = 16
+_CLOSELY_EVERY = 4
+_REPLAY_EVERY = 4
+_REPLAY = b"bytes,packets\n1,2\n0,0\n1073741823,7\n12,3456\n99,-8\n"
 
 
 class Silent:
@@ -99,20 +104,37 @@ def attempt(content, closely, most):
     return True
 
 
+def replay(content):
+    """Raises AssertionError for a window out of bounds, and whatever else leaves the parser but a ValueError."""
+    try:
+        rows = bytes(content).split(b"\n")
+        source = Replay(str(row, "utf-8") for row in rows if row)
+        windows = Windows(source)
+        while source.advance():
+            deltas = windows.take()
+            if min(deltas) < 0 or max(deltas) > DELTA_MAX:
+                raise AssertionError("deltas %s" % list(deltas))
+    except ValueError:  # and UnicodeError, which is one
+        pass
+
+
 def run(blob, seed, count):
     """Prints what was found, as JSON."""
     random.seed(seed)
-    loaded = 0
+    loaded = replays = 0
     most = [0]
     crashes = []
     for i in range(count):
         try:
             loaded += attempt(mutated(blob), i % _CLOSELY_EVERY == 0, most)
+            if i % _REPLAY_EVERY == 0:
+                replays += 1
+                replay(mutated(_REPLAY))
         except Exception as error:  # MemoryError too: a blob may not take more than its own size allows
             crashes.append("%d: %r" % (i, error))
             if len(crashes) > 9:
                 break
-    print(json.dumps({"mutations": i + 1, "loaded": loaded, "crashes": crashes, "most_bytes": most[0]}))
+    print(json.dumps({"mutations": i + 1, "loaded": loaded, "crashes": crashes, "most_bytes": most[0], "replays": replays}))
 
 
 if __name__ == "__main__":

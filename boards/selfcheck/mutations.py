@@ -33,12 +33,14 @@ def run(where: str, count: int, seed: int = 1, progress: Progress = quiet) -> Ou
             for i, n in enumerate(steps(count, PER_PROCESS)):
                 told_more(lines_of(where, "mutate.py", path, seed + i, n))
     crashes = [crash for part in told for crash in part["crashes"]]
-    loaded, most = sum(part["loaded"] for part in told), max(part["most_bytes"] for part in told)
+    loaded, replays = (sum(part[key] for part in told) for key in ("loaded", "replays"))
+    most = max(part["most_bytes"] for part in told)
     return Outcome(
         "mutations",
         where,
         tried=sum(part["mutations"] for part in told),
         failed=len(crashes),
         first_failure=crashes[0] if crashes else "",
-        detail=f"{loaded} loaded, scored in bounds" + (f"; a load took at most {most} bytes of heap" if most else ""),
+        detail=f"{loaded} loaded, scored in bounds; {replays} replay files between"
+        + (f"; a load took at most {most} bytes of heap" if most else ""),
     )

@@ -131,9 +131,9 @@ class Model:
                 b = struct.unpack_from("<i", bias, 4 * j)[0]
                 _require(-BIAS_MAX <= b <= BIAS_MAX and shift[j] <= SHIFT_MAX, odd % "layer")
         self._text = view[end - text_bytes : end]
-        names = self.text().split("\0")
-        _require(len(names) == n_counters + 2, odd % "names")
-        self.source = names[0]
+        # Counted first: a text of short names, split, takes many times its bytes.
+        _require(sum(not c for c in self._text) == n_counters + 1, odd % "names")
+        self.source = self.text().split("\0")[0]
 
     # Views are made when asked for: each costs RAM.
 

@@ -34,33 +34,65 @@ class Latch:
             os.remove(self._path)
 
 
-async def run(pipeline, on_alarm=None, on_clear=None, on_window=None, latch=None):
+class Faults:
+    """What failed beside the scoring, which goes on: counts by name, each said once. log: the sink."""
+
+    def __init__(self, log=print):
+        self.counts = {}
+        self._log = log
+
+    def note(self, name, error):
+        if name not in self.counts:
+            self.counts[name] = 0
+            self._log("inlier: %s failed: %r; scoring goes on" % (name, error))
+        self.counts[name] += 1
+
+    def guard(self, name, call, *arguments):
+        if call is not None:
+            try:
+                call(*arguments)
+            except Exception as error:
+                self.note(name, error)
+
+
+async def run(pipeline, on_alarm=None, on_clear=None, on_window=None, latch=None, feed=None, faults=None):
     """Score a window each window_ms, for ever.
 
     on_alarm(pipeline, features): features as from Pipeline.explain(); on_clear(pipeline); on_window(pipeline) after each
-    window. A callback should return soon: the application waits for it.
+    window. A callback should return soon: the application waits for it. What one raises, a full flash under the latch and a
+    source that can't be read are noted in `faults`. feed() of a watchdog is called after a window that was truly scored.
     """
+    faults = faults or Faults()
+    guard = faults.guard
     ticker = Ticker(pipeline.model.window_ms)
-    pipeline.windows.take()  # what was counted before the grid began belongs to no window
+    guard("source", pipeline.windows.take)  # what was counted before the grid began belongs to no window
+    elapsed = 0
     while True:
-        event = pipeline.step(await ticker.tick())
+        elapsed += await ticker.tick()
+        try:
+            event = pipeline.step(elapsed)
+        except Exception as error:  # the source's: the window goes on until it can be read again
+            faults.note("source", error)
+            continue
+        elapsed = 0
         if event > 0:
             features = pipeline.explain()
             if latch is not None:
-                latch.set("%d %s" % (pipeline.index, features))
-            if on_alarm is not None:
-                on_alarm(pipeline, features)
-        elif event < 0 and on_clear is not None:
-            on_clear(pipeline)
-        if on_window is not None:
-            on_window(pipeline)
+                guard("latch", latch.set, "%d %s" % (pipeline.index, features))
+            guard("on_alarm", on_alarm, pipeline, features)
+        elif event < 0:
+            guard("on_clear", on_clear, pipeline)
+        guard("on_window", on_window, pipeline)
+        guard("feed", feed)
 
 
-async def watch(path, source, on_alarm=None, on_clear=None, on_window=None, latch_path=None, load=load):
+async def watch(
+    path, source, on_alarm=None, on_clear=None, on_window=None, latch_path=None, load=load, feed=None, faults=None
+):
     """Load the model at `path` for `source` and run. Raises ModelError, OSError.
 
     load(path, source name, counters): what gives the Model, such as secure.authentic's, which refuses a model of others.
     """
     latch = Latch(latch_path)
     pipeline = Pipeline(load(path, source.name, source.counters), source, latched=latch.is_set())
-    await run(pipeline, on_alarm, on_clear, on_window, latch)
+    await run(pipeline, on_alarm, on_clear, on_window, latch, feed, faults)

@@ -32,6 +32,8 @@ class Replay:
         for i in range(len(self._totals)):
             total = self._totals[i]
             d = int(row[i])
+            if d < 0:
+                raise ValueError("a row holds %d" % d)
             # A reset, which Windows sees through, keeps a long replay's totals small ints.
             self._totals[i] = d if d < total > _TOTAL_MAX else total + d
         return True

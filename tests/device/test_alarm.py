@@ -38,3 +38,12 @@ def test_latch_outlives_the_alarm_until_acknowledged():
 def test_longest_history_stays_a_small_int():
     alarm = Alarm(29, 29, 1, 0, 0)
     assert events(alarm, "x" * 29) == [0] * 28 + [1]
+
+
+def test_whoever_provokes_alarms_gets_at_most_one_in_eighteen_windows():
+    for period in (1, 7, 8, 9, 15, 16, 17, 30):
+        alarm = Alarm(2, 8, 8, 8, 0)  # what inlier train writes
+        raised = events(alarm, ("xx" + "." * period) * 60).count(1)
+        assert raised <= 60 * (period + 2) // 18 + 1, period
+    alarm = Alarm(2, 8, 8, 8, 0)
+    assert events(alarm, ("xx" + "." * 16) * 60).count(1) == 60, "and may: that is the bound"

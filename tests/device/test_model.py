@@ -89,3 +89,11 @@ def test_knots_out_of_order_are_refused():
     at = HEADER_BYTES + len(golden.model().scales)
     blob[at], blob[at + 1] = blob[at + 1], blob[at]
     assert "knots" in _refused(golden.sealed(blob[:-4])), "kernels would differ: found by boards/device/mutate.py"
+
+
+def test_a_text_of_too_many_names_is_refused_before_it_is_split():
+    blob = bytearray(golden.blob()[:-4])
+    extra = 8190  # as strings more than a board's heap
+    blob[34:36] = ((blob[34] | blob[35] << 8) + extra).to_bytes(2, "little")
+    blob[8:12] = (len(blob) + extra + 4).to_bytes(4, "little")
+    assert "names" in _refused(golden.sealed(blob + b"ab\0" * (extra // 3)))

@@ -241,6 +241,19 @@ def test_state_of_another_model_leaves_only_the_latch():
     assert not state.Keeper(path + ".none").restore(after)
 
 
+def test_an_alarm_that_a_full_flash_did_not_take_is_kept_once_there_is_room():
+    if authentic is None:
+        return "needs hashlib"
+    path = folder() + "/state"
+    keeper = state.Keeper(path)
+    pipeline = pipeline_at(True)
+    assert cut(10, keeper.on_window, pipeline), "no room"
+    keeper.on_window(pipeline)
+    model = golden.model()
+    after = Pipeline(model, golden.Source(model.counters()))
+    assert state.Keeper(path).restore(after) and after.alarm.latched
+
+
 def test_state_is_written_rarely_and_at_once_when_an_alarm_is_raised():
     if authentic is None:
         return "needs hashlib"

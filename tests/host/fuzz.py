@@ -26,7 +26,7 @@ EDGES = [
 
 # Every failing example is small and said; a time limit would fail on a busy machine.
 examples = settings(
-    max_examples=20_000 if FULL else 150,
+    max_examples=5_000 if FULL else 150,
     deadline=None,
     derandomize=not FULL,
     database=None,

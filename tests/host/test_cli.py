@@ -97,7 +97,7 @@ def test_ctrl_c_leaves_the_former_file(tmp_path, command):
     windows.write_windows(recording, Sockets.counters, np.random.default_rng(1).integers(0, 99, (20_000, 14)))
     arguments = {
         "record": ["record", "--window", "10ms", "--count", "9999", "-o", str(out)],
-        "train": ["train", str(recording), "-o", str(out)],
+        "train": ["train", str(recording), "-o", str(out), "--accept-anomalies"],
     }[command]
     process = subprocess.Popen([sys.executable, "-m", "trainer", *arguments], stderr=subprocess.PIPE, text=True)
     if command == "record":

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_cli import inlier, refused  # noqa: F401
+from test_cli import refused
 
 from export.blob import pack, python_module, unpack
 from inlier.model import ModelError
@@ -46,7 +46,7 @@ def test_metadata_that_is_no_json_is_a_model_error():
         unpack(bytes(blob))
 
 
-def test_export_then_verify(inlier, key, tmp_path):  # noqa: F811
+def test_export_then_verify(inlier, key, tmp_path):
     out, module = tmp_path / "signed.inlier", tmp_path / "model.py"
     code, text, _ = inlier("export", GOLDEN, "-o", out, "--key", key, "--number", 9, "--module", module, "--json")
     assert code == 0 and json.loads(text)["number"] == 9
@@ -59,19 +59,19 @@ def test_export_then_verify(inlier, key, tmp_path):  # noqa: F811
     refused(inlier("verify", out, "--key", key), "not signed with this key, or was altered")
 
 
-def test_numbers_grow_by_themselves(inlier, key, tmp_path):  # noqa: F811
+def test_numbers_grow_by_themselves(inlier, key, tmp_path):
     for _ in range(2):
         inlier("export", GOLDEN, "-o", tmp_path / "m", "--key", key)
     assert authentic.number((tmp_path / "m").read_bytes()) > 1_700_000_000, "seconds since 1970"
 
 
-def test_the_key_may_stand_in_the_environment(inlier, monkeypatch, tmp_path):  # noqa: F811
+def test_the_key_may_stand_in_the_environment(inlier, monkeypatch, tmp_path):
     monkeypatch.setenv("INLIER_KEY", KEY.hex())
     assert inlier("export", GOLDEN, "-o", tmp_path / "m")[0] == 0
     authentic.Authentic(KEY).check((tmp_path / "m").read_bytes())
 
 
-def test_without_a_key_nothing_is_signed_or_called_authentic(inlier, key, tmp_path):  # noqa: F811
+def test_without_a_key_nothing_is_signed_or_called_authentic(inlier, key, tmp_path):
     refused(inlier("export", GOLDEN, "-o", tmp_path / "m"), "no key: give --key or set INLIER_KEY")
     refused(inlier("verify", GOLDEN), "no key: give --key or set INLIER_KEY, or say --allow-unsigned")
     refused(inlier("verify", GOLDEN, "--key", key), "model is not signed; export it with --key")
@@ -80,13 +80,13 @@ def test_without_a_key_nothing_is_signed_or_called_authentic(inlier, key, tmp_pa
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xfe", b"00" * 31])
-def test_a_bad_key_file_is_told_without_its_content(inlier, key, tmp_path, content):  # noqa: F811
+def test_a_bad_key_file_is_told_without_its_content(inlier, key, tmp_path, content):
     key.write_bytes(content)
     refused(inlier("export", GOLDEN, "-o", tmp_path / "m", "--key", key), "make a key with 'openssl rand -hex 32'")
     refused(inlier("export", GOLDEN, "-o", tmp_path / "m", "--key", tmp_path / "none"), "No such file")
 
 
-def test_what_is_no_model_is_refused(inlier, key, tmp_path):  # noqa: F811
+def test_what_is_no_model_is_refused(inlier, key, tmp_path):
     for content in (b"", b"INLR", bytes(100)):
         (tmp_path / "bad").write_bytes(content)
         refused(inlier("export", tmp_path / "bad", "-o", tmp_path / "m", "--key", key), "inlier model")

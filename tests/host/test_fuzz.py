@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import io
+import json
 from array import array
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from trainer.errors import BadInput
 from trainer.pcap import count
 from trainer.pcap.packets import decode
 from trainer.pcap.reader import Broken, chunks
+from trainer.report import subject
 
 GOLDEN = (Path(__file__).parents[1] / "golden/model.inlier").read_bytes()
 KEY = bytes(range(32))
@@ -186,3 +188,29 @@ def test_options(text):
             parse(text)
     with contextlib.suppress(BadInput):
         assert 0 < threshold.rate_per_window(text, 10_000) <= 0.5
+
+
+STAGES = [{"name": "benign", "kind": "benign", "windows": 300}, {"name": "scan", "kind": "attack", "windows": 9}]
+SUMMARY = json.dumps({"stages": STAGES})
+
+
+@fuzz.examples
+@given(fuzz.mutations(SUMMARY.encode(), SUMMARY.replace("300", "1e999").encode(), b"[" * 5_000))
+def test_the_summary_of_a_run(place, content):
+    path = place / "run.json"
+    path.write_bytes(content)
+    with contextlib.suppress(BadInput):
+        for attack in subject._stages(path) or ():
+            assert isinstance(attack.end, int)
+
+
+@pytest.mark.parametrize("metadata", ["[" * 5_000, "7", "{", "null"])
+def test_metadata_that_is_no_object_is_refused_on_the_host(metadata):
+    at = GOLDEN.rindex(b"\0") + 1
+    text = int.from_bytes(GOLDEN[34:36], "little") - (len(GOLDEN) - 4 - at) + len(metadata)
+    body = GOLDEN[:34] + text.to_bytes(2, "little") + GOLDEN[36:at] + metadata.encode()
+    body = body[:8] + (len(body) + 4).to_bytes(4, "little") + body[12:]
+    content = body + crc32(body).to_bytes(4, "little")
+    assert Model(content).metadata() == metadata, "the runtime never looks at it"
+    with pytest.raises(ModelError, match="metadata"):
+        files.unpack(content)

@@ -237,6 +237,34 @@ def test_record_writes_the_windows(tmp_path, monkeypatch, capsys):
     assert (read_windows(out, Pcap.counters) == count(path, DEVICE, 10_000).windows).all()
 
 
+@pytest.mark.parametrize("resolution", [0, 6, 9, 12, 127, 128, 255])
+def test_any_time_stamp_is_counted_or_told(tmp_path, resolution):
+    out = block("<", 0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    out += block("<", 1, struct.pack("<HHI", 1, 0, 0) + struct.pack("<HHB3xHH", 9, 1, resolution, 0, 0))
+    frame = framed(1, TALK[0][1], True)
+    for high in (0, 0x7FFFFFFF, 0xFFFFFFFF):
+        late = block("<", 6, struct.pack("<IIIII", 0, high, 5, len(frame), len(frame)) + frame)
+        try:
+            assert len(counted(tmp_path, out + late).windows) == 1
+        except BadInput as problem:
+            assert "no packet of" in str(problem) and high, "its time is too late, and it is the only one"
+
+
+def test_telnet_that_the_device_begins_is_said(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "capture"
+    inward = ip4(PEER, IP, 6, tcp(4009, 23, SYN))
+    path.write_bytes(pcap([*talk(), (29.9, framed(1, inward, False))]))
+    arguments = ["inlier", "record", "--pcap", str(path), "--device", DEVICE, "-o", str(tmp_path / "w.csv")]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "begins 3 telnet connections, as an infected device does" in capsys.readouterr().err, "not those to it"
+    path.write_bytes(pcap([(0.0, framed(1, TALK[0][1], True))]))
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "telnet" not in capsys.readouterr().err
+
+
 def by_dpkt(path, mac):
     """A few of the counters by dpkt's objects, one packet after the other."""
     names = ("bytes_out", "bytes_in", "packets_out", "syn_out", "synack_in", "udp_out", "dns", "arp", "icmp")

@@ -2,14 +2,13 @@
 
 import json
 import os
-import sys
 
 import pytest
+from test_cli import refused
 from tools_missing import missing
 
 from boards.selfcheck import plan
 from boards.selfcheck.outcome import Outcome, is_board
-from trainer import cli
 
 FULL = "INLIER_NIGHTLY" in os.environ
 
@@ -27,25 +26,18 @@ def test_nothing_breaks(check, where):
     assert check != "soak" or where == "cpython" or outcome.grown == 0, "MicroPython can tell what its heap holds"
 
 
-def test_what_breaks_is_said_and_ends_in_exit_code_1(monkeypatch, capsys):
+def test_what_breaks_is_said_and_ends_in_exit_code_1(monkeypatch, inlier):
     def breaks(where, count, progress):
         return Outcome("kills", where, count, 1, "update: 7 were finished, the next start found None")
 
     monkeypatch.setattr(plan, "CHECKS", {"kills": plan.Planned(breaks, {"cpython": 3}, {"cpython": 9})})
-    monkeypatch.setattr(sys, "argv", ["inlier", "selfcheck", "--full", "--where", "cpython"])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    out = capsys.readouterr().out
-    assert end.value.code == 1 and "kills on cpython: 9 tried, 1 invalid starts" in out and "FAILED: update: 7" in out
-    monkeypatch.setattr(sys, "argv", ["inlier", "selfcheck", "--where", "cpython", "--json"])
-    with pytest.raises(SystemExit):
-        cli.main()
-    told = json.loads(capsys.readouterr().out)
-    assert told["checks"][0]["tried"] == 3 and told["checks"][0]["passed"] is False and told["skipped"] == []
+    code, out, _ = inlier("selfcheck", "--full", "--where", "cpython")
+    assert code == 1 and "kills on cpython: 9 tried, 1 invalid starts" in out and "FAILED: update: 7" in out
+    code, out, _ = inlier("selfcheck", "--where", "cpython", "--json")
+    told = json.loads(out)
+    assert code == 1 and told["skipped"] == []
+    assert told["checks"][0]["tried"] == 3 and told["checks"][0]["passed"] is False
 
 
-def test_an_unknown_place_is_refused(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["inlier", "selfcheck", "--where", "moon"])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == 2 and "choose one of cpython, unix, qemu_m0" in capsys.readouterr().err
+def test_an_unknown_place_is_refused(inlier):
+    refused(inlier("selfcheck", "--where", "moon"), "choose one of cpython, unix, qemu_m0")

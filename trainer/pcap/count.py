@@ -38,6 +38,7 @@ class Pcap:
     )  # fmt: skip
 
 
+TELNET = (23, 2323)  # as Mirai scans (Antonakakis et al., "Understanding the Mirai Botnet", 2017)
 UNANSWERED_MS = 3000
 WINDOWS_MAX = 1 << 22  # more than a year of windows of 10 s: a time stamp far off is damage
 _SYN, _RST, _ACK = 2, 4, 16
@@ -60,13 +61,15 @@ def device_address(text: str) -> int | Hashes:
 class Counted:
     """windows: (n, counters) int64 from the first packet of the device on; seen: (n,) packets of the device in each.
 
-    broken: "", or where the file ends too early. packets: of the whole file.
+    broken: "", or where the file ends too early. packets: of the whole file. telnet: connections that the device began to
+    TELNET ports: no counter, since a device never sees them, but what a bot looks for first.
     """
 
     windows: Ints
     seen: Ints
     packets: int
     broken: str
+    telnet: int
 
 
 @dataclass
@@ -76,6 +79,7 @@ class _State:
     first_ns: int = -1
     windows: Ints = field(default_factory=lambda: np.zeros((0, len(Pcap.counters)), np.int64))
     seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    telnet: int = 0
     known: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
     pairs: dict[str, tuple[Ints, Hashes]] = field(default_factory=dict)  # window, and a hash of what it counted as distinct
     waiting: dict[tuple[int, int, int], int] = field(default_factory=dict)  # an unanswered SYN: peer, ports; time_ns
@@ -110,7 +114,7 @@ def count(path: Path, device: str, window_ms: int, progress: Progress = lambda s
     if state.first_ns < 0:
         said = ", ".join(f"{hosts[key]} ({n} packets)" for key, n in busiest.most_common(5)) or "nobody"
         raise BadInput(f"{path}: no packet of {device} in {packets}; the busiest senders are {said}")
-    return Counted(state.windows, state.seen, packets, broken)
+    return Counted(state.windows, state.seen, packets, broken, state.telnet)
 
 
 def _directions(p: Packets, wanted: int | Hashes) -> tuple[Bools, Bools]:
@@ -156,6 +160,7 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
         state.seen = np.concatenate([state.seen, np.zeros(more, np.int64)])
     tcp, udp = p.protocol == TCP, p.protocol == UDP
     syn = tcp & (p.flags & (_SYN | _ACK) == _SYN)
+    state.telnet += int((syn & out & np.isin(p.port_to, TELNET)).sum())
     lowest = int(window[mine].min())
     rows = slice(lowest, last + 1)
 

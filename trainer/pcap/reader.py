@@ -20,6 +20,7 @@ from trainer.errors import BadInput
 
 CHUNK_BYTES = 1 << 22
 RECORD_MAX = 1 << 20  # longer than any link's packet: a length beyond it is damage
+TIME_NS_MAX = (1 << 63) - 1
 _MICRO, _NANO = 0xA1B2C3D4, 0xA1B23C4D
 _SECTION, _INTERFACE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 3, 6
 _TSRESOL = 9
@@ -192,6 +193,9 @@ class _Pcapng:
                     break
                 link, up, down = self._interfaces[i]
                 self._time_ns = (high << 32 | low) * up // down
+                if self._time_ns > TIME_NS_MAX:
+                    broken = "a packet whose time is beyond the year 2262"
+                    break
                 out.append((link, at + 28, captured, max(captured, original), self._time_ns))
             elif kind == _SIMPLE and self._interfaces and length >= 16:
                 original = struct.unpack_from(self._order + "I", data, at + 8)[0]

@@ -44,13 +44,14 @@ class Keeper:
     def save(self, pipeline):
         """Raises OSError."""
         alarm = pipeline.alarm
-        flags = self._flags = _flags(alarm)
+        flags = _flags(alarm)
         means = bytes(_means(pipeline))
         hosts = bytes(_hosts(pipeline))
         which = crc32(pipeline.model.params) & 0xFFFFFFFF
         quiet = min(alarm._quiet, 0xFFFF)
         head = (which, pipeline.index & 0x3FFFFFFF, flags, alarm._history, quiet, alarm._hold, len(means), len(hosts))
         self._record.write(struct.pack(_HEAD, *head) + means + hosts)
+        self._flags = flags  # not before: what a full flash did not take is tried again in the next window
 
     def restore(self, pipeline):
         """Take up what was saved. False where nothing was; or it is another model's, of which only the latch is taken."""
