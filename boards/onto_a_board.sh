@@ -7,12 +7,13 @@ cd "$(dirname "$0")/.."
 out="${1:-out/board}"
 command -v inlier > /dev/null || { make -s .venv/stamp packages && PATH="$PWD/.venv/bin:$PATH"; }
 mkdir -p "$out"
+recording=tests/host/recorded/windows.csv # 800 benign windows of the demonstration
 
 coproc BOARD { exec python -m boards.plug qemu_m0; } # plugs it in
 trap 'kill "$BOARD_PID"' EXIT
 read -r port <&"${BOARD[0]}"
 
-inlier train trainer/demo/recorded.csv --source sockets --window 100ms --allow-constant all -o "$out/doorbell.inlier"
-head -n 101 trainer/demo/recorded.csv > "$out/windows.csv"
+inlier train "$recording" --source sockets --window 100ms --allow-constant all -o "$out/doorbell.inlier"
+head -n 101 "$recording" > "$out/windows.csv"
 inlier deploy "$out/doorbell.inlier" --port "$port" --replay "$out/windows.csv" --yes
 inlier record --port "$port" --restart --count 100 --model "$out/doorbell.inlier" -o "$out/back.csv"

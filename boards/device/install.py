@@ -29,14 +29,18 @@ def make_folder(path):
 
 
 def activate(stage, folders, files):
-    """Put each (name in the folder `stage`, place) there: folders first, each with its former one kept until then."""
+    """Put each (name in the folder `stage`, place) there: folders first, each with its former one kept until then.
+
+    A loss of power between the two renames of a folder, some milliseconds of a runtime's update, leaves the former one as
+    `.old` alone: deploy again. A file is replaced in one step.
+    """
     for name, place in folders:
         old = place + ".old"
         remove(old)
         if _kind(place) is not None:
             os.rename(place, old)
         os.rename(stage + "/" + name, place)
-    for name, place in files:  # replaced in one step
+    for name, place in files:
         os.rename(stage + "/" + name, place)
     for _, place in folders:
         remove(place + ".old")

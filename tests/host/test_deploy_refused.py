@@ -195,17 +195,17 @@ def test_a_signal_in_the_middle_of_a_command_leaves_the_old_model(flash, port):
         signal.signal(signal.SIGALRM, former)
 
 
-@needs_board("qemu_rv32")
+@needs_board("qemu_m0")
 def test_flash_that_is_too_small_or_fills_up(monkeypatch):
     old = pack(replace(random_detector(5), number=1))
     new = pack(replace(random_detector(5), number=2))
-    with emulator.plugged(board("qemu_rv32"), stock=True) as there:
+    with emulator.plugged(board("qemu_m0"), stock=True) as there:
         line = Connection(there.port)
         line.connect(there.port)
         line.write("model.inlier", old)
-        line.execute("f = open('photos', 'w')\nfor i in range(720): f.write('x' * 512)\nf.close()")
+        line.execute("f = open('photos', 'w')\nfor i in range(710): f.write('x' * 512)\nf.close()")
         line.close()
-        with pytest.raises(BadInput, match=r"qemu_rv32: \d+ bytes of flash are needed .* \d+ are free: delete files"):
+        with pytest.raises(BadInput, match=r"qemu_m0: \d+ bytes of flash are needed .* \d+ are free: delete files"):
             deploy(there.port, new)
         monkeypatch.setattr(payload, "bytes_on_flash", lambda *sizes: 0)  # another program writes meanwhile
         with pytest.raises(BadInput, match="its flash is full: delete files there, then try again"):

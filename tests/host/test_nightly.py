@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tools_missing import missing
 
+from boards import emulator
+from boards.board import board, names
 from export import reference
 from export.blob import read
 from inlier.sockets import Sockets
@@ -73,3 +76,16 @@ def test_demonstration(seed, tmp_path):
         else:
             assert stage["alarms"] and stage["delay_windows"] <= (20 if stage["name"] == "beacon" else 3)
     assert run["parity"]["mismatches"] == 0 and run["model"]["bytes"] <= 4096
+
+
+@pytest.mark.parametrize("name", names(emulated=True))
+def test_a_model_is_deployed_onto_every_emulated_board(name, tmp_path):
+    if missing(name):
+        pytest.skip(missing(name))
+    model = Path(__file__).parent / "recorded/doorbell.inlier"
+    with emulator.plugged(board(name), stock=True) as there:
+        command = [sys.executable, "-m", "trainer", "deploy", model, "--port", there.port, "--json"]
+        said = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=300).stdout)
+    print(said)
+    assert said["board"] == name and said["main"] == "copied"
+    assert said["self_test"]["kernel"] == board(name).kernel and said["self_test"]["windows"] > 20
