@@ -5,14 +5,16 @@ import errno
 import io
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from trainer.errors import BadInput
 
-ANSWER_S = 10  # a board that has not answered by then does something else
+ANSWER_S = 15  # a board that has not answered by then does something else
 BYTE_S = 2
 ATTEMPTS = 4  # an interrupt that comes while the board starts is lost
+BETWEEN_S = 0.1
 CHUNK_BYTES = 512  # of a file: its repr, four times as long at most, goes through the board's heap
 
 
@@ -30,11 +32,15 @@ class Connection:
         from mpremote.transport import TransportError
         from mpremote.transport_serial import SerialTransport
 
-        try:
-            # timeout: mpremote waits for ever for each byte of a pseudo-terminal otherwise
-            self._transport = SerialTransport(port, timeout=BYTE_S)
-        except (TransportError, OSError):
-            raise BadInput(f"{port}: {_why_not_open(port)}") from None
+        for attempt in range(ATTEMPTS):
+            try:
+                # timeout: mpremote waits for ever for each byte of a pseudo-terminal otherwise
+                self._transport = SerialTransport(port, timeout=BYTE_S)
+                return
+            except (TransportError, OSError):
+                if attempt == ATTEMPTS - 1:
+                    raise BadInput(f"{port}: {_why_not_open(port)}") from None
+                time.sleep(BETWEEN_S)  # a program that has just ended may hold it for a moment
 
     def listen(self, limit_s: float) -> bytes:
         """What comes within limit_s; b"": nothing."""

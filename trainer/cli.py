@@ -23,7 +23,14 @@ app.add_typer(reproduce, name="reproduce")
 for command in (export, verify, monitor, report, selfcheck, deploy):
     app.command()(command)
 
-EXTRAS = {"paho": "live", "serial": "live", "altair": "report", "jinja2": "report", "vl_convert": "report"}
+EXTRAS = {
+    "mpremote": "boards",
+    "paho": "live",
+    "serial": "live",
+    "altair": "report",
+    "jinja2": "report",
+    "vl_convert": "report",
+}
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 
