@@ -16,6 +16,7 @@ from .progress import Progress
 
 CROSS_BELOW = 100_000  # windows in the fit part: a day to calibrate on may miss what a device does once in two
 CROSS_FOLDS, CROSS_BLOCKS = 4, 4
+STRETCH_MIN = 512  # windows: 32 times what the slowest mean remembers
 WINDOWS_MIN = 333  # a recording: on its fit part, 200, the features' ranges and some 1,000 weights rest
 
 
@@ -101,9 +102,11 @@ class Detectors:
 
 
 def time_folds(inside: Ints) -> list[Ints]:
-    """The windows `inside` in CROSS_FOLDS folds, each of CROSS_BLOCKS stretches of time spread over the whole: what a
-    device does on some days then has its like among the other folds, as next week's will among this week's."""
-    blocks = np.array_split(inside, CROSS_FOLDS * CROSS_BLOCKS)
+    """The windows `inside` in CROSS_FOLDS folds, each of up to CROSS_BLOCKS stretches of time spread over the whole: what a
+    device does on some days then has its like among the other folds, as next week's will among this week's. A stretch is
+    never so short that the means at its ends, which its neighbours share, make up much of it."""
+    stretches = max(1, min(CROSS_BLOCKS, len(inside) // (CROSS_FOLDS * STRETCH_MIN)))
+    blocks = np.array_split(inside, CROSS_FOLDS * stretches)
     return [np.concatenate(blocks[i::CROSS_FOLDS]) for i in range(CROSS_FOLDS)]
 
 
