@@ -9,11 +9,12 @@ command -v inlier > /dev/null || { make -s .venv/stamp packages && PATH="$PWD/.v
 mkdir -p "$out"
 recording=tests/host/recorded/windows.csv # 800 benign windows of the demonstration
 
+inlier train "$recording" --source sockets --window 100ms --allow-constant all -o "$out/doorbell.inlier"
+
 coproc BOARD { exec python -m boards.plug qemu_m0; } # plugs it in
 trap 'kill "$BOARD_PID"' EXIT
 read -r port <&"${BOARD[0]}"
 
-inlier train "$recording" --source sockets --window 100ms --allow-constant all -o "$out/doorbell.inlier"
 head -n 101 "$recording" > "$out/windows.csv"
 inlier deploy "$out/doorbell.inlier" --port "$port" --replay "$out/windows.csv" --yes
 inlier record --port "$port" --restart --count 100 --model "$out/doorbell.inlier" -o "$out/back.csv"

@@ -113,7 +113,7 @@ def test_the_newcomer_s_script_ends_with_the_same_integers_here_and_on_the_emula
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     script = Path(__file__).parents[2] / "boards/onto_a_board.sh"
     done = subprocess.run(
-        [script, tmp_path], capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "PATH": path}
+        [script, tmp_path], capture_output=True, text=True, timeout=600, check=False, env={**os.environ, "PATH": path}
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"qemu_m0, MicroPython 1\.\d+\.\d+; \d+ files, \d+ bytes, verified", done.stdout)
