@@ -1,6 +1,7 @@
 """`inlier deploy`, over a real serial line's stand-in: a pseudo-terminal, to Unix MicroPython or to an emulated board."""
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from tools_missing import needs_board
 
 from boards import deploy as deploying
@@ -65,6 +67,23 @@ def test_another_main_py_is_replaced_only_when_told_so(flash, port):
     (flash / "main.py").write_text("print('mine')")
     assert deploy(port, replace_main=False).main == "kept" and (flash / "main.py").read_text() == "print('mine')"
     assert deploy(port).main == "copied" and "monitor.run" in (flash / "main.py").read_text()
+
+
+def test_the_command_asks_before_it_replaces_a_main_py(inlier, flash, port, tmp_path_factory, monkeypatch):
+    (flash / "main.py").write_text("print('mine')")
+    model = tmp_path_factory.mktemp("here") / "model.inlier"
+    model.write_bytes(MODEL)
+    asked = []
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(typer, "confirm", lambda question, err: asked.append(question))
+    code, out, error = inlier("deploy", model, "--port", port)
+    assert code == 0 and asked == ["unix: there is another main.py: replace it?"], error
+    assert "its main.py was kept: have it load model.inlier" in out
+    code, out, error = inlier("deploy", model, "--port", port, "--json")
+    assert code == 0 and json.loads(out)["main"] == "kept" and len(asked) == 1, "a machine is not asked"
+    assert (flash / "main.py").read_text() == "print('mine')"
+    assert inlier("deploy", model, "--port", port, "--yes")[0] == 0 and len(asked) == 1
+    assert (flash / "main.py").read_bytes() == (DEVICE / "main_procfs.py").read_bytes()
 
 
 @pytest.mark.parametrize("stage", ["copying", "self-test"])
