@@ -26,10 +26,14 @@ def counter_shifts(deltas: Ints) -> Ints:
     return np.minimum(UNIT_BITS, LEVEL_BITS - bits).astype(np.int64)
 
 
-def feature_ranges(f: NDArray[np.int16]) -> tuple[Ints, Ints]:
-    """Offset and multiplier (features,) that put the benign [0.1 %, 99.9 %] range of f (n, features) on [-63, 63]."""
-    low = np.percentile(f, 0.1, axis=0, method="lower")
-    high = np.percentile(f, 99.9, axis=0, method="higher")
+def feature_ranges(f: NDArray[np.int16], trim: float = 0) -> tuple[Ints, Ints]:
+    """Offset and multiplier (features,) that put the benign range of f (n, features) on [-63, 63].
+
+    trim: percent at each end that do not count, for rows that are not all benign. Of a device's own recording all count: a
+    connection that it makes but twice a week would else saturate, and a flood look no larger.
+    """
+    low = np.percentile(f, trim, axis=0, method="lower")
+    high = np.percentile(f, 100 - trim, axis=0, method="higher")
     offset = np.floor((low + high) / 2 + 0.5).astype(np.int64)
     half = np.maximum(np.maximum(high - offset, offset - low), HALF_RANGE_MIN)
     multiplier = (BENIGN_HALF * 256 // half).astype(np.int64)

@@ -3,8 +3,8 @@
 The formulas and their reasons stand in inlier.features and inlier.kernels.plain.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +147,11 @@ class Trace:
     svm: Ints
     hot: NDArray[np.bool_]
     event: Ints
+
+
+def joined(traces: Sequence[Trace]) -> Trace:
+    """Runs, each from boot, one after the other."""
+    return Trace(*(np.concatenate([getattr(trace, part.name) for trace in traces]) for part in fields(Trace)))
 
 
 def run(detector: Detector, deltas: Ints, progress: Progress | None = None) -> Trace:

@@ -48,7 +48,12 @@ def layer_sizes(text: str) -> tuple[int, ...]:
 
 @app.command()
 def train(
-    recording: Annotated[Path, typer.Argument(help="Benign windows, CSV or Parquet; columns are the source's counters.")],
+    recordings: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Benign windows, CSV or Parquet; columns are the source's counters. Of several units, a file each."
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")] = Path("model.inlier"),
     source: Annotated[str, typer.Option(help="Source that counted them.")] = "sockets",
     window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
@@ -67,12 +72,15 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Fit both detectors on benign windows, calibrate them and write the model."""
+    import numpy as np
+
     from . import windows
     from .files import write_atomic
     from .progress import bars
     from .sources import counters_of
-    from .train import Settings
+    from .train import WINDOWS_MIN, Settings
     from .train import train as fit
+    from .units import leave_each_out
 
     counters = counters_of(source)
     constant = set(counters) if allow_constant and "all" in allow_constant else set(allow_constant or ())
@@ -87,9 +95,15 @@ def train(
         accept_anomalies=accept_anomalies,
     )
     with bars(quiet=as_json) as progress:
-        result = fit(windows.read_windows(recording, counters), settings, str(recording), progress)
-        summary = result.summary()
-        test = result.deltas[result.test_slice]
+        units = [windows.read_windows(path, counters) for path in recordings]
+        origins = [str(path) for path in recordings]
+        together = ", ".join(origins)
+        for unit, origin in zip(units, origins, strict=True):
+            windows.check(unit, counters, origin, WINDOWS_MIN, set(counters))
+        result = fit(np.concatenate(units), settings, together, progress, [len(unit) for unit in units])
+        left_out = leave_each_out(units, settings, origins, progress) if len(units) > 1 else []
+        summary = {**result.summary(), "left_out": [tested.summary() for tested in left_out]}
+        test = result.test_windows
         extra: list[tuple[Path, bytes]] = []
         if module:
             from export.blob import python_module
@@ -120,9 +134,20 @@ def train(
         f"for at most {false_alarms} false alarms; on {summary['test_windows']} unseen benign windows: "
         f"{summary['test_hot_windows']} over threshold, {summary['test_alarms']} alarms"
     )
-
     for anomaly in result.anomalies:
         print(f"accepted: {anomaly.said()}")
+    for name, band in (("autoencoder", result.interval(result.unseen_ae)), ("SVM", result.interval(result.unseen_svm))):
+        if band:
+            print(f"the {name}'s scores reach {band[0]} to {band[1]} at that rate (80 % interval of the tail fit)")
+    if short := result.shortage():
+        hours = short.windows_more * settings.window_ms / 3_600_000
+        print(
+            f"inlier: {together}: {result.windows} windows are too few to answer for {false_alarms}: "
+            f"record {hours:.1f} hours more, or say --false-alarms {short.answerable}, which they can tell",
+            file=sys.stderr,
+        )
+    for tested in left_out:
+        print(f"{tested.recording} left out: {tested.alarm_episodes} false alarms in its {tested.days:.2f} days")
     if tflite:
         print(
             f"{tflite}: on {deviation.windows} golden windows its reconstruction is off ours by at most {deviation.largest} "

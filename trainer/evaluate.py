@@ -16,13 +16,13 @@ from export.reference import Ints
 from .overlays import Overlay
 from .pcap.count import Pcap, count
 from .progress import Progress
+from .threshold import PERIOD_MS
 from .train import Settings, Trained, train
 from .windows import split
 
 STARTS = 5
 SILENCE_S = 86400  # no packet of the device for so long: it, or the capture, was off; a sleeping camera is silent for hours
 LEAD_IN = 256  # windows scored before an attack: the slowest mean has forgotten all but 1e-7 of what came earlier
-DAY_MS = 86_400_000
 
 
 @dataclass
@@ -84,7 +84,7 @@ def evaluate(
     )
     trained = train(windows, settings, str(path), lambda stage, done, total: progress(f"{path.name}: {stage}", done, total))
     test = windows[split(len(windows))[2]]
-    days = len(test) * window_ms / DAY_MS
+    days = len(test) * window_ms / PERIOD_MS["day"]
     episodes = int((trained.test.event == 1).sum())
     left_out = len(counted.windows) - len(kept)
     result = Evaluation(path.name, days, episodes, episodes / days * 7, len(trained.blob), left_out)

@@ -18,6 +18,9 @@ SHRINK = 50  # clusters at which the fitted shape weighs as much as the exponent
 SHAPE_MAX = 0.5  # beyond it the variance is infinite and a fit says nothing
 CONFIDENCE = 0.8
 BOOTSTRAPS = 40
+EXTRAPOLATION_MAX = (
+    4  # times the windows scored: what happens more rarely cannot be told from them (hydrology's rule of thumb)
+)
 
 
 def rate_per_window(false_alarms: str, window_ms: int) -> float:
@@ -126,6 +129,25 @@ def interval(level: Ints, gap: int, rate: float, seed: int = 1) -> tuple[int, in
     drawn = [fit_tail(start, rng.choice(excess, len(excess)), len(level)).level(rate) for _ in range(BOOTSTRAPS)]
     low, high = np.percentile(drawn, (10, 90))
     return int(low), math.ceil(high)
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """What a budget asks for beyond the windows that there are: how many more to record; the least rate that they tell."""
+
+    windows_more: int
+    answerable: str
+
+
+def shortage(recorded: int, unseen: int, rate: float, window_ms: int) -> Shortage | None:
+    """None where `unseen` benign windows, of as many `recorded`, are enough to answer for alarms at `rate` per window."""
+    needed = math.ceil(1 / rate / EXTRAPOLATION_MAX)
+    if unseen >= needed:
+        return None
+    per_ms = 1 / (unseen * EXTRAPOLATION_MAX * window_ms)
+    numbers = {period: math.ceil(per_ms * length_ms) for period, length_ms in reversed(PERIOD_MS.items())}
+    period = next((period for period, number in numbers.items() if number < 10), "hour")
+    return Shortage(math.ceil((needed - unseen) * recorded / unseen), f"{numbers[period]}/{period}")
 
 
 def row_threshold(scores: Ints, rate: float) -> int:

@@ -1,6 +1,6 @@
 """From benign windows to a model: quantise, fit both detectors, calibrate, test."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,8 +15,8 @@ from .errors import BadInput
 from .progress import Progress
 
 CROSS_BELOW = 100_000  # windows in the fit part: a day to calibrate on may miss what a device does once in two
-CROSS_FOLDS = 4
-FIT_MIN = 200  # windows in the fit part: the 0.1 % and 99.9 % points and some 1,000 weights rest on them
+CROSS_FOLDS, CROSS_BLOCKS = 4, 4
+WINDOWS_MIN = 333  # a recording: on its fit part, 200, the features' ranges and some 1,000 weights rest
 
 
 @dataclass
@@ -37,29 +37,43 @@ class Settings:
 
 @dataclass
 class Trained:
-    """A model, with what is known of it. test: a run over the test part alone, as from boot.
-
-    anomalies: what looks like an infection in its recording, and was accepted.
-    """
+    """A model, with what is known of it. test_windows: what was held back; test: runs over each recording's part of them
+    alone, as from boot. unseen_…: scores of the benign windows that the thresholds rest on; rate: alarms accepted
+    per window, of both detectors together. anomalies: what looks like an infection in its recordings, and was accepted."""
 
     detector: Detector
     blob: bytes
     float_layers: list[tuple[quantise.Floats, quantise.Floats]]
-    deltas: Ints
+    windows: int
     x_fit: Bytes
-    test_slice: slice
+    test_windows: Ints
     test: Trace
     anomalies: list[baseline.Anomaly]
+    unseen_ae: Ints
+    unseen_svm: Ints
+    rate: float
+
+    def interval(self, unseen: Ints) -> tuple[int, int] | None:
+        """Between what the threshold of one detector lies; see threshold.interval."""
+        k, n = self.detector.alarm[:2]
+        return threshold.interval(threshold.alarm_level(unseen, k, n), n, self.rate / 2)
+
+    def shortage(self) -> threshold.Shortage | None:
+        return threshold.shortage(self.windows, len(self.unseen_ae), self.rate, self.detector.window_ms)
 
     def summary(self) -> dict[str, object]:
-        d = self.detector
+        d, short = self.detector, self.shortage()
         return {
             "model_bytes": len(self.blob),
-            "windows": len(self.deltas),
+            "windows": self.windows,
             "features": d.features,
             "knots": list(d.knots),
             "threshold_ae": d.threshold_ae,
             "threshold_svm": d.threshold_svm,
+            "interval_ae": self.interval(self.unseen_ae),
+            "interval_svm": self.interval(self.unseen_svm),
+            "calibration_windows": len(self.unseen_ae),
+            "record_windows_more": short.windows_more if short else 0,
             "test_windows": len(self.test.hot),
             "test_hot_windows": int(self.test.hot.sum()),
             "test_alarms": int((self.test.event == 1).sum()),
@@ -77,13 +91,20 @@ class Detectors:
     svm: svm.Fitted
 
 
-def cross_parts(f: NDArray[np.int16], inside: Ints) -> list[svm.Part]:
-    """Quantised features of CROSS_FOLDS folds of the windows `inside`: each with those of the others, to be scored by
-    detectors that were fitted on these. f: log features (n, features)."""
+def time_folds(inside: Ints) -> list[Ints]:
+    """The windows `inside` in CROSS_FOLDS folds, each of CROSS_BLOCKS stretches of time spread over the whole: what a
+    device does on some days then has its like among the other folds, as next week's will among this week's."""
+    blocks = np.array_split(inside, CROSS_FOLDS * CROSS_BLOCKS)
+    return [np.concatenate(blocks[i::CROSS_FOLDS]) for i in range(CROSS_FOLDS)]
+
+
+def cross_parts(f: NDArray[np.int16], folds: Sequence[Ints], trim: float = 0) -> list[svm.Part]:
+    """Quantised features of each of the folds, indices of windows, with those of the others, to be scored by detectors that
+    were fitted on these. f: log features (n, features); trim: see quantise.feature_ranges."""
     parts = []
-    for fold in np.array_split(inside, CROSS_FOLDS):
-        rest = np.setdiff1d(inside, fold)
-        ranges = quantise.feature_ranges(f[rest])
+    for i, fold in enumerate(folds):
+        rest = np.sort(np.concatenate([other for j, other in enumerate(folds) if j != i]))
+        ranges = quantise.feature_ranges(f[rest], trim)
         parts.append((reference.quantise(f[rest], *ranges), reference.quantise(f[fold], *ranges)))
     return parts
 
@@ -113,36 +134,68 @@ def fit_detectors(
     return Detectors(layers, floats, np.concatenate(unseen), outlying)
 
 
-def train(deltas: Ints, settings: Settings, origin: str, progress: Progress = lambda stage, done, total: None) -> Trained:
+def _anomalies(recordings: Sequence[Ints], settings: Settings, origin: str) -> list[baseline.Anomaly]:
+    """What looks like an infection, if that is accepted. Raises BadInput if it is not."""
+    found = []
+    for i, recording in enumerate(recordings):
+        found += baseline.anomalies(recording, settings.counters)
+        if found and not settings.accept_anomalies:
+            which = f" (recording {i + 1})" if len(recordings) > 1 else ""
+            raise BadInput(
+                f"{origin}{which}: {found[0].said()}; an infection that is learned as normal is never seen: record again "
+                "from a device that you trust, or say --accept-anomalies if it always does that"
+            )
+    return found
+
+
+def train(
+    deltas: Ints,
+    settings: Settings,
+    origin: str,
+    progress: Progress = lambda stage, done, total: None,
+    lengths: Sequence[int] = (),
+) -> Trained:
     """Train on benign windows (n, counters) int64, in the order in which they were counted.
 
-    origin: where they came from, for error messages. The same windows and settings give the same bytes. Raises BadInput.
+    lengths: of the recordings that `deltas` are made of, one after the other, where several units of a device type were
+    recorded: each is split by itself, and each is scored by detectors that saw the others, so that the thresholds hold for
+    a unit that was never recorded. origin: where they came from, for error messages. The same windows and settings give the
+    same bytes. Raises BadInput.
     """
-    windows.check(deltas, settings.counters, origin, int(FIT_MIN / 0.6), set(settings.allow_constant))
-    found = baseline.anomalies(deltas, settings.counters)
-    if found and not settings.accept_anomalies:
-        raise BadInput(
-            f"{origin}: {found[0].said()}; an infection that is learned as normal is never seen: record again from a device "
-            "that you trust, or say --accept-anomalies if it always does that"
-        )
+    windows.check(deltas, settings.counters, origin, WINDOWS_MIN, set(settings.allow_constant))
     rate = threshold.rate_per_window(settings.false_alarms, settings.window_ms)
-    fit, calibrate, test = windows.split(len(deltas))
     scales = settings.scales
-
-    shifts = quantise.counter_shifts(deltas[fit])
+    ends = np.cumsum(lengths or [len(deltas)])
+    units = [slice(int(end - length), int(end)) for end, length in zip(ends, lengths or [len(deltas)], strict=True)]
+    anomalies = _anomalies([deltas[unit] for unit in units], settings, origin)
+    split = [windows.indices(unit) for unit in units]
     # From a zero state, the slowest mean has reached 98 % then; a boot is not the steady state, and never alarms either.
-    fit = slice(min(4 << max(scales), fit.stop // 4), fit.stop)
-    f = reference.log_features(deltas, shifts, scales, progress=lambda done, total: progress("features", done, total))
+    settled = [fit[min(4 << max(scales), len(fit) // 4) :] for fit, _, _ in split]
+    fit, calibrate = np.concatenate(settled), np.concatenate([part for _, part, _ in split])
+
+    shifts = quantise.counter_shifts(deltas[np.concatenate([part for part, _, _ in split])])
+    f = np.concatenate(
+        [
+            reference.log_features(
+                deltas[unit],
+                shifts,
+                scales,
+                progress=lambda done, total, before=unit.start: progress("features", before + done, len(deltas)),  # type: ignore[misc]
+            )
+            for unit in units
+        ]
+    )
     offset, multiplier = quantise.feature_ranges(f[fit])
     x = reference.quantise(f, offset, multiplier)
 
     # A recording's calibration part may hold too few clusters of high scores to tell a tail: its fit part gives more.
-    parts = cross_parts(f, np.arange(fit.start, fit.stop)) if fit.stop < CROSS_BELOW else []
-    parts.append((x[fit], x[calibrate]))
+    folds = settled if len(units) > 1 else time_folds(fit) if len(fit) < CROSS_BELOW else []
+    parts = [*cross_parts(f, folds), (x[fit], x[calibrate])]
 
     def limit(unseen: Ints) -> int:
-        return threshold.threshold(unseen, rate / 2, *settings.alarm[:2])  # either detector alone makes a window hot
+        return threshold.threshold(unseen, rate / 2, k, n)  # either detector alone makes a window hot
 
+    k, n = settings.alarm[:2]
     both = fit_detectors(parts, settings.hidden, settings.seed, limit, progress)
     detector = Detector(
         source=settings.source,
@@ -160,5 +213,16 @@ def train(deltas: Ints, settings: Settings, origin: str, progress: Progress = la
         alarm=settings.alarm,
         metadata={"windows": len(deltas), "false_alarms": settings.false_alarms, "seed": settings.seed},
     )
-    trace = reference.run(detector, deltas[test])
-    return Trained(detector, pack(detector), both.float_layers, deltas, x[fit], test, trace, found)
+    return Trained(
+        detector=detector,
+        blob=pack(detector),
+        float_layers=both.float_layers,
+        windows=len(deltas),
+        x_fit=x[fit],
+        test_windows=deltas[np.concatenate([part for _, _, part in split])],
+        test=reference.joined([reference.run(detector, deltas[part]) for _, _, part in split]),
+        anomalies=anomalies,
+        unseen_ae=both.unseen_ae,
+        unseen_svm=both.svm.unseen,
+        rate=rate,
+    )

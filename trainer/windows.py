@@ -102,3 +102,10 @@ def split(n: int) -> tuple[slice, slice, slice]:
     would test on what it was fitted on."""
     a, b = n * 60 // 100, n * 75 // 100
     return slice(0, a), slice(a, b), slice(b, n)
+
+
+def indices(recording: slice) -> tuple[Ints, Ints, Ints]:
+    """The three parts of split() of one recording among others, as the indices of their windows."""
+    at = np.arange(recording.start, recording.stop)
+    fit, calibrate, test = (at[part] for part in split(len(at)))
+    return fit, calibrate, test

@@ -19,12 +19,13 @@ from export.reference import Bytes, Detector, Ints
 from inlier.counters import DELTA_MAX
 from inlier.features import LEVEL_MAX, UNIT_BITS
 from trainer.threshold import row_threshold
-from trainer.train import cross_parts, fit_detectors
+from trainer.train import cross_parts, fit_detectors, time_folds
 
 from .nbaiot import Rows
 
 FRACTION_BITS = 8
 HIDDEN = (16, 4, 16)
+TRIM = 0.1  # percent of the benign rows at each end of a feature: some are mislabelled
 ALONE, TOGETHER = 0.003, 0.005  # false alarms a row that one detector, or both, are calibrated for, on benign rows alone
 _DEVICE = Path(__file__).parent / "device"
 Scores = NDArray[np.float64]
@@ -84,13 +85,13 @@ def fit(benign: Ints, columns: tuple[str, ...], seed: int) -> Fitted:
     """Both detectors, fitted and calibrated on benign rows (n, columns), in random order."""
     shifts = quantise.counter_shifts(benign)
     f = reference.log_features(benign, shifts, (0,))
-    offset, multiplier = quantise.feature_ranges(f)
+    offset, multiplier = quantise.feature_ranges(f, TRIM)
     x = reference.quantise(f, offset, multiplier)
 
     def half(unseen: Ints) -> int:
         return row_threshold(unseen, TOGETHER / 2)  # either detector alone is enough for an alarm
 
-    folds = cross_parts(f, np.arange(len(f)))
+    folds = cross_parts(f, time_folds(np.arange(len(f))), TRIM)
     both = fit_detectors([*folds, (x, x[:0])], HIDDEN, seed, half, lambda *_: None, margin=0)
     detector = Detector(
         source="nbaiot",
