@@ -22,17 +22,19 @@ micropython: .venv/stamp
 	@$(BIN)/python -m boards.micropython
 
 # The emulated boards' tools, a broker and a browser, where root can install them; elsewhere their tests are skipped and say
-# what to install.
+# what to install. One by one: what a distribution lacks does not keep the others away.
 packages: .venv/stamp
-	@packages="$$($(BIN)/python -m boards.board) $$($(BIN)/python tests/host/tools_missing.py)"; test -z "$${packages# }" \
-		|| { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends $$packages; } || true
+	@packages="$$($(BIN)/python -m boards.board) $$($(BIN)/python tests/host/tools_missing.py)"; \
+	if test -n "$${packages# }" && test "$$(id -u)" = 0; then \
+		apt-get update -q; for package in $$packages; do apt-get install -qy --no-install-recommends "$$package" || true; done; \
+	fi
 
 .venv/stamp: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "inlier: Python 3.11 or later is needed; set PYTHON=" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { test "$$(id -u)" = 0 && apt-get install -qy python3-venv; } \
 		|| { echo "inlier: Python's venv module is missing: install it with 'apt-get install python3-venv'" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[train,boards,report,dev]'
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[train,boards,live,report,dev]'
 	@touch $@
 
 clean:

@@ -5,14 +5,16 @@ import errno
 import io
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from trainer.errors import BadInput
 
-ANSWER_S = 10  # a board that has not answered by then does something else
+ANSWER_S = 15  # a board that has not answered by then does something else
 BYTE_S = 2
 ATTEMPTS = 4  # an interrupt that comes while the board starts is lost
+BETWEEN_S = 0.1
 CHUNK_BYTES = 512  # of a file: its repr, four times as long at most, goes through the board's heap
 
 
@@ -25,17 +27,34 @@ class Connection:
         self.name = port
         self._transport: Any = None
 
-    def connect(self, port: str, soft_reset: bool = False) -> None:
-        """soft_reset: begin with an empty heap; main.py does not run again."""
+    def open(self, port: str) -> None:
+        """What runs there runs on."""
         from mpremote.transport import TransportError
         from mpremote.transport_serial import SerialTransport
 
-        with self._limited(self.answer_s):
+        for attempt in range(ATTEMPTS):
             try:
                 # timeout: mpremote waits for ever for each byte of a pseudo-terminal otherwise
                 self._transport = SerialTransport(port, timeout=BYTE_S)
+                return
             except (TransportError, OSError):
-                raise BadInput(f"{port}: {_why_not_open(port)}") from None
+                if attempt == ATTEMPTS - 1:
+                    raise BadInput(f"{port}: {_why_not_open(port)}") from None
+                time.sleep(BETWEEN_S)  # a program that has just ended may hold it for a moment
+
+    def listen(self, limit_s: float) -> bytes:
+        """What comes within limit_s; b"": nothing."""
+        line = self._transport.serial
+        with self._limited(limit_s):
+            line.timeout = limit_s
+            return bytes(line.read(max(1, line.in_waiting)))
+
+    def connect(self, port: str, soft_reset: bool = False) -> None:
+        """soft_reset: begin with an empty heap; main.py does not run again."""
+        from mpremote.transport import TransportError
+
+        self.open(port)
+        with self._limited(self.answer_s):
             for attempt in range(ATTEMPTS):
                 try:
                     self._enter_raw_repl(False, self.answer_s / ATTEMPTS)

@@ -96,7 +96,8 @@ def _deploy(
     connection.execute((DEVICE / "install.py").read_text())
     connection.execute(f"remove({stage!r})")
 
-    runtime = {} if facts.frozen else payload.runtime(facts, board)
+    with bars() as progress:  # the compiler may have to be built
+        runtime = {} if facts.frozen else payload.runtime(facts, board, lambda step: progress(step, 0, 1))
     runtime = runtime and {**runtime, f"inlier/{STAMP}": payload.digest(runtime).encode()}
     if runtime and _content(connection, f"{facts.lib}/inlier/{STAMP}") == runtime[f"inlier/{STAMP}"]:
         runtime = {}  # it is there already: flash wears

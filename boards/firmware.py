@@ -33,11 +33,11 @@ sys.path.append("/lib")
 NO_CLOCK = "'-Dmp_hal_time_ns()=0ULL'"  # littlefs asks for the time of a file; this port has none
 
 
-def runtime_files(kernels: tuple[str, ...], secure: bool = False, stream: bool = False) -> list[Path]:
+def runtime_files(kernels: tuple[str, ...], secure: bool = False, sinks: bool = False, stream: bool = False) -> list[Path]:
     """What firmware/manifest.py freezes with these kernels."""
     names: list[str] = []
     options = types.SimpleNamespace(
-        kernels=kernels, secure=secure, stream=stream, sinks=False, defaults=lambda **others: None
+        kernels=kernels, secure=secure, sinks=sinks, stream=stream, defaults=lambda **others: None
     )
     with contextlib.chdir(FIRMWARE):
         exec(MANIFEST.read_text(), {"options": options, "package": lambda package, files: names.extend(files)})

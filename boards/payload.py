@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from trainer.errors import BadInput
@@ -15,11 +16,11 @@ from .firmware import FIRMWARE, runtime_files
 from .identify import Facts
 
 
-def runtime(facts: Facts, board: Board) -> dict[str, bytes]:
+def runtime(facts: Facts, board: Board, say: Callable[[str], None] = lambda step: None) -> dict[str, bytes]:
     """Path below `lib` -> content: .mpy where this computer has a compiler of the board's .mpy version, else source."""
     kernels = board.kernels if facts.arch else ("plain",)
-    paths = runtime_files(kernels, stream=True)
-    compiler = _compiler(facts.mpy)
+    paths = runtime_files(kernels, secure=True, sinks=True, stream=True)
+    compiler = _compiler(facts.mpy, say)
     if compiler is None:
         return {str(path.relative_to(FIRMWARE)): path.read_bytes() for path in paths}
     options = [f"-march={board.mpy_arch}"] if facts.arch else []
@@ -45,11 +46,11 @@ def bytes_on_flash(sizes: list[int], folders: int, block_bytes: int) -> int:
     return block_bytes * (sum(-(-size // block_bytes) for size in sizes) + 2 * folders)
 
 
-def _compiler(mpy: tuple[int, int]) -> Path | None:
+def _compiler(mpy: tuple[int, int], say: Callable[[str], None]) -> Path | None:
     """An mpy-cross that writes this version: native code loads in no other."""
     on_path = shutil.which("mpy-cross")
     try:
-        path = Path(on_path) if on_path else micropython.mpy_cross()
+        path = Path(on_path) if on_path else micropython.mpy_cross(say)
     except BadInput:
         return None
     said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout

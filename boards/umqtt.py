@@ -5,6 +5,7 @@ Its package there has neither setup.py nor wheel, so that pip refuses it; `unear
 
 import hashlib
 import importlib
+import os
 import socket
 import struct
 import subprocess
@@ -40,6 +41,8 @@ def folder() -> Path:
 
 def _fetch(work: Path) -> bytes:
     command = [sys.executable, "-m", "unearth", f"{PACKAGE}=={VERSION}", "--no-binary", "--download", str(work)]
+    if "PIP_INDEX_URL" in os.environ:  # where this machine's pip looks
+        command += ["--index-url", os.environ["PIP_INDEX_URL"]]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     files = list(work.glob("*.tar.gz"))
     if done.returncode or not files:

@@ -7,6 +7,7 @@ import select
 import subprocess
 import termios
 import threading
+import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from .micropython import find_or_build
 
 REPL = Path(__file__).parent / "device/raw_repl.py"
 RESET = b"MPY: soft reboot"
+# The Unix port raises an interrupt within the signal's handler (MICROPY_ASYNC_KBD_INTR), wherever the interpreter was: in a
+# garbage collection it leaves the heap locked. What ends or hangs then begins again at its prompt.
+WATCHDOG_S = 2
 
 
 @contextlib.contextmanager
@@ -66,7 +70,11 @@ class _Process:
     def restart_if_reset(self) -> None:
         code = self._process.poll()
         if code is not None:
-            self.start(*(["raw"] if code == 3 else []))
+            self.start(*{0: [], 3: ["raw"]}.get(code, ["prompt"]))
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
     def unplug(self) -> None:
         self.gone.set()
@@ -78,6 +86,7 @@ class _Process:
 
 def _carry(port: int, board: _Process) -> None:
     """Bytes both ways, until it is unplugged."""
+    interrupted: float | None = None
     try:
         while not board.gone.is_set():
             # An interrupt would end an interpreter that has only begun: until it says something, what is sent to it waits.
@@ -86,8 +95,15 @@ def _carry(port: int, board: _Process) -> None:
                 said = os.read(board.line, 4096)
                 os.write(port, said)
                 board.ready = RESET not in said
+                interrupted = None
             if port in ready and board.ready:
-                os.write(board.line, os.read(port, 4096))
+                sent = os.read(port, 4096)
+                os.write(board.line, sent)
+                if b"\x03" in sent:
+                    interrupted = time.monotonic()
+            if interrupted and time.monotonic() - interrupted > WATCHDOG_S:
+                board.kill()
+                interrupted = None
             board.restart_if_reset()
     except OSError:
         pass  # the terminal is gone

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from .cli_deploy import deploy
+from .cli_deploy import deploy, record_board
+from .cli_monitor import monitor
 from .cli_report import report
 from .cli_secure import export, verify
 from .cli_selfcheck import selfcheck
@@ -19,8 +20,17 @@ from .reproduce.command import app as reproduce
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(reproduce, name="reproduce")
-for command in (export, verify, report, selfcheck, deploy):
+for command in (export, verify, monitor, report, selfcheck, deploy):
     app.command()(command)
+
+EXTRAS = {
+    "mpremote": "boards",
+    "paho": "live",
+    "serial": "live",
+    "altair": "report",
+    "jinja2": "report",
+    "vl_convert": "report",
+}
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 
@@ -34,14 +44,14 @@ def milliseconds(text: str) -> int:
     """'250ms', '10s' or '1m' in milliseconds."""
     for unit, factor in (("ms", 1), ("s", 1000), ("m", 60_000)):
         number = text.removesuffix(unit)
-        if number != text and number.isdigit() and 10 <= int(number) * factor <= 3_600_000:
+        if number != text and number.isdecimal() and 10 <= int(number) * factor <= 3_600_000:
             return int(number) * factor
     raise BadInput(f"--window {text}: give a length from 10ms to 60m, such as 250ms, 10s or 1m")
 
 
 def layer_sizes(text: str) -> tuple[int, ...]:
     parts = text.split(",")
-    if not all(part.isdigit() and 0 < int(part) <= 256 for part in parts):
+    if not all(part.isdecimal() and 0 < int(part) <= 256 for part in parts):
         raise BadInput(f"--hidden {text}: give sizes from 1 to 256, such as 16,4,16")
     return tuple(int(part) for part in parts)
 
@@ -63,6 +73,9 @@ def train(
     allow_constant: Annotated[
         list[str] | None, typer.Option(help="A counter that may stay constant, or 'all'; may be repeated.")
     ] = None,
+    add: Annotated[
+        list[str] | None, typer.Option(help="A false alarm's windows, FILE@START:END, to learn as benign; may be repeated.")
+    ] = None,
     accept_anomalies: Annotated[
         bool, typer.Option(help="Learn also what looks like an infection in the recording; by default it is refused.")
     ] = False,
@@ -75,6 +88,7 @@ def train(
     import numpy as np
 
     from . import windows
+    from .add import keep_quiet, read_marked, weave
     from .files import write_atomic
     from .progress import bars
     from .sources import counters_of
@@ -100,9 +114,21 @@ def train(
         together = ", ".join(origins)
         for unit, origin in zip(units, origins, strict=True):
             windows.check(unit, counters, origin, WINDOWS_MIN, set(counters))
+        recorded = units[0]
+        marked = [read_marked(text, counters) for text in add or ()]
+        units[0] = weave(recorded, marked)
         result = fit(np.concatenate(units), settings, together, progress, [len(unit) for unit in units])
         left_out = leave_each_out(units, settings, origins, progress) if len(units) > 1 else []
+        learned = result.detector
+        if marked:
+            result = result.with_detector(keep_quiet(learned, recorded, marked))
         summary = {**result.summary(), "left_out": [tested.summary() for tested in left_out]}
+        if marked:
+            summary |= {
+                "added_windows": sum(len(span) for span in marked),
+                "threshold_ae_learned": learned.threshold_ae,
+                "threshold_svm_learned": learned.threshold_svm,
+            }
         test = result.test_windows
         extra: list[tuple[Path, bytes]] = []
         if module:
@@ -134,8 +160,6 @@ def train(
         f"for at most {false_alarms} false alarms; on {summary['test_windows']} unseen benign windows: "
         f"{summary['test_hot_windows']} over threshold, {summary['test_alarms']} alarms"
     )
-    for anomaly in result.anomalies:
-        print(f"accepted: {anomaly.said()}")
     for name, band in (("autoencoder", result.interval(result.unseen_ae)), ("SVM", result.interval(result.unseen_svm))):
         if band:
             print(f"the {name}'s scores reach {band[0]} to {band[1]} at that rate (80 % interval of the tail fit)")
@@ -148,6 +172,13 @@ def train(
         )
     for tested in left_out:
         print(f"{tested.recording} left out: {tested.alarm_episodes} false alarms in its {tested.days:.2f} days")
+    if marked:
+        print(
+            f"{summary['added_windows']} windows learned as benign; learned thresholds {learned.threshold_ae} and "
+            f"{learned.threshold_svm}, raised no further than keeps those windows quiet"
+        )
+    for anomaly in result.anomalies:
+        print(f"accepted: {anomaly.said()}")
     if tflite:
         print(
             f"{tflite}: on {deviation.windows} golden windows its reconstruction is off ours by at most {deviation.largest} "
@@ -157,7 +188,7 @@ def train(
 
 @app.command()
 def record(
-    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write; of a capture also Parquet.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write; of a capture or a board also Parquet.")] = Path(
         "windows.csv"
     ),
     source: Annotated[str, typer.Option(help="Source that counts.")] = "procfs",
@@ -167,11 +198,20 @@ def record(
         Path | None, typer.Option(help="Take the windows from this capture instead (pcap, pcapng, gzip).")
     ] = None,
     device: Annotated[str | None, typer.Option(help="MAC or IP address of the device in the capture.")] = None,
+    port: Annotated[
+        str | None, typer.Option(help="Take the windows that the board at this serial port prints; auto: the one there is.")
+    ] = None,
+    ring: Annotated[str | None, typer.Option(help="Of the board: take those kept in this ring of files instead.")] = None,
+    restart: Annotated[bool, typer.Option(help="Of the board: begin its main.py again first.")] = False,
+    model: Annotated[Path | None, typer.Option(help="Of the board: compare the scores it prints with this model's.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Record this machine's own windows, or those that a device in a capture would have counted."""
+    """Record this machine's own windows, a board's, or those that a device in a capture would have counted."""
     from .progress import bars
 
+    if port is not None:
+        record_board(port, ring, restart, count, model, out, as_json)
+        return
     if pcap is not None:
         _record_capture(pcap, device, milliseconds(window), out, as_json)
         return
@@ -264,33 +304,6 @@ def _capture(text: str) -> tuple[Path, str]:
 
 
 @app.command()
-def monitor(
-    model: Annotated[Path, typer.Argument(help="The model file.")],
-    source: Annotated[str, typer.Option(help="Source that counts.")] = "procfs",
-    replay: Annotated[Path | None, typer.Option(help="Score this recording instead of live traffic.")] = None,
-    count: Annotated[int, typer.Option(help="Windows to score live; -1: until interrupted.")] = -1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a window.")] = False,
-) -> None:
-    """Score this machine's traffic as it goes, or a recording; says when an alarm is raised and cleared."""
-    from . import monitor as running
-
-    def each(window: running.Window) -> None:
-        if as_json:
-            print(json.dumps(window), flush=True)
-        elif window["event"] > 0:
-            told = ", ".join(f"{name} {share} %" for name, share in window["features"])
-            print(f"window {window['index']}: ALARM: {told}", flush=True)
-        elif window["event"] < 0:
-            print(f"window {window['index']}: alarm cleared", flush=True)
-
-    if replay is None:
-        running.live(model, source, count, each)
-    else:
-        for window in running.replay(model, replay):
-            each(window)
-
-
-@app.command()
 def emulate(
     model: Annotated[Path, typer.Argument(help="The model file.")],
     replay: Annotated[Path, typer.Option(help="Windows to score, CSV or Parquet.")],
@@ -380,7 +393,8 @@ def main() -> None:
         print(f"inlier: interrupted; {interrupt}", file=sys.stderr)
         sys.exit(130)
     except ModuleNotFoundError as error:
-        print(f"inlier: this command needs {error.name}: install it with pip install 'inlier[train]'", file=sys.stderr)
+        extra = EXTRAS.get((error.name or "").split(".")[0], "train")
+        print(f"inlier: this command needs {error.name}: install it with pip install 'inlier[{extra}]'", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""

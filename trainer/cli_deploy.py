@@ -1,7 +1,9 @@
-"""The command that puts a model onto a board."""
+"""The commands that talk to a board at a serial port."""
 
 import json
 import sys
+from contextlib import closing
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -49,3 +51,31 @@ def deploy(
     )
     if done.main == "kept":
         print("its main.py was kept: have it load model.inlier, or deploy with --yes to replace it by the example")
+
+
+def record_board(
+    port: str, ring: str | None, restart: bool, count: int, model: Path | None, out: Path, as_json: bool
+) -> None:
+    """`inlier record --port`."""
+    from boards import listen
+    from boards.collect import record
+    from boards.connection import find_port
+
+    from .monitor import read_model
+    from .progress import bars
+
+    if model:
+        read_model(model)
+    port = find_port() if port == "auto" else port
+    lines = listen.live(port, restart) if ring is None else listen.ring(port, ring)
+    with closing(lines), bars(quiet=as_json) as progress:
+        done = record(lines, port, out, count if ring is None else None, model.read_bytes() if model else None, progress)
+    if as_json:
+        print(json.dumps({"recording": str(out), **asdict(done)}))
+        return
+    print(
+        f"{out}: {done.windows} windows of source '{done.source}' ({done.window_ms} ms) from {done.boots} boots; "
+        f"{done.missed} windows are missing in {done.gaps} gaps, {done.damaged} damaged lines were left out"
+    )
+    if model:
+        print(f"{done.compared} windows were scored there; {done.differ} of them differ from the NumPy reference")

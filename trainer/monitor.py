@@ -26,8 +26,11 @@ def read_model(path: Path, source: str | None = None, counters: tuple[str, ...] 
         raise BadInput(f"{path}: {error}") from None
 
 
-def live(path: Path, source: str, count: int, each: Callable[[Window], None]) -> None:
-    """Score this machine's windows as they end, `count` of them (-1: until interrupted). Raises BadInput, OSError."""
+def live(path: Path, source: str, count: int, each: Callable[[Window], None], sink: Any = None) -> None:
+    """Score this machine's windows as they end, `count` of them (-1: until interrupted). sink: one of inlier.sinks.
+
+    Raises BadInput, OSError.
+    """
     counting = open_source(source)
     pipeline = Pipeline(read_model(path, counting.name, tuple(counting.counters)), counting)
     events: list[Window] = []
@@ -42,18 +45,23 @@ def live(path: Path, source: str, count: int, each: Callable[[Window], None]) ->
                 each(_window(pipeline, **event))
             except Exception as error:  # such as a broken pipe: a device's monitor would go on
                 failed.append(error)
+            if sink:
+                sink.on_window(pipeline)
             if failed or pipeline.index + 1 == count:
                 ended.set()
 
-        scoring = asyncio.create_task(
-            monitor.run(
-                pipeline,
-                lambda pipeline, features: events.append({"event": 1, "features": features}),
-                lambda pipeline: events.append({"event": -1}),
-                on_window,
-                faults=monitor.Faults(lambda text: print(text, file=sys.stderr)),
-            )
-        )
+        def on_alarm(pipeline: Pipeline, features: list[tuple[str, int]]) -> None:
+            events.append({"event": 1, "features": features})
+            if sink:
+                sink.on_alarm(pipeline, features)
+
+        def on_clear(pipeline: Pipeline) -> None:
+            events.append({"event": -1})
+            if sink:
+                sink.on_clear(pipeline)
+
+        faults = monitor.Faults(lambda text: print(text, file=sys.stderr))
+        scoring = asyncio.create_task(monitor.run(pipeline, on_alarm, on_clear, on_window, faults=faults))
         waiting = asyncio.create_task(ended.wait())
         await asyncio.wait((scoring, waiting), return_when=asyncio.FIRST_COMPLETED)
         if scoring.done():
@@ -65,16 +73,27 @@ def live(path: Path, source: str, count: int, each: Callable[[Window], None]) ->
     asyncio.run(run())
 
 
-def replay(path: Path, recording: Path) -> Iterator[Window]:
-    """Score the windows of a CSV recording of the model's source, from boot. Raises BadInput, OSError."""
+def replay(path: Path, recording: Path, sink: Any = None) -> Iterator[Window]:
+    """Score the windows of a recording of the model's source, from boot. sink: one of inlier.sinks.
+
+    Raises BadInput, OSError.
+    """
     from .windows import read_windows
 
     model = read_model(path)
     counters = model.counters()
     pipeline = Pipeline(model, Replay((), counters))
     for deltas in read_windows(recording, counters):
-        event = pipeline.score(array("i", [min(int(d), (1 << 30) - 1) for d in deltas]))
-        yield _window(pipeline, event=event, **({"features": pipeline.explain()} if event > 0 else {}))
+        pipeline.deltas[:] = array("i", [min(int(d), (1 << 30) - 1) for d in deltas])
+        event = pipeline.score(pipeline.deltas)
+        features = {"features": pipeline.explain()} if event > 0 else {}
+        if sink:
+            if event > 0:
+                sink.on_alarm(pipeline, features["features"])
+            elif event < 0:
+                sink.on_clear(pipeline)
+            sink.on_window(pipeline)
+        yield _window(pipeline, event=event, **features)
 
 
 def _window(pipeline: Pipeline, **event: Any) -> Window:

@@ -1,7 +1,7 @@
 """From benign windows to a model: quantise, fit both detectors, calibrate, test."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,21 +37,21 @@ class Settings:
 
 @dataclass
 class Trained:
-    """A model, with what is known of it. test_windows: what was held back; test: runs over each recording's part of them
-    alone, as from boot. unseen_…: scores of the benign windows that the thresholds rest on; rate: alarms accepted
-    per window, of both detectors together. anomalies: what looks like an infection in its recordings, and was accepted."""
+    """A model, with what is known of it. tests: what was held back of each recording; test: runs over them, each as
+    from boot. unseen_…: scores of the benign windows that the thresholds rest on; rate: alarms accepted per window, of both
+    detectors together. anomalies: what looks like an infection in its recordings, and was accepted."""
 
     detector: Detector
     blob: bytes
     float_layers: list[tuple[quantise.Floats, quantise.Floats]]
     windows: int
     x_fit: Bytes
-    test_windows: Ints
+    tests: list[Ints]
     test: Trace
-    anomalies: list[baseline.Anomaly]
     unseen_ae: Ints
     unseen_svm: Ints
     rate: float
+    anomalies: list[baseline.Anomaly]
 
     def interval(self, unseen: Ints) -> tuple[int, int] | None:
         """Between what the threshold of one detector lies; see threshold.interval."""
@@ -60,6 +60,15 @@ class Trained:
 
     def shortage(self) -> threshold.Shortage | None:
         return threshold.shortage(self.windows, len(self.unseen_ae), self.rate, self.detector.window_ms)
+
+    def with_detector(self, detector: Detector) -> "Trained":
+        """The same, but for thresholds."""
+        test = _run_each(detector, self.tests)
+        return replace(self, detector=detector, blob=pack(detector), test=test)
+
+    @property
+    def test_windows(self) -> Ints:
+        return np.concatenate(self.tests)
 
     def summary(self) -> dict[str, object]:
         d, short = self.detector, self.shortage()
@@ -213,16 +222,21 @@ def train(
         alarm=settings.alarm,
         metadata={"windows": len(deltas), "false_alarms": settings.false_alarms, "seed": settings.seed},
     )
+    tests = [deltas[part] for _, _, part in split]
     return Trained(
         detector=detector,
         blob=pack(detector),
         float_layers=both.float_layers,
         windows=len(deltas),
         x_fit=x[fit],
-        test_windows=deltas[np.concatenate([part for _, _, part in split])],
-        test=reference.joined([reference.run(detector, deltas[part]) for _, _, part in split]),
-        anomalies=anomalies,
+        tests=tests,
+        test=_run_each(detector, tests),
         unseen_ae=both.unseen_ae,
         unseen_svm=both.svm.unseen,
         rate=rate,
+        anomalies=anomalies,
     )
+
+
+def _run_each(detector: Detector, recordings: Sequence[Ints]) -> Trace:
+    return reference.joined([reference.run(detector, windows) for windows in recordings])

@@ -11,21 +11,41 @@ from export.reference import Ints
 from .errors import BadInput
 from .files import write_atomic
 
+MARKS = ("boot", "window", "missed")  # columns of a board's recording before its counters: see boards/collect.py
+
 
 def read_windows(path: Path, counters: tuple[str, ...]) -> Ints:
     """Windows (n, counters) int64, columns in the order of `counters`. Raises BadInput."""
+    table = _read(path)
+    _check_columns(path, [name for name in table.columns if name not in MARKS], counters)
+    return _columns(path, table, counters)
+
+
+def read_marked(path: Path) -> tuple[tuple[str, ...], Ints, Ints]:
+    """Counters, marks (n, 3) and windows (n, counters) of a board's recording. Raises BadInput."""
+    table = _read(path)
+    if tuple(table.columns[: len(MARKS)]) != MARKS:
+        raise BadInput(
+            f"{path}: it is no recording of a board, which begins with {','.join(MARKS)}: record into another file"
+        )
+    counters = tuple(table.columns[len(MARKS) :])
+    return counters, _columns(path, table, MARKS), _columns(path, table, counters)
+
+
+def _read(path: Path) -> pl.DataFrame:
     try:
         if path.suffix == ".parquet":
-            table = pl.read_parquet(path)
-        else:
-            table = pl.read_csv(path, infer_schema=False)
+            return pl.read_parquet(path)
+        return pl.read_csv(path, infer_schema=False)
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror or error}; check the path") from None
     except pl.exceptions.NoDataError:
         raise BadInput(f"{path}: the file is empty; record again") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:  # a panic: of damaged Parquet
         raise BadInput(f"{path}: not a readable table ({str(error).splitlines()[0]}); record again") from None
-    _check_columns(path, table.columns, counters)
+
+
+def _columns(path: Path, table: pl.DataFrame, counters: tuple[str, ...]) -> Ints:
     out = np.empty((table.height, len(counters)), np.int64)
     for i, name in enumerate(counters):
         out[:, i] = _integers(path, table[name])

@@ -1,6 +1,7 @@
-"""MicroPython's raw REPL, which its Unix port lacks, as far as mpremote uses it. Arguments: "raw" after a soft reset there.
+"""MicroPython's raw REPL, which its Unix port lacks, as far as mpremote uses it.
 
-Ends for a soft reset, with code 3 for one within the raw REPL: whoever started it starts it again.
+Arguments: none to run main.py first, "prompt" not to, "raw" to begin in the raw REPL. Ends for a soft reset, with code 3 for
+one within the raw REPL: whoever started it starts it again.
 """
 
 import io
@@ -86,7 +87,7 @@ def loop(raw):
 
 sys.path[0] = ""  # as on a board: not where this file lies
 raw = sys.argv[1:] == ["raw"]
-begun = raw
+begun = len(sys.argv) > 1
 while True:
     try:
         if not begun:

@@ -1,11 +1,12 @@
 """Windows as lines, for a computer that listens at the serial port or for a ring of files on flash: `inlier record --port`.
 
-    ~b BOOT WINDOW_MS SOURCE NAME,NAME,…          at boot, and again before every 32nd window
-    ~w INDEX ELAPSED DELTA,DELTA,…                a window; INDEX counts from 0 at boot, ELAPSED over 1 after missed ticks
-    ~w INDEX ELAPSED DELTA,DELTA,… AE SVM HOT EVENT    one that was scored
+    ~b WINDOW_MS SOURCE NAME,NAME,…                         at boot, and again before every 32nd window
+    ~w BOOT INDEX ELAPSED DELTA,DELTA,…                     a window
+    ~w BOOT INDEX ELAPSED DELTA,DELTA,… AE SVM HOT EVENT    one that was scored
 
-Each ends in ` *` and the CRC-32 of what is before it, in hex: what the application prints may come in between. A leaf, which
-nothing of the core imports; it makes strings, and so takes heap for a while.
+BOOT is another number after each boot (0 on a board that has none), INDEX counts from 0 at boot, ELAPSED is over 1 after
+missed ticks. Each line ends in ` *` and the CRC-32 of what is before it, in hex: what the application prints may come in
+between. A leaf, which nothing of the core imports; it makes strings, and so takes heap for a while.
 
 from inlier import sockets, stream
 source = sockets.install()                       # before anything imports `socket`
@@ -24,19 +25,27 @@ def seal(text):
     return "%s *%08x" % (text, crc32(text.encode()) & 0xFFFFFFFF)
 
 
-class Stream:
-    """write(line) is `print`, or a Ring's."""
+def _random():
+    try:
+        return 1 + int.from_bytes(os.urandom(2), "little")
+    except AttributeError:  # QEMU's boards
+        return 0
 
-    def __init__(self, source, window_ms, write=print, boot=0):
-        self._head = "~b %d %d %s %s" % (boot, window_ms, source.name, ",".join(source.counters))
+
+class Stream:
+    """write(line) is `print`, or a Ring's, which counts boots; otherwise a boot has a random number."""
+
+    def __init__(self, source, window_ms, write=print, boot=None):
+        self._head = "~b %d %s %s" % (window_ms, source.name, ",".join(source.counters))
         self._write = write
+        self._boot = _random() if boot is None else boot
         self._index = 0
         self._active = False
 
     def window(self, deltas, elapsed=1, scores=""):
         if self._index % HEAD_EVERY == 0:
             self._write(seal(self._head))
-        self._write(seal("~w %d %d %s%s" % (self._index, elapsed, ",".join(map(str, deltas)), scores)))
+        self._write(seal("~w %d %d %d %s%s" % (self._boot, self._index, elapsed, ",".join(map(str, deltas)), scores)))
         self._index += 1
 
     def scored(self, pipeline):

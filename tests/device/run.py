@@ -2,7 +2,7 @@
 
 import sys
 
-_PLATFORM = ("asyncio", "select", "socket", "time")  # modules that a bare board may do without
+_PLATFORM = ("asyncio", "select", "socket", "time", "inlier.sinks")  # modules that a bare board may do without
 
 
 def main(names):

@@ -6,7 +6,11 @@ import time
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
+import pytest
 from tools_missing import tool
+
+from boards import umqtt
+from trainer.errors import BadInput
 
 USER, PASSWORD = "doorbell", "s3cret, with ünicode"
 
@@ -15,6 +19,14 @@ def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def umqtt_or_skip() -> Path:
+    """The folder to import umqtt from."""
+    try:
+        return umqtt.folder()
+    except BadInput as error:
+        pytest.skip(str(error))
 
 
 class Broker:

@@ -50,6 +50,8 @@ def test_model_is_at_most_4_kb(demo):
 
 def test_picture_and_recording_are_written(demo):
     folder, summary = demo
+    scored = windows.read_windows(folder / "monitored.csv", Sockets.counters)
+    assert len(scored) == summary["parity"]["vectors"], "what `inlier report` shows"
     assert (folder / "scores.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((folder / "run.json").read_text()) == summary
 

@@ -1,7 +1,8 @@
 """`inlier deploy`, over a real serial line's stand-in: a pseudo-terminal, to Unix MicroPython or to an emulated board."""
 
 import contextlib
-import json
+import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,16 +13,15 @@ import pytest
 from tools_missing import needs_board
 
 from boards import deploy as deploying
-from boards import emulator, unix_board
-from boards.board import board
-from boards.connection import Connection
+from boards import unix_board
 from boards.identify import DEVICE
 from export import golden, reference
 from export.blob import pack
 from export.synthetic import random_detector
 from inlier.procfs import Procfs
+from inlier.sockets import Sockets
 from trainer.errors import BadInput, Interrupted
-from trainer.windows import csv_bytes
+from trainer.windows import read_windows
 
 PROCFS = replace(random_detector(3, (8,), (0, 63), Procfs.counters, (0, 2)), source="procfs")
 MODEL = pack(PROCFS)
@@ -109,23 +109,19 @@ def test_a_model_that_scores_otherwise_there_is_not_put_in_place(flash, port, mo
 
 
 @needs_board("qemu_m0")
-def test_onto_the_emulated_pico_by_the_command_line(tmp_path):
-    detector = random_detector(5)
-    model = tmp_path / "replayed.inlier"
-    model.write_bytes(pack(detector))
-    rows = golden.extremes(len(detector.counters))
-    (tmp_path / "windows.csv").write_bytes(csv_bytes(detector.counters, np.minimum(rows, (1 << 30) - 1)))
-    with emulator.plugged(board("qemu_m0"), stock=True) as there:
-        command = [sys.executable, "-m", "trainer", "deploy", model, "--port", there.port, "--json"]
-        command += ["--replay", tmp_path / "windows.csv"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        said = json.loads(done.stdout)
-        assert said["board"] == "qemu_m0" and said["main"] == "copied" and 300_000 < said["free_bytes"] < 393_216
-        test = said["self_test"]
-        assert test["kernel"] == "thumb" and test["windows"] == len(rows)
-        assert 10_000 < test["instructions"] < 60_000 and 8_000 < test["heap_bytes"] < 20_000
-        line = Connection(there.port)
-        line.connect(there.port)
-        assert line.read("model.inlier") == model.read_bytes()
-        line.close()
+def test_the_newcomer_s_script_ends_with_the_same_integers_here_and_on_the_emulated_pico(tmp_path):
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    script = Path(__file__).parents[2] / "boards/onto_a_board.sh"
+    done = subprocess.run(
+        [script, tmp_path], capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "PATH": path}
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"qemu_m0, MicroPython 1\.\d+\.\d+; \d+ files, \d+ bytes, verified", done.stdout)
+    test = re.search(
+        r"(\d+) windows give .* with kernel thumb; (\d+) instructions a window, (\d+) bytes of heap", done.stdout
+    )
+    assert test and int(test[1]) == len(golden.extremes(len(Sockets.counters)))
+    assert 10_000 < int(test[2]) < 60_000 and 8_000 < int(test[3]) < 20_000
+    assert done.stdout.endswith("100 windows were scored there; 0 of them differ from the NumPy reference\n")
+    sent, back = (read_windows(tmp_path / name, Sockets.counters) for name in ("windows.csv", "back.csv"))
+    assert len(back) == 100 and (sent == back).all()

@@ -43,6 +43,7 @@ def flash(tmp_path):
     flash = tmp_path / "flash"
     flash.mkdir()
     (flash / "model.inlier").write_bytes(MODEL)
+    (flash / "main.py").write_text("f = open('boots', 'a')\nf.write('x')\nf.close()\n")
     return flash
 
 
@@ -141,13 +142,23 @@ def test_a_board_is_what_it_says_it_is():
         identify.choose(unknown, "raspberry_pi")
 
 
-def test_a_model_for_another_source(inlier, tmp_path, port):
+def wait_for_boots(flash, count):
+    deadline = time.monotonic() + 60
+    boots = flash / "boots"
+    while not (boots.exists() and len(boots.read_text()) == count):
+        assert time.monotonic() < deadline, "its main.py did not run"
+        time.sleep(0.02)
+
+
+def test_a_model_for_another_source_and_what_ran_there_runs_on(inlier, tmp_path, flash, port):
+    wait_for_boots(flash, 1)
     path = tmp_path / "sockets.inlier"
     detector = random_detector(1, (8,), (0, 63), Sockets.counters, (0,))
     path.write_bytes(pack(replace(detector, source="sockets")))
     refused(
         inlier("deploy", path, "--port", port), "the model is for source 'sockets', unix counts 'procfs': train on windows"
     )
+    wait_for_boots(flash, 2)
 
 
 def test_a_model_over_the_budget(inlier, tmp_path, port):

@@ -4,35 +4,65 @@ recorded/ holds a recording of that doorbell's 800 benign windows, made by `inli
 """
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-from broker import PASSWORD, USER, Broker, Subscriber, eventually
+import pytest
+from broker import PASSWORD, USER, Broker, Subscriber, eventually, umqtt_or_skip
 from home_assistant import check_discovery
 from tools_missing import needs_tool
 
-from boards import umqtt
 from boards.micropython import find_or_build
+from inlier.sockets import Sockets
 from trainer.demo import stages
 from trainer.demo.servers import surroundings
+from trainer.report import page, subject
+from trainer.windows import read_windows
 
 HERE = Path(__file__).parent
+MODEL = HERE / "recorded/doorbell.inlier"
+SCAN_FROM = 61  # doorbell_mqtt.py infects it at the end of window 60
+
+pytestmark = needs_tool("mosquitto")
 
 
-@needs_tool("mosquitto")
-def test_a_subscriber_sees_discovery_state_alarm_clear_and_last_will_in_this_order(tmp_path):
-    with Broker(tmp_path) as broker, Subscriber(broker) as subscriber, surroundings(7) as (config, targets):
+@pytest.fixture(scope="module")
+def infected(tmp_path_factory):
+    """(what the doorbell printed, a line a window; what a subscriber received; what `inlier monitor` said and saved)."""
+    folder = tmp_path_factory.mktemp("broker")
+    saved = folder / "monitored.csv"
+    with Broker(folder) as broker, Subscriber(broker) as subscriber, surroundings(7) as (config, targets):
         settings = {
             "doorbell": config,
             "targets": targets,
-            "model": str(HERE / "recorded/doorbell.inlier"),
-            "path": [str(umqtt.folder())],
+            "model": str(MODEL),
+            "path": [str(umqtt_or_skip())],
             "mqtt": {"device_id": "doorbell", "host": "127.0.0.1", "port": broker.port, "user": USER, "password": PASSWORD},
         }
+        url = f"mqtt://{USER}@127.0.0.1:{broker.port}/inlier/doorbell"
+        command = [sys.executable, "-m", "trainer", "monitor", "--mqtt", url, "--save", str(saved)]
+        environment = {**os.environ, "INLIER_MQTT_PASSWORD": PASSWORD}
+        watching = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        eventually(lambda: broker.log().count("Sending SUBACK") == 2)
         windows = list(stages.device(find_or_build(), str(HERE / "doorbell_mqtt.py"), settings))
-        assert not [w for w in windows if "problem" in w]
         eventually(lambda: ("inlier/doorbell/availability", "offline") in [m[:2] for m in subscriber.messages])
+        eventually(lambda: len(saved.read_text().splitlines()) == 1 + len(windows))
+        watching.terminate()
+        said, _ = watching.communicate(timeout=20)
+    return windows, subscriber.messages, said, saved
+
+
+def alarm_of(messages):
+    return next(json.loads(m[1]) for m in messages if m[0].endswith("/alarm") and json.loads(m[1])["alarm"] == "ON")
+
+
+def test_a_subscriber_sees_discovery_state_alarm_clear_and_last_will_in_this_order(infected):
+    windows, messages, _, _ = infected
+    assert not [w for w in windows if "problem" in w]
     kinds = []
-    for topic, payload, _ in subscriber.messages:
+    for topic, payload, _ in messages:
         kind = topic.split("/")[-1]
         if kind == "alarm":
             kind = json.loads(payload)["alarm"]
@@ -42,10 +72,39 @@ def test_a_subscriber_sees_discovery_state_alarm_clear_and_last_will_in_this_ord
     off = kinds.index("OFF", on)
     assert set(kinds[3:on]) == set(kinds[on + 1 : off]) == {"state"}, "scores before and between"
     assert kinds.count("ON") == 1 and kinds.count("OFF") == 2 and kinds[-1] == "offline"
-    check_discovery(*subscriber.messages[0][:2])
-    alarm = json.loads(subscriber.messages[on][1])
-    print(alarm["message"])
-    # Counted by sockets, among them not one of MQTT's own: 10 hosts every 100 ms look for telnet.
+    check_discovery(*messages[0][:2])
+    alarm = alarm_of(messages)
+    # Ten connects every 100 ms look for telnet.
     assert any(name.startswith(("connects", "peers", "ports")) for name, _ in alarm["features"])
     assert "in this window, usually 0" in alarm["message"] and "inlier train --add" in alarm["message"]
     assert 60 <= alarm["began"] <= alarm["window"] <= 80
+
+
+def test_the_sink_s_own_traffic_is_not_counted(infected):
+    sends = list(Sockets.counters).index("sends")
+    benign = [w["deltas"][sends] for w in infected[0][10:60]]
+    assert 0 in benign, "MQTT sends in every window, the doorbell does not"
+
+
+def test_monitor_tells_and_saves_it(infected):
+    windows, messages, said, saved = infected
+    alarm, clear = said.splitlines()
+    assert alarm.split(": ", 2)[1:] == ["ALARM", alarm_of(messages)["message"]]
+    assert "alarm cleared: Quiet again after" in clear
+    assert read_windows(saved, Sockets.counters).tolist() == [w["deltas"] for w in windows]
+
+
+@needs_tool("chromium")
+def test_the_report_of_this_run_says_what_went_over_mqtt(infected, tmp_path):
+    from browser import chromium
+
+    windows, messages, _, saved = infected
+    attack = [subject.Attack("scan", SCAN_FROM, len(windows))]
+    shown = subject.of_model(MODEL, saved, None, attack, lambda stage, done, total: None)
+    path = tmp_path / "report.html"
+    path.write_text(page.page(shown, lambda stage, done, total: None))
+    with chromium() as open_page:
+        opened, complaints = open_page(path.as_uri())
+        opened.wait_for_function("Object.keys(charts).every(key => document.querySelector(`#${key} svg`))")
+        (told,) = opened.locator(".alarms li").all_text_contents()
+        assert alarm_of(messages)["message"] in told and not complaints

@@ -94,6 +94,24 @@ def test_headroom_benign_range_fills_the_middle_half():
     assert (x[:, 1] == 128).all() and multiplier[1] == 63 * 256 // 8, "half an octave is the least half range"
 
 
+def test_what_a_recording_holds_but_once_stays_apart_from_what_is_far_more():
+    f = np.zeros((2000, 1), np.int16)
+    f[7] = 80  # a reconnection, once
+    flood = np.full((1, 1), 200, np.int16)
+    ranges = quantise.feature_ranges(f)
+    assert quantise_bytes(f, *ranges).max() <= 128 + 64 and quantise_bytes(flood, *ranges)[0, 0] == 255
+    trimmed = quantise.feature_ranges(f, 0.1)
+    assert quantise_bytes(f, *trimmed).max() == 255, "rows that may be mislabelled do not stretch the range"
+
+
+def test_each_fold_holds_windows_of_all_quarters_of_the_recording():
+    inside = np.arange(64, 1000)
+    folds = train.time_folds(inside)
+    assert np.sort(np.concatenate(folds)).tolist() == inside.tolist()
+    for fold in folds:
+        assert all(np.isin(fold, quarter).any() for quarter in np.array_split(inside, 4))
+
+
 def quantise_bytes(f: np.ndarray, offset: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
     return reference.quantise(f, offset, multiplier)
 

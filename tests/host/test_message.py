@@ -11,9 +11,12 @@ from export.blob import pack
 from export.synthetic import random_detector
 from inlier.model import Model
 from inlier.pipeline import Pipeline
+from inlier.procfs import Procfs
 from inlier.replay import Replay
+from inlier.sinks import message
 from inlier.sinks.benign import usual
 from inlier.sinks.message import Episode, what_changed
+from inlier.sockets import Sockets
 
 COUNTERS = ("bytes_out", "peers_new", "pigeons")
 
@@ -28,6 +31,10 @@ def pipeline():
     offset, multiplier = quantise.feature_ranges(reference.log_features(benign, shifts, detector.scales)[100:])
     blob = pack(replace(detector, shifts=shifts, offset=offset, multiplier=multiplier))
     return Pipeline(Model(blob), Replay((), COUNTERS))
+
+
+def test_every_counter_of_a_device_has_words():
+    assert not {*Procfs.counters, *Sockets.counters} - set(message._WORDS)
 
 
 def step(pipeline, *deltas):
@@ -69,7 +76,7 @@ def test_an_episode_says_when_it_began_how_sure_and_what_to_do(pipeline):
     assert event["began"] == 1 and event["window"] == 3 and 339 <= event["score"] <= 341
     assert event["message"] == (
         "connects to new peers: 39 in this window, usually 0-1. Began 2 s ago; "
-        "clearly over its threshold (3.4 times). If that was right, teach it: inlier train --add."
+        "clearly over its threshold (3.4 times). If that is benign, teach it: inlier train --add."
     )
     pipeline.hot = False
     step(pipeline, 15_000, 0, 0)

@@ -1,6 +1,7 @@
 """The MQTT sink with a real mosquitto on loopback, under CPython and Unix MicroPython: passwords, TLS, a broker that is
 killed, absent, silent or no broker at all."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -13,7 +14,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from broker import PASSWORD, USER, Broker, Subscriber, certificates, eventually
+from broker import PASSWORD, USER, Broker, Subscriber, certificates, eventually, umqtt_or_skip
 from home_assistant import check_discovery
 from tools_missing import needs_tool
 
@@ -31,6 +32,11 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 """
 
 pytestmark = needs_tool("mosquitto")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def client_library():
+    umqtt_or_skip()
 
 
 class Device:
@@ -340,3 +346,35 @@ def test_what_cannot_be_a_topic_is_refused(arguments, expected):
 
     with pytest.raises(ValueError, match=expected.replace("+", "[+]").replace("$", "[$]")):
         Mqtt(host="127.0.0.1", **arguments)
+
+
+def test_a_payload_beyond_its_bound_is_cut_and_told():
+    umqtt.importable()
+    from inlier.sinks.mqtt import PAYLOAD_MAX, Mqtt
+
+    said = []
+    sink = Mqtt("bell-1", "127.0.0.1", say=said.append)
+    sink._event({"alarm": "ON", "window": 3, "message": "words " * 500, "features": [["peers", 90]]})
+    _, payload, _, _ = sink.outbox.first()
+    assert len(payload) <= PAYLOAD_MAX and json.loads(payload)["alarm"] == "ON" and "message" not in json.loads(payload)
+    assert said == ["mqtt: alarm: 3092 bytes are cut to 2048, without words and deltas"]
+
+
+def test_another_sink_s_report_goes_over_the_same_connection(tmp_path):
+    umqtt.importable()
+    from inlier.sinks.mqtt import Mqtt
+
+    topic = "$aws/things/bell-1/defender/metrics/json"
+
+    async def publish(port):
+        sink = Mqtt("bell-1", "127.0.0.1", port, USER, PASSWORD)
+        sink.publish(topic, '{"header": {}}')
+        running = asyncio.create_task(sink.run())
+        while len(sink.outbox):
+            await asyncio.sleep(0.01)
+        running.cancel()
+
+    with Broker(tmp_path) as broker, Subscriber(broker, "$aws/#") as subscriber:
+        eventually(lambda: "Sending SUBACK" in broker.log())
+        asyncio.run(asyncio.wait_for(publish(broker.port), 20))
+        eventually(lambda: [m[:2] for m in subscriber.messages] == [(topic, '{"header": {}}')])

@@ -6,10 +6,13 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from export import reference
+from export.blob import read
 from inlier.sockets import Sockets
 from trainer import windows
 
@@ -30,6 +33,33 @@ def test_a_million_windows_train_within_three_gigabytes(tmp_path):
     gigabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
     print(f"{seconds:.0f} s, {gigabytes:.2f} GB")
     assert gigabytes < 3
+
+
+def test_what_was_added_alarms_no_more_and_the_attacks_still_do(tmp_path):
+    recorded = Path(__file__).parent / "recorded"
+    before = read(recorded / "doorbell.inlier")
+    recording = windows.read_windows(recorded / "windows.csv", Sockets.counters)
+    update = recording[100:130] + np.eye(14, dtype=np.int64)[1] * 20_000  # bytes_in: it fetches its new firmware
+    windows.write_windows(tmp_path / "update.csv", Sockets.counters, update)
+    command = [
+        sys.executable,
+        "-m",
+        "trainer",
+        "train",
+        str(recorded / "windows.csv"),
+        "-o",
+        str(tmp_path / "m.inlier"),
+        "--json",
+    ]
+    command += ["--add", str(tmp_path / "update.csv"), "--window", "100ms", "--allow-constant", "all"]
+    print(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    after = read(tmp_path / "m.inlier")
+    attacked = windows.read_windows(recorded / "monitored.csv", Sockets.counters)
+    assert (reference.run(before, np.concatenate([recording, update])).event == 1).sum() == 1
+    assert (reference.run(after, np.concatenate([recording, update])).event == 1).sum() == 0
+    raised = [np.flatnonzero(reference.run(d, attacked).event == 1).tolist() for d in (before, after)]
+    assert raised[0] == raised[1] and len(raised[0]) == 3
+    assert after.threshold_ae < 2 * before.threshold_ae and after.threshold_svm < 2 * before.threshold_svm
 
 
 @pytest.mark.parametrize("seed", range(1, 11))

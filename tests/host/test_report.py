@@ -66,6 +66,7 @@ def test_a_browser_shows_it_narrow_and_wide_light_and_dark(report):
             label = shown.locator("#score_ae .role-axis-label text").first.get_attribute("fill")
             assert contrast(ink, paper) > 7 and contrast(label, paper) > 4.5, "WCAG 2.1, 1.4.3"
             assert shown.locator(".alarms li").count() == 3
+            assert "monitored.csv@300:399" in shown.locator(".alarms li").first.text_content()
 
 
 def contrast(a, b):
@@ -162,11 +163,30 @@ def test_an_empty_run_and_bad_labels_are_one_sentence(tmp_path):
     ],
 )
 def test_bad_arguments_write_nothing(arguments, expected, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert expected in refused(["report", *map(str, arguments)], monkeypatch, capsys)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "extra"),
+    [
+        (["report", str(MODEL), "--windows", str(BENIGN)], "vl_convert", "inlier[report]"),
+        (["monitor", "--mqtt", "mqtt://h/a/b"], "paho", "inlier[live]"),
+        (["monitor", "--serial", "/dev/x"], "serial", "inlier[live]"),
+    ],
+)
+def test_a_missing_library_is_named_with_its_extra(arguments, module, extra, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, module, None)
+    assert f"pip install '{extra}'" in refused(arguments, monkeypatch, capsys)
+
+
+def refused(arguments, monkeypatch, capsys):
     from trainer import cli
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["inlier", "report", *map(str, arguments)])
+    monkeypatch.setattr(sys, "argv", ["inlier", *arguments])
     with pytest.raises(SystemExit) as end:
         cli.main()
     out, error = capsys.readouterr()
-    assert end.value.code == 2 and not out and expected in error.splitlines()[-1] and not list(tmp_path.iterdir())
+    assert end.value.code == 2 and not out
+    return error.splitlines()[-1]

@@ -35,15 +35,19 @@ class Clock:
     """Window indices to time since boot, in the unit that fits the run."""
 
     def __init__(self, subject: Subject):
-        seconds = len(subject.windows) * subject.detector.window_ms / 1000
-        self.unit, self._seconds = next(((u, s) for u, s in reversed(UNITS) if seconds >= 2 * s), UNITS[0])
         self._window_s = subject.detector.window_ms / 1000
+        self.unit, self._seconds = self._unit(len(subject.windows))
+
+    def _unit(self, windows: int) -> tuple[str, int]:
+        return next(((u, s) for u, s in reversed(UNITS) if windows * self._window_s >= 2 * s), UNITS[0])
 
     def __call__(self, window: float) -> float:
         return round(window * self._window_s / self._seconds, 4)
 
-    def told(self, window: int) -> str:
-        return f"{self(window):.4g} {self.unit}"
+    def told(self, windows: int) -> str:
+        """So many windows in the unit that fits them."""
+        unit, seconds = self._unit(windows)
+        return f"{windows * self._window_s / seconds:.3g} {unit}"
 
 
 def timeline(subject: Subject, told: list[Alarm], which: int, band: tuple[int, int] | None) -> Spec:

@@ -8,6 +8,7 @@ from export.reference import Ints
 from .. import threshold
 from ..progress import Progress
 from . import charts, cost
+from .bundle import vega
 from .story import alarms
 from .subject import Subject
 
@@ -18,7 +19,6 @@ def page(subject: Subject, progress: Progress) -> str:
     """The HTML file's content."""
     import jinja2
     import markupsafe
-    import vl_convert
 
     def done(part: int) -> None:
         progress("report", part, 4)
@@ -44,7 +44,7 @@ def page(subject: Subject, progress: Progress) -> str:
     if curves:
         drawn["roc"] = curves
     done(2)
-    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    script = vega()
     done(3)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string((resources.files(__package__) / "page.html").read_text())
@@ -60,6 +60,7 @@ def page(subject: Subject, progress: Progress) -> str:
         banded=any(bands),
         attacks=subject.attacks,
         alarms=shown,
+        path=subject.path,
         more=len(told) if len(told) > len(shown) else 0,
         unseen=0 if subject.unseen is None else len(subject.unseen.ae),
         chart=lambda key: markupsafe.Markup(f'<div class="chart" id="{key}" role="img"></div>'),
@@ -69,7 +70,7 @@ def page(subject: Subject, progress: Progress) -> str:
         detector=detector,
         layers=[detector.features, *(len(layer.bias) for layer in detector.layers)],
         greatest=[int(scores.max()) for _, scores, _ in charts.detectors(subject)],
-        script=markupsafe.Markup(script.replace("</script", "<\\/script")),
+        script=markupsafe.Markup(script),
     )
     done(4)
     return content

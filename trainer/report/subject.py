@@ -30,13 +30,14 @@ class Attack:
 
 @dataclass
 class Subject:
-    """windows (n, counters), scored from boot: trace. unseen: the run over benign windows that the detectors were not fitted
-    on, where the recording is there. attacks: None where nobody said what was benign."""
+    """windows (n, counters) from the file `path`, scored from boot: trace. unseen: the run over benign windows that the
+    detectors were not fitted on, where the recording is there. attacks: None where nobody said what was benign."""
 
     name: str
     blob: bytes
     model: Model
     detector: Detector
+    path: Path
     windows: Ints
     trace: Trace
     unseen: Trace | None
@@ -58,7 +59,7 @@ def of_model(
     detector = unpack(path.read_bytes())
     trace = reference.run(detector, rows, lambda done, total: progress("scoring", done, total))
     unseen = _unseen(detector, read_windows(benign, counters)) if benign else None
-    return Subject(name or path.stem, path.read_bytes(), model, detector, rows, trace, unseen, attacks)
+    return Subject(name or path.stem, path.read_bytes(), model, detector, windows, rows, trace, unseen, attacks)
 
 
 def of_run(folder: Path, progress: Progress) -> Subject:

@@ -19,7 +19,7 @@ from export.reference import Bytes, Detector, Ints
 from inlier.counters import DELTA_MAX
 from inlier.features import LEVEL_MAX, UNIT_BITS
 from trainer.threshold import row_threshold
-from trainer.train import cross_parts, fit_detectors, time_folds
+from trainer.train import CROSS_FOLDS, cross_parts, fit_detectors
 
 from .nbaiot import Rows
 
@@ -91,7 +91,7 @@ def fit(benign: Ints, columns: tuple[str, ...], seed: int) -> Fitted:
     def half(unseen: Ints) -> int:
         return row_threshold(unseen, TOGETHER / 2)  # either detector alone is enough for an alarm
 
-    folds = cross_parts(f, time_folds(np.arange(len(f))), TRIM)
+    folds = cross_parts(f, np.array_split(np.arange(len(f)), CROSS_FOLDS), TRIM)  # rows are in no order of time
     both = fit_detectors([*folds, (x, x[:0])], HIDDEN, seed, half, lambda *_: None, margin=0)
     detector = Detector(
         source="nbaiot",

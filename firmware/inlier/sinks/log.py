@@ -11,31 +11,49 @@ from .message import Episode
 
 
 class Log:
-    """Raises OSError from its callbacks where the flash is full or missing; what was written stays."""
+    """A full or missing flash does not stop the scoring: `problem` is then the OSError, `lost` counts the events."""
 
     def __init__(self, path, max_bytes=8192):
         self._path = path
         self._half = max_bytes // 2
         self._episode = Episode()
+        self._torn = True  # until looked at: a power cut may have left half a line
+        self.problem = None
+        self.lost = 0
 
     def on_alarm(self, pipeline, features):
-        self._append(self._episode.alarm(pipeline, features))
+        self._keep(self._episode.alarm(pipeline, features))
 
     def on_clear(self, pipeline):
-        self._append(self._episode.clear(pipeline))
+        self._keep(self._episode.clear(pipeline))
 
     def on_window(self, pipeline):
         self._episode.window(pipeline)
 
-    def _append(self, event):
-        line = json.dumps(event) + "\n"
+    def _keep(self, event):
         try:
-            if os.stat(self._path)[6] + len(line) > self._half:
-                os.rename(self._path, self._path + ".old")  # replaces: on littlefs, FAT's driver and Linux alike
+            self._append(json.dumps(event) + "\n")
+            self.problem = None
+        except OSError as error:
+            self.problem = error
+            self.lost += 1
+
+    def _append(self, line):
+        try:
+            if os.stat(self._path)[6] + len(line) >= self._half:
+                os.rename(self._path, self._path + ".old")  # replaces: with littlefs, FAT's driver and Linux alike
+            elif self._torn and not self._ends_whole():
+                line = "\n" + line
         except OSError:
             pass  # nothing written yet
         with open(self._path, "a") as f:
             f.write(line)
+        self._torn = False
+
+    def _ends_whole(self):
+        with open(self._path, "rb") as f:
+            f.seek(-1, 2)
+            return f.read(1) == b"\n"
 
     def lines(self):
         """The events kept, oldest first. A line that a power cut left half written is skipped."""

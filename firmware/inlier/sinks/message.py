@@ -21,6 +21,8 @@ _WORDS = {
     "peers": "hosts in touch",
     "ports": "remote ports tried",
     "peers_new": "connects to new peers",
+    "packets_out": "packets sent",
+    "packets_in": "packets received",
     "tcp_active_opens": "connections begun",
     "tcp_passive_opens": "connections accepted",
     "tcp_attempt_fails": "connections failed",
@@ -32,7 +34,7 @@ _WORDS = {
     "icmp_in_msgs": "ICMP messages received",
     "icmp_out_msgs": "ICMP messages sent",
 }
-ADVICE = "If that was right, teach it: inlier train --add."
+ADVICE = "If that is benign, teach it: inlier train --add."
 
 
 def what_changed(pipeline, features):
@@ -69,6 +71,22 @@ def score(pipeline):
     model = pipeline.model
     ae = 100 * pipeline.ae // max(1, model.threshold_ae)
     return max(0, ae, 100 * pipeline.svm // max(1, model.threshold_svm))
+
+
+def state(pipeline):
+    """What is said of every window. features: of one over a threshold."""
+    told = {
+        "score": score(pipeline),
+        "ae": pipeline.ae,
+        "svm": pipeline.svm,
+        "hot": int(pipeline.hot),
+        "window": pipeline.index,
+        "source": pipeline.model.source,
+        "deltas": list(pipeline.deltas),
+    }
+    if pipeline.hot:
+        told["features"] = [list(feature) for feature in pipeline.explain()]
+    return told
 
 
 class Episode:

@@ -1,0 +1,61 @@
+"""boards/<board>/README.md: each real board has one, its commands exist, and the Raspberry Pi's service is a sound unit."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+
+from boards.board import board, names
+from export.blob import pack
+from export.synthetic import random_detector
+from inlier.procfs import Procfs
+from trainer import cli
+
+BOARDS = Path(__file__).parents[2] / "boards"
+PAGES = [name for name in names() if not board(name).emulator and name != "unix"]
+COMMANDS = typer.main.get_command(cli.app).commands
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_command_of_a_page_parses(name):
+    page = (BOARDS / name / "README.md").read_text()
+    assert "**Not tried:" in page
+    lines = re.findall(r"^    (?:\S*/)?inlier (.*)$", page, re.M)
+    assert len(lines) >= 2
+    for line in lines:
+        command, *arguments = shlex.split(line, comments=True)
+        COMMANDS[command].make_context(command, arguments)  # raises for an unknown option or a missing argument
+    for link in re.findall(r"\]\((\.\.[^)]*)\)", page):
+        assert (BOARDS / name / link).exists(), link
+
+
+def test_the_service_is_a_sound_unit(tmp_path):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is missing: apt-get install systemd")
+    unit = (BOARDS / "raspberry_pi/inlier.service").read_text()
+    assert unit.count("/opt/inlier/bin/inlier monitor /etc/inlier/model.inlier --source procfs") == 1
+    here = tmp_path / "inlier.service"
+    here.write_text(unit.replace("/opt/inlier/bin/inlier", "/bin/true"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", here], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "inlier.service" not in done.stderr, done.stderr
+
+
+def test_the_raspberry_pi_needs_nothing_that_trains(tmp_path):
+    """What pip installs there without an extra: NumPy, Typer, rich."""
+    model = tmp_path / "model.inlier"
+    detector = random_detector(3, (8,), (0, 63), Procfs.counters, (0, 2))
+    model.write_bytes(pack(replace(detector, source="procfs", window_ms=50)))
+    absent = ("tensorflow", "keras", "sklearn", "scipy", "polars", "matplotlib", "mpremote", "serial", "dpkt")
+    code = f"import sys\nfor name in {absent}: sys.modules[name] = None\nfrom trainer import cli\ncli.main()"
+    for arguments, expected in (
+        (["monitor", model, "--count", "2", "--json"], '{"index": 1,'),
+        (["record", "--window", "50ms", "--count", "2", "-o", tmp_path / "w.csv"], "w.csv: 2 windows"),
+    ):
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        assert expected in done.stdout + done.stderr, done.stderr

@@ -1,0 +1,249 @@
+"""`inlier record --port`: what a board prints becomes windows; nothing that was lost goes unmarked."""
+
+import contextlib
+import json
+import os
+import pty
+import shutil
+import time
+import tty
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_cli import refused
+
+from boards import collect, listen, unix_board
+from boards.collect import Lines, Part, Window, compare, record
+from boards.firmware import FIRMWARE
+from export import reference
+from export.blob import pack
+from export.synthetic import random_detector
+from inlier.stream import Stream, seal
+from trainer.errors import BadInput, Interrupted
+from trainer.windows import read_marked, read_windows
+
+HEAD = seal("~b 1000 sockets a,b")
+
+
+def window(index, elapsed=1, boot=0):
+    return seal(f"~w {boot} {index} {elapsed} 1,2")
+
+
+def marks(lines, taken=None):
+    taken = taken or Lines()
+    return [(w.boot, w.index, w.missed) for line in lines for w in taken.take(line)]
+
+
+def test_lines_are_sealed_by_the_crc_32_of_what_they_say():
+    assert seal("~w 0 0 1 1,2") == f"~w 0 0 1 1,2 *{zlib.crc32(b'~w 0 0 1 1,2'):08x}"
+
+
+def test_gaps_and_reboots_are_marked():
+    said = [HEAD, window(0), window(1), window(4), window(5, elapsed=3), HEAD, window(0), window(2)]
+    # 2 and 3 did not arrive; 5 stands for three windows; then the board began again, and lost its 1
+    assert marks(said) == [(1, 0, 0), (1, 1, 0), (1, 4, 2), (1, 5, 2), (2, 0, 0), (2, 2, 1)]
+    numbered = [
+        HEAD,
+        window(0, boot=777),
+        window(3, boot=20),
+        window(4, boot=20),
+    ]  # only the number tells that it began again
+    assert marks(numbered) == [(777, 0, 0), (20, 3, 3), (20, 4, 0)]
+
+
+def test_a_recording_that_begins_late_misses_nothing_and_waits_for_the_names():
+    taken = Lines()
+    assert marks([window(30), window(31)], taken) == []
+    assert marks([HEAD, window(32)], taken) == [(1, 30, 0), (1, 31, 0), (1, 32, 0)]
+    assert (taken.counters, taken.source, taken.window_ms) == (("a", "b"), "sockets", 1000)
+
+
+def test_what_else_is_printed_and_what_is_damaged_is_left_out():
+    taken = Lines()
+    said = [HEAD, "temperature ~ 21", "~", "door: " + window(0) + "\r", window(1).replace("1,2", "1,3"), window(2)]
+    assert marks(said, taken) == [(1, 0, 0), (1, 2, 1)] and taken.damaged == 1
+
+
+def test_a_ring_counts_its_boots_and_is_read_from_its_beginning():
+    ring = [HEAD, window(0, boot=7), window(1, boot=7), HEAD, window(0, boot=9)]
+    taken = Lines(ring=True)
+    assert marks(ring, taken) == [(7, 0, 0), (7, 1, 0), (9, 0, 0)]
+    assert marks([*ring, window(1, boot=9)], taken) == [(9, 1, 0)], "the rest was recorded before"
+
+
+def test_other_counters_are_not_mixed():
+    with pytest.raises(BadInput, match="the board counts a,c, what was recorded before is a,b: record into another file"):
+        marks([HEAD, seal("~b 1000 sockets a,c")])
+
+
+def test_a_part_is_gone_on_with_but_for_a_line_that_was_cut(tmp_path, monkeypatch):
+    monkeypatch.setattr(collect, "SILENT_S", -0.95)
+    out = tmp_path / "w.csv"
+    with pytest.raises(BadInput, match=r"2 windows are in .*w.csv.part, record again to go on"):
+        record(silent([HEAD, window(0), window(1)]), "/dev/ttyACM0", out, 4, None, lambda *stage: None)
+    with (tmp_path / "w.csv.part").open("a") as part:
+        part.write("1,2,0,1")
+    done = record([window(2), window(5)], "/dev/ttyACM0", out, 4, None, lambda *stage: None)
+    assert (done.windows, done.boots, done.gaps, done.missed) == (4, 1, 1, 2)
+    counters, marks, rows = read_marked(out)
+    assert counters == ("a", "b") and marks.tolist() == [[1, 0, 0], [1, 1, 0], [1, 2, 0], [1, 5, 2]]
+    assert rows.tolist() == [[1, 2]] * 4 == read_windows(out, ("a", "b")).tolist(), "training takes it as it is"
+    assert [path.name for path in tmp_path.iterdir()] == ["w.csv"]
+
+
+def test_a_ring_adds_what_is_new_to_what_was_fetched_before(tmp_path):
+    out = tmp_path / "w.parquet"
+    ring = [HEAD, window(0, boot=7), window(1, boot=7)]
+    record(ring, "/dev/ttyACM0", out, None, None, lambda *stage: None)
+    del ring[1]  # the oldest file is gone
+    done = record([*ring, window(2, boot=7), window(0, boot=8)], "/dev/ttyACM0", out, None, None, lambda *stage: None)
+    assert (done.windows, done.boots, done.missed) == (4, 2, 0)
+    assert read_marked(out)[1].tolist() == [[7, 0, 0], [7, 1, 0], [7, 2, 0], [8, 0, 0]]
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(BadInput, match="other.csv: it is no recording of a board, which begins with boot,window,missed"):
+        record(ring, "/dev/ttyACM0", tmp_path / "other.csv", None, None, lambda *stage: None)
+
+
+def silent(lines):
+    yield from lines
+    time.sleep(0.1)
+    yield ""
+
+
+def test_a_part_of_something_else_is_not_touched(tmp_path):
+    (tmp_path / "w.csv.part").write_text("a,b\n1,2\n")
+    with pytest.raises(BadInput, match="it is no recording of a board: move it away"):
+        Part(tmp_path / "w.csv")
+    assert (tmp_path / "w.csv.part").read_text() == "a,b\n1,2\n"
+
+
+def test_an_interrupt_keeps_the_part(tmp_path):
+    def interrupted():
+        yield from (HEAD, window(0))
+        raise Interrupted("")
+
+    with pytest.raises(Interrupted, match="1 windows are in .*w.csv.part, record again to go on"):
+        record(interrupted(), "/dev/ttyACM0", tmp_path / "w.csv", 9, None, lambda *stage: None)
+    assert (tmp_path / "w.csv.part").read_text().splitlines()[1:] == ["1,0,0,1,2"]
+
+
+def test_scores_are_compared_from_each_boot_up_to_a_gap():
+    detector = random_detector(5)
+    rows = np.random.default_rng(1).integers(0, 50, (40, len(detector.counters)))
+    t = reference.run(detector, rows)
+
+    def scored(i, boot=1, wrong=0):
+        scores = (int(t.ae[i]), int(t.svm[i]) + wrong, int(t.hot[i]), int(t.event[i]))
+        return Window(boot, i, 0, tuple(map(int, rows[i])), scores)
+
+    said = [scored(i) for i in range(40)] + [scored(i, 2, wrong=i == 7) for i in range(20)]
+    assert compare(pack(detector), said) == (60, 1)
+    assert compare(pack(detector), said[5:40]) == (0, 0), "its means are unknown"
+    del said[10]
+    assert compare(pack(detector), said[:39]) == (10, 0), "behind a gap its means are others"
+
+
+def test_events_are_those_of_the_alarm():
+    """Stream sees no event, only that the alarm is active or not: both must say the same."""
+    from inlier.model import Model
+    from inlier.pipeline import Pipeline
+    from inlier.replay import Replay
+
+    detector = replace(random_detector(5), alarm=(2, 4, 3, 2, 4))
+    rows = [[int(i // 9 % 2) * 4000] * len(detector.counters) for i in range(80)]
+    t = reference.run(detector, np.array(rows))
+    median = int(np.median(t.ae))
+    detector = replace(detector, threshold_ae=median, threshold_svm=1 << 29)
+    source = Replay(rows, detector.counters)
+    pipeline = Pipeline(Model(pack(detector)), source)
+    lines = []
+    stream = Stream(source, 1000, lines.append)
+    while source.advance():
+        pipeline.step()
+        stream.scored(pipeline)
+    taken = Lines()
+    windows = [w for line in lines for w in taken.take(line)]
+    assert {w.scores[3] for w in windows} == {-1, 0, 1}
+    assert compare(pack(detector), windows) == (80, 0)
+
+
+MAIN = """
+import asyncio
+from inlier import stream
+class Counting:
+    name = "test"
+    counters = ("a", "b")
+    bits = 30
+    total = 0
+    def read(self, values):
+        self.total += 1
+        values[0] = values[1] = 1000 * self.total  # of several windows the mean is kept
+asyncio.run(stream.record(Counting(), 20, {ring}))
+"""
+
+
+@pytest.fixture
+def flash(tmp_path):
+    """Of a board with the runtime."""
+    flash = tmp_path / "flash"
+    (flash / "lib").mkdir(parents=True)
+    shutil.copytree(FIRMWARE / "inlier", flash / "lib/inlier", ignore=shutil.ignore_patterns("*.pyc"))
+    return flash
+
+
+def test_windows_come_over_the_line_and_go_on_after_a_cable_was_pulled(inlier, flash, tmp_path):
+    (flash / "main.py").write_text(MAIN.format(ring=None))
+    out = tmp_path / "windows.parquet"
+    part = tmp_path / "windows.parquet.part"
+    with contextlib.ExitStack() as cable:
+        port = cable.enter_context(unix_board.plugged(flash))
+
+        def pulled():
+            for line in listen.live(port, restart=True):
+                yield line
+                if part.exists() and len(part.read_text().splitlines()) == 21:
+                    cable.close()
+
+        with pytest.raises(BadInput, match=f"{port}: it was unplugged, or stopped answering .* then repeat the command"):
+            record(pulled(), port, out, 60, None, lambda *stage: None)
+    with unix_board.plugged(flash) as port:
+        code, said, error = inlier("record", "--port", port, "-o", out, "--count", 60, "--json")
+    assert code == 0, error
+    assert json.loads(said)["boots"] == 2 and json.loads(said)["windows"] == 60
+    counters, marks, rows = read_marked(out)
+    assert counters == ("a", "b") and (marks[:, 0] == marks[0, 0]).sum() >= 20
+    assert (rows > 0).all()
+    assert not part.exists()
+
+
+def test_a_ring_keeps_the_newest_windows_through_boots_and_is_read_whole(inlier, flash, tmp_path):
+    (flash / "main.py").write_text(MAIN.format(ring="stream.Ring('kept', 3, 500, 100)"))
+    out = tmp_path / "windows.csv"
+    with unix_board.plugged(flash) as port:
+        deadline = time.monotonic() + 60
+        while not (flash / "kept.4").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        refused(
+            inlier("record", "--port", port, "-o", out, "--ring", "other"), "there is no ring of windows 'other': name it"
+        )
+        code, said, error = inlier("record", "--port", port, "-o", out, "--ring", "kept", "--json")
+        assert code == 0, error
+    files = sorted(path.name for path in flash.glob("kept.*"))
+    assert "kept.boot" in files and "kept.0" not in files and len(files) <= 4, "the newest three, and the number of the boot"
+    assert int((flash / "kept.boot").read_text()) >= 2
+    assert json.loads(said)["boots"] >= 1 and json.loads(said)["damaged"] == 0
+    _, marks, rows = read_marked(out)
+    boot, index, _ = marks[-1]
+    newest = marks[marks[:, 0] == boot, 1]
+    assert (rows > 0).all() and (np.diff(newest) >= 1).all()
+
+
+def test_a_port_that_says_nothing_is_given_up_with_a_way_out(inlier, monkeypatch, tmp_path):
+    monkeypatch.setattr(collect, "SILENT_UNKNOWN_S", 0.1)
+    board, line = pty.openpty()
+    tty.setraw(board)
+    result = inlier("record", "--port", os.ttyname(line), "-o", tmp_path / "w.csv")
+    refused(result, "no window came for 0.1 s: does its program print them (inlier.stream)? --restart begins it again")
+    assert not list(tmp_path.iterdir())
