@@ -41,7 +41,7 @@ def ring(port: str, path: str) -> Generator[str, None, None]:
             folder, _, name = path.rpartition("/")
             listed = connection.execute(f"import os\nprint('\\n'.join(os.listdir({folder or '.'!r})))").split()
             ends = [entry.removeprefix(f"{name}.") for entry in listed if entry.startswith(f"{name}.")]
-            numbers = sorted(int(end) for end in ends if end.isdigit())
+            numbers = sorted(int(end) for end in ends if end.isdecimal())
             if not numbers:
                 raise BadInput(f"{port}: there is no ring of windows '{path}': name it as the board's program names it")
             for number in numbers:

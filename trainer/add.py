@@ -23,7 +23,7 @@ def read_marked(text: str, counters: tuple[str, ...]) -> Ints:
     start, colon, end = span.partition(":")
     if not at:
         path, start, end = text, "", ""
-    elif not colon or not start.isdigit() or not end.isdigit():
+    elif not colon or not start.isdecimal() or not end.isdecimal():
         raise BadInput(f"--add {text}: give FILE or FILE@START:END, such as monitored.csv@301:310")
     rows = read_windows(Path(path), counters)
     marked = rows[int(start) : int(end)] if at else rows

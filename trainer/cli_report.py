@@ -54,6 +54,6 @@ def _attack(text: str) -> "Attack":
 
     name, _, span = text.rpartition("=")
     start, _, end = span.partition(":")
-    if not name or not start.isdigit() or not end.isdigit():
+    if not name or not start.isdecimal() or not end.isdecimal():
         raise BadInput(f"--attack {text}: give a name and its windows, such as scan=300:340")
     return Attack(name, int(start), int(end))

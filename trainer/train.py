@@ -146,6 +146,20 @@ def fit_detectors(
     return Detectors(layers, floats, np.concatenate(unseen), outlying)
 
 
+def _anomalies(recordings: Sequence[Ints], settings: Settings, origin: str) -> list[baseline.Anomaly]:
+    """What looks like an infection, if that is accepted. Raises BadInput if it is not."""
+    found = []
+    for i, recording in enumerate(recordings):
+        found += baseline.anomalies(recording, settings.counters)
+        if found and not settings.accept_anomalies:
+            which = f" (recording {i + 1})" if len(recordings) > 1 else ""
+            raise BadInput(
+                f"{origin}{which}: {found[0].said()}; an infection that is learned as normal is never seen: record again "
+                "from a device that you trust, or say --accept-anomalies if it always does that"
+            )
+    return found
+
+
 def train(
     deltas: Ints,
     settings: Settings,
@@ -165,12 +179,7 @@ def train(
     scales = settings.scales
     ends = np.cumsum(lengths or [len(deltas)])
     units = [slice(int(end - length), int(end)) for end, length in zip(ends, lengths or [len(deltas)], strict=True)]
-    found = [anomaly for unit in units for anomaly in baseline.anomalies(deltas[unit], settings.counters)]
-    if found and not settings.accept_anomalies:
-        raise BadInput(
-            f"{origin}: {found[0].said()}; an infection that is learned as normal is never seen: record again from a device "
-            "that you trust, or say --accept-anomalies if it always does that"
-        )
+    anomalies = _anomalies([deltas[unit] for unit in units], settings, origin)
     split = [windows.indices(unit) for unit in units]
     # From a zero state, the slowest mean has reached 98 % then; a boot is not the steady state, and never alarms either.
     settled = [fit[min(4 << max(scales), len(fit) // 4) :] for fit, _, _ in split]
@@ -228,7 +237,7 @@ def train(
         unseen_ae=both.unseen_ae,
         unseen_svm=both.svm.unseen,
         rate=rate,
-        anomalies=found,
+        anomalies=anomalies,
     )
 
 

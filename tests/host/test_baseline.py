@@ -113,6 +113,10 @@ def test_training_refuses_it_in_one_sentence_until_it_is_accepted(tmp_path, monk
     refused(result, "look like a scan")
     assert result[2].rstrip().endswith("or say --accept-anomalies if it always does that") and not out.exists()
 
+    other = tmp_path / "clean.csv"
+    windows.write_windows(other, Sockets.counters, benign(1200, seed=2))
+    refused(inlier("train", other, *arguments[1:]), "w.csv (recording 2): windows 69")
+
     class Learning(Exception):
         pass
 

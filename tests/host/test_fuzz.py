@@ -11,7 +11,7 @@ import fuzz
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from test_pcap import DEVICE, pcap, pcapng, talk
 
@@ -21,7 +21,7 @@ from inlier.model import Model, ModelError, crc32
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
 from inlier.secure import authentic, keys, record, slots, state
-from trainer import cli, threshold, windows
+from trainer import add, cli, cli_report, threshold, windows
 from trainer.errors import BadInput
 from trainer.pcap import count
 from trainer.pcap.packets import decode
@@ -181,11 +181,18 @@ def test_state_that_an_attacker_sealed(place, data):
 
 
 @fuzz.examples
+@example("¹")  # a digit by its looks, no number
+@example("10¹s")
 @given(st.one_of(st.text(max_size=20), st.from_regex(r"\A[0-9.,]{0,30}(ms|s|m|/week|/day)?\Z")))
 def test_options(text):
-    for parse in (cli.milliseconds, cli.layer_sizes, cli._capture, count.device_address):
+    for parse in (cli.milliseconds, cli.layer_sizes, cli._capture, count.device_address, cli_report._attack):
         with contextlib.suppress(BadInput):
             parse(text)
+    for span in (text, f"{text}:{text}"):
+        with pytest.raises(BadInput):
+            add.read_marked(f"none.csv@{span}", COUNTERS)
+        with contextlib.suppress(BadInput):
+            cli_report._attack(f"scan={span}")
     with contextlib.suppress(BadInput):
         assert 0 < threshold.rate_per_window(text, 10_000) <= 0.5
 
