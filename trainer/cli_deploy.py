@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+from .options import Json
 
 
 def deploy(

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .errors import BadInput
+from .options import Json
 
 if TYPE_CHECKING:
     from .report.subject import Attack
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 
 
 def report(

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from .errors import BadInput
+from .options import Json
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Key = Annotated[Path | None, typer.Option(help="File with the key; by default the environment variable INLIER_KEY.")]
 NUMBER_MAX = (1 << 32) - 1
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .errors import BadInput
+from .options import Json
 
 if TYPE_CHECKING:
     from boards.selfcheck.outcome import Outcome
@@ -24,7 +25,7 @@ def selfcheck(
         list[str] | None, typer.Option(help="cpython, unix (MicroPython) or qemu_m0; may be repeated. By default all.")
     ] = None,
     full: Annotated[bool, typer.Option(help="The nightly run's numbers: a million mutations, a thousand kills.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Attack the runtime: mutated models, kills, windows without end, counters that wrap. Exit code 1 if anything breaks."""
     from boards.selfcheck.plan import PLACES, lacks, outcomes

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer import cli, evaluate, overlays
+from trainer import cli_captures, evaluate, overlays
 from trainer.errors import BadInput
 from trainer.pcap.count import Pcap
 from trainer.train import Settings, train
@@ -56,4 +56,4 @@ def test_a_scan_is_seen_at_every_start_and_nothing_at_none(trained):
 
 def test_a_capture_without_its_device_is_refused():
     with pytest.raises(BadInput, match="FILE@ADDRESS"):
-        cli._capture("hub.pcap")
+        cli_captures._capture("hub.pcap")

@@ -21,7 +21,7 @@ from inlier.model import Model, ModelError, crc32
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
 from inlier.secure import authentic, keys, record, slots, state
-from trainer import add, cli, cli_report, threshold, windows
+from trainer import add, cli_captures, cli_report, options, threshold, windows
 from trainer.errors import BadInput
 from trainer.pcap import count
 from trainer.pcap.packets import decode
@@ -185,7 +185,8 @@ def test_state_that_an_attacker_sealed(place, data):
 @example("10¹s")
 @given(st.one_of(st.text(max_size=20), st.from_regex(r"\A[0-9.,]{0,30}(ms|s|m|/week|/day)?\Z")))
 def test_options(text):
-    for parse in (cli.milliseconds, cli.layer_sizes, cli._capture, count.device_address, cli_report._attack):
+    parsers = (options.milliseconds, options.layer_sizes, cli_captures._capture, count.device_address, cli_report._attack)
+    for parse in parsers:
         with contextlib.suppress(BadInput):
             parse(text)
     for span in (text, f"{text}:{text}"):
