@@ -1,4 +1,4 @@
-"""boards/<board>/README.md: each real board has one, its commands exist, and the Raspberry Pi's service is a sound unit."""
+"""The pages of the README and the boards: their commands exist, and the Raspberry Pi's service is a sound unit."""
 
 import re
 import shlex
@@ -23,16 +23,21 @@ COMMANDS = typer.main.get_command(cli.app).commands
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_command_of_a_page_parses(name):
+def test_every_page_says_what_was_not_tried(name):
     page = (BOARDS / name / "README.md").read_text()
     assert "**Not tried:" in page
-    lines = re.findall(r"^    (?:\S*/)?inlier (.*)$", page, re.M)
+    for link in re.findall(r"\]\((\.\.[^)]*)\)", page):
+        assert (BOARDS / name / link).exists(), link
+
+
+@pytest.mark.parametrize("path", ["README.md", "SECURITY.md", *(f"boards/{name}/README.md" for name in PAGES)])
+def test_every_command_of_a_page_parses(path):
+    page = (BOARDS.parent / path).read_text()
+    lines = re.findall(r"^    (?:\S*/|[A-Z_]+=\S+ )?inlier (.*)$", page, re.M)
     assert len(lines) >= 2
     for line in lines:
         command, *arguments = shlex.split(line, comments=True)
         COMMANDS[command].make_context(command, arguments)  # raises for an unknown option or a missing argument
-    for link in re.findall(r"\]\((\.\.[^)]*)\)", page):
-        assert (BOARDS / name / link).exists(), link
 
 
 def test_the_service_is_a_sound_unit(tmp_path):
