@@ -1,6 +1,7 @@
 # `make demo` and `make test` do all the set-up themselves.
 PYTHON ?= python3
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE  # without bytecode on disk each process that trains compiles TensorFlow anew: 15 s
 
 .PHONY: demo test lint micropython packages nightly clean
 
