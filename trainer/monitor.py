@@ -43,10 +43,10 @@ def live(path: Path, source: str, count: int, each: Callable[[Window], None], si
             event = events.pop() if events else {"event": 0}
             try:
                 each(_window(pipeline, **event))
+                if sink:
+                    sink.on_window(pipeline)
             except Exception as error:  # such as a broken pipe: a device's monitor would go on
                 failed.append(error)
-            if sink:
-                sink.on_window(pipeline)
             if failed or pipeline.index + 1 == count:
                 ended.set()
 
