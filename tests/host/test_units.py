@@ -60,11 +60,6 @@ def test_each_recording_starts_from_boot_and_holds_back_its_own_end():
     assert summary["record_windows_more"] > 0 and summary["interval_ae"][0] <= summary["interval_ae"][1]
 
 
-def test_one_length_is_the_same_as_none():
-    recording = benign(600, 1)
-    assert train.train(recording, SETTINGS, "w", lengths=[600]).blob == train.train(recording, SETTINGS, "w").blob
-
-
 def test_too_short_a_recording_says_how_much_more_and_what_it_can_answer():
     rate = threshold.rate_per_window("1/week", 10_000)
     assert threshold.shortage(20_000, 15_120, rate, 10_000) is None, "a quarter of a week's 60,480 windows"
