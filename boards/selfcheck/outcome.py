@@ -1,12 +1,15 @@
 """What a check found, and how its script of boards/device gets to run on this machine or on an emulated board."""
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trainer.errors import BadInput
 
@@ -91,6 +94,24 @@ def on_board(where: str, script: str, model: bytes) -> Iterator[Emulated]:
 def steps(count: int, size: int) -> Iterator[int]:
     for at in range(0, count, size):
         yield min(size, count - at)
+
+
+def in_parts(
+    where: str, module: str, model: bytes, prepare: str, call: str, seed: int, count: int, per_call: int, per_process: int
+) -> Iterator[dict[str, Any]]:
+    """What `count` trials with the script `module` tell, a JSON object a line: per_process of them in each process on this
+    machine, as `module.py MODEL SEED COUNT`; on a board per_call in each `call`, which is given seed and count, after
+    `prepare`. Raises BadInput."""
+    if is_board(where):
+        with on_board(where, f"{module}.py", model) as board_line:
+            board_line.execute(prepare)
+            for i, n in enumerate(steps(count, per_call)):
+                yield from map(json.loads, board_line.execute(call.format(seed + i, n), limit_s=LIMIT_S).splitlines())
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            path = model_file(folder, model)
+            for i, n in enumerate(steps(count, per_process)):
+                yield from map(json.loads, lines_of(where, f"{module}.py", path, seed + i, n))
 
 
 @contextmanager

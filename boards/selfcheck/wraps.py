@@ -1,8 +1,5 @@
 """Counters that wrap or are reset while nothing else happens, see device/wraps.py: no alarm may come of it."""
 
-import json
-import tempfile
-
 import numpy as np
 
 from export import quantise, reference
@@ -11,7 +8,7 @@ from export.reference import Detector, Ints, Layer
 from inlier.sinks.benign import BENIGN_HALF
 from trainer import threshold
 
-from .outcome import LIMIT_S, Outcome, Progress, device_path, is_board, lines_of, model_file, on_board, quiet, steps
+from .outcome import Outcome, Progress, device_path, in_parts, quiet
 
 with device_path():
     import wraps as device  # type: ignore[import-not-found]
@@ -56,21 +53,10 @@ def run(where: str, count: int, seed: int = 1, progress: Progress = quiet) -> Ou
     progress(label, 0, count)
     blob = pack(fitted(np.array(device.windows(seed, BENIGN), np.int64)))
     told: list[dict[str, int]] = []
-
-    def told_more(lines: list[str]) -> None:
-        told.extend(json.loads(line) for line in lines)
+    prepare, call = "import wraps; model = wraps.load('/model')", "wraps.run(model, {}, {})"
+    for part in in_parts(where, "wraps", blob, prepare, call, seed, count, BOARD_PER_CALL, PER_CALL):
+        told.append(part)
         progress(label, sum(part["wraps"] + part["resets"] for part in told), count)
-
-    if is_board(where):
-        with on_board(where, "wraps.py", blob) as board:
-            board.execute("import wraps; model = wraps.load('/model')")
-            for i, n in enumerate(steps(count, BOARD_PER_CALL)):
-                told_more(board.execute(f"wraps.run(model, {seed + i}, {n})", limit_s=LIMIT_S).splitlines())
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            path = model_file(folder, blob)
-            for i, n in enumerate(steps(count, PER_CALL)):
-                told_more(lines_of(where, "wraps.py", path, seed + i, n))
     total = {key: sum(part[key] for part in told) for key in told[0]}
     failure = ""
     if total["false_alarms"] or total["differing"]:
