@@ -18,9 +18,7 @@ SHRINK = 50  # clusters at which the fitted shape weighs as much as the exponent
 SHAPE_MAX = 0.5  # beyond it the variance is infinite and a fit says nothing
 CONFIDENCE = 0.8
 BOOTSTRAPS = 40
-EXTRAPOLATION_MAX = (
-    4  # times the windows scored: what happens more rarely cannot be told from them (hydrology's rule of thumb)
-)
+EXTRAPOLATION_MAX = 4  # times the windows scored: what happens more rarely they cannot tell (hydrology's rule of thumb)
 
 
 def rate_per_window(false_alarms: str, window_ms: int) -> float:
