@@ -1,6 +1,7 @@
 """Floats to the integers of the model file: counter shifts, feature quantisation, layers, SVM weights."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,20 @@ from .reference import Bytes, Ints, Layer, dense
 
 Floats = NDArray[np.float32]
 
+
+@dataclass(frozen=True)
+class Headroom:
+    """Where features come to lie: what is benign on [-half, half] of q; beside it q tells apart what is 127 / half times as
+    far out. narrowest: half of a log feature's range, at least, that is spread so far, for one that hardly moves must not
+    turn its noise into outliers."""
+
+    half: int
+    narrowest: int
+
+
+HEADROOM = Headroom(BENIGN_HALF, 8)  # of a device's windows: half an octave
+
 INPUT_BITS = 6  # a quantised feature q stands for q / 2^6: the benign range is about [-1, 1]
-HALF_RANGE_MIN = 8  # half an octave: a feature that hardly moves must not turn its noise into outliers
 SHIFT_LIMIT = 19  # of requantisation: an output's zero point, 128 << shift, leaves its bias room below BIAS_MAX
 LEVEL_BITS = 22  # the benign maximum stays below 2^22 of the 2^26 levels: 16 times more is still told apart
 
@@ -26,17 +39,15 @@ def counter_shifts(deltas: Ints) -> Ints:
     return np.minimum(UNIT_BITS, LEVEL_BITS - bits).astype(np.int64)
 
 
-def feature_ranges(f: NDArray[np.int16], trim: float = 0) -> tuple[Ints, Ints]:
-    """Offset and multiplier (features,) that put the benign range of f (n, features) on [-63, 63].
+def feature_ranges(f: NDArray[np.int16], headroom: Headroom = HEADROOM) -> tuple[Ints, Ints]:
+    """Offset and multiplier (features,) that put the range of benign f (n, features) on [-headroom.half, headroom.half].
 
-    trim: percent at each end that do not count, for rows that are not all benign. Of a device's own recording all count: a
-    connection that it makes but twice a week would else saturate, and a flood look no larger.
+    All of f counts: a connection that a device makes but twice a week would else saturate, and a flood look no larger.
     """
-    low = np.percentile(f, trim, axis=0, method="lower")
-    high = np.percentile(f, 100 - trim, axis=0, method="higher")
-    offset = np.floor((low + high) / 2 + 0.5).astype(np.int64)
-    half = np.maximum(np.maximum(high - offset, offset - low), HALF_RANGE_MIN)
-    multiplier = (BENIGN_HALF * 256 // half).astype(np.int64)
+    low, high = f.min(axis=0).astype(np.int64), f.max(axis=0).astype(np.int64)
+    offset = (low + high + 1) // 2
+    half = np.maximum(np.maximum(high - offset, offset - low), headroom.narrowest)
+    multiplier = headroom.half * 256 // half
     assert offset.max() <= LOG_MAX and multiplier.max() < 1 << 16
     return offset, multiplier
 

@@ -16,12 +16,18 @@ REPORTS = 20  # an epoch costs Keras as much as a hundred small batches: have fe
 
 
 def fit(
-    x_quantised: Bytes, hidden: tuple[int, ...], seed: int, progress: Callable[[int, int], None] = lambda done, total: None
+    x_quantised: Bytes,
+    hidden: tuple[int, ...],
+    seed: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    noise: float = 0,
 ) -> list[tuple[Floats, Floats]]:
     """Weights (out, in) and biases (out,) float32 of each dense layer; ReLU hidden layers, linear output.
 
-    x_quantised: uint8 (n, features), q + 128. The same input and seed give the same weights, in any process on the same
-    kind of machine.
+    x_quantised: uint8 (n, features), q + 128. noise: standard deviation, in q / 64, of what is added to the input and to be
+    removed again, so that few rows are not learned by heart (Vincent et al., "Extracting and composing robust features with
+    denoising autoencoders", 2008). The same input and seed give the same weights, in any process on the same kind of
+    machine.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums depend on the number of cores
@@ -37,6 +43,8 @@ def fit(
     x = (rows.astype(np.float32) - 128) / (1 << INPUT_BITS)
     width = x.shape[1]
     model = keras.Sequential([keras.Input((width,))])
+    if noise:
+        model.add(keras.layers.GaussianNoise(noise))
     for size in hidden:
         model.add(keras.layers.Dense(size, activation="relu"))
     model.add(keras.layers.Dense(width))
@@ -54,4 +62,4 @@ def fit(
             progress(epoch + 1, epochs)
 
     model.fit(x, x, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[Report()])
-    return [(layer.kernel.numpy().T.copy(), layer.bias.numpy()) for layer in model.layers]
+    return [(layer.kernel.numpy().T.copy(), layer.bias.numpy()) for layer in model.layers if layer.weights]

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from export.quantise import Floats, svm_weights
 from export.reference import Bytes, Ints, hinge_map, svm_score
+from inlier.sinks.benign import BENIGN_HALF
 
 ROWS_MAX = 50_000
 # A recording's extremes are not its device's: one feature may go beyond a hinge by just less than an event brings that
 # never happened in the recording, at a knot of 63 and full weight.
 MARGIN = 62
-CANDIDATES: tuple[tuple[int, ...], ...] = ((63,), (0, 63), (31, 63), (0, 31, 63))
 
 Part = tuple[Bytes, Bytes]  # x of windows to fit on and of windows to score
 
@@ -52,13 +52,27 @@ def fit(x: Bytes, knots: tuple[int, ...], seed: int, nu: float = 0.01) -> Floats
     return np.maximum(model.coef_.reshape(x.shape[1], -1), 0).astype(np.float32)
 
 
-def choose(parts: list[Part], seed: int, calibrate: Callable[[Ints], int], margin: int = MARGIN) -> Fitted:
+def candidates(half: int) -> list[tuple[int, ...]]:
+    """Knots to choose from: the end of the benign range, [-half, half], with others inside it, and one twice as far out."""
+    middle, beyond = half // 2, 2 * half + 1
+    knots = [(half,), (0, half), (middle, half), (0, middle, half), (half, beyond)]
+    return [each for each in knots if each[-1] < 127]
+
+
+def choose(
+    parts: list[Part],
+    seed: int,
+    calibrate: Callable[[Ints], int],
+    margin: int = MARGIN,
+    half: int = BENIGN_HALF,
+) -> Fitted:
     """The SVM, fitted on the last part, on the knots that accept the least beside the benign windows.
 
     parts: their second members are windows that the first, which they are scored by, does not hold, in order of time.
-    calibrate: from those scores to the threshold. The knots are judged on benign data alone: by the share of made-up
-    outliers that the threshold rejects, benign windows in which one feature to a quarter of them took a value drawn from the
-    whole int8 range. What is left is the volume of the accepted region around the benign windows. A tie goes to fewer knots.
+    calibrate: from those scores to the threshold. half: see candidates. The knots are judged on benign data alone: by the
+    share of made-up outliers that the threshold rejects, benign windows in which one feature to a quarter of them took a
+    value drawn from the whole int8 range. What is left is the volume of the accepted region around the benign windows. A
+    tie goes to fewer knots.
     """
     x = parts[-1][0]
     rng = np.random.default_rng(seed)
@@ -67,7 +81,7 @@ def choose(parts: list[Part], seed: int, calibrate: Callable[[Ints], int], margi
     chosen = rng.random(base.shape).argsort(axis=1) < count[:, None]
     made_up = np.where(chosen, rng.integers(0, 256, base.shape), base).astype(np.uint8)
     best, most = None, -1.0
-    for knots in CANDIDATES:
+    for knots in candidates(half):
         floats = [fit(part, knots, seed) for part, _ in parts]
         weights = [svm_weights(w) for w in floats]
         unseen = np.concatenate([svm_score(part[1], knots, w) for part, w in zip(parts, weights, strict=True)])

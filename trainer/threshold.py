@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,14 +150,23 @@ def shortage(recorded: int, unseen: int, rate: float, window_ms: int) -> Shortag
 
 
 def row_threshold(scores: Ints, rate: float) -> int:
-    """The threshold that benign rows, drawn like `scores` and each judged by itself, exceed at most at `rate`.
+    """The threshold that a benign row, drawn like `scores`, exceeds with a probability of at most `rate` by itself.
 
-    Rows are exchangeable where windows are not, so that an order statistic does: the lowest score whose number of greater
-    ones keeps the upper bound (Poisson, CONFIDENCE) of their rate to `rate`. Of too few rows the tail is extrapolated.
+    Rows are exchangeable where windows are not, so that an order statistic does (Vovk, Gammerman and Shafer, "Algorithmic
+    learning in a random world", 2005: a conformal prediction set). Of too few rows the tail is extrapolated.
     """
-    from scipy.stats import chi2
+    return row_thresholds([scores], rate)[0]
 
-    greater = 0
-    while chi2.ppf(CONFIDENCE, 2 * greater + 2) / 2 <= rate * len(scores):
-        greater += 1
-    return int(np.sort(scores)[-greater]) if greater else threshold(scores, rate)
+
+def row_thresholds(scores: Sequence[Ints], rate: float) -> list[int]:
+    """The same for several scores of the same rows, of which a row exceeds any with a probability of at most `rate`: each
+    threshold is exceeded by as many of its own scores as the others."""
+    rows = len(scores[0])
+    allowed = rows - math.ceil((rows + 1) * (1 - rate))
+    if allowed < 0:
+        return [threshold(of_one, rate / len(scores)) for of_one in scores]
+    falling = [np.sort(of_one)[::-1] for of_one in scores]
+    greater = allowed
+    while np.any([of_one > line[greater] for of_one, line in zip(scores, falling, strict=True)], axis=0).sum() > allowed:
+        greater -= 1
+    return [int(line[greater]) for line in falling]

@@ -110,13 +110,15 @@ def time_folds(inside: Ints) -> list[Ints]:
     return [np.concatenate(blocks[i::CROSS_FOLDS]) for i in range(CROSS_FOLDS)]
 
 
-def cross_parts(f: NDArray[np.int16], folds: Sequence[Ints], trim: float = 0) -> list[svm.Part]:
+def cross_parts(
+    f: NDArray[np.int16], folds: Sequence[Ints], headroom: quantise.Headroom = quantise.HEADROOM
+) -> list[svm.Part]:
     """Quantised features of each of the folds, indices of windows, with those of the others, to be scored by detectors that
-    were fitted on these. f: log features (n, features); trim: see quantise.feature_ranges."""
+    were fitted on these. f: log features (n, features)."""
     parts = []
     for i, fold in enumerate(folds):
         rest = np.sort(np.concatenate([other for j, other in enumerate(folds) if j != i]))
-        ranges = quantise.feature_ranges(f[rest], trim)
+        ranges = quantise.feature_ranges(f[rest], headroom)
         parts.append((reference.quantise(f[rest], *ranges), reference.quantise(f[fold], *ranges)))
     return parts
 
@@ -128,8 +130,13 @@ def fit_detectors(
     limit: Callable[[Ints], int],
     progress: Progress,
     margin: int = svm.MARGIN,
+    headroom: quantise.Headroom = quantise.HEADROOM,
+    noise: float = 0,
 ) -> Detectors:
-    """Both detectors of the last part; the others are fitted only to score what their second member holds."""
+    """Both detectors of the last part; the others are fitted only to score what their second member holds.
+
+    limit: from such scores to a threshold; margin: see svm.MARGIN; noise: see autoencoder.fit.
+    """
     unseen = []
     for i, (x_fit, x_check) in enumerate(parts):
         floats = autoencoder.fit(
@@ -137,11 +144,12 @@ def fit_detectors(
             hidden,
             seed,
             lambda done, total, before=i: progress("autoencoder", before * total + done, len(parts) * total),  # type: ignore[misc]
+            noise,
         )
         layers = quantise.layers(floats, x_fit)
         unseen.append(reference.autoencoder_score(x_check, layers))
     progress("one-class SVM", 0, 1)
-    outlying = svm.choose(parts, seed, limit, margin)
+    outlying = svm.choose(parts, seed, limit, margin, headroom.half)
     progress("one-class SVM", 1, 1)
     return Detectors(layers, floats, np.concatenate(unseen), outlying)
 

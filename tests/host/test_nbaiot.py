@@ -9,7 +9,7 @@ import pytest
 from boards.micropython import find_or_build
 from trainer.errors import BadInput
 from trainer.reproduce import nbaiot, protocol
-from trainer.threshold import row_threshold
+from trainer.threshold import row_threshold, row_thresholds
 
 DATA = Path(os.environ.get("INLIER_DATA", Path(__file__).parents[3] / "shared/data")) / "nbaiot"
 
@@ -72,11 +72,23 @@ def test_rates_are_of_their_own_class():
     assert auc == (3 * 3.5 + 3 * 0.5) / 16, "pairs ranked right, ties a half"
 
 
-def test_a_row_threshold_keeps_its_rate_with_confidence():
+def test_a_row_drawn_like_the_others_exceeds_the_threshold_at_the_rate_asked_for():
+    rng = np.random.default_rng(1)
+    exceeded = [int(s[-1]) > row_threshold(s[:-1], 0.02) for s in rng.integers(0, 1 << 40, (4000, 120))]
+    assert 0.012 < np.mean(exceeded) < 0.02, "2 of 121 ranks are above it"
     scores = np.arange(10_000)
-    # 30 exceedances would be 0.3 %; 24 are the most whose upper 80 % bound is below that: 10,000 rows prove no more.
-    assert row_threshold(scores, 0.003) == 10_000 - 25
+    assert row_threshold(scores, 0.003) == 10_000 - 30
     assert row_threshold(scores[:100], 0.003) >= 99, "too few rows to tell: nothing seen is allowed"
+
+
+def test_two_detectors_together_keep_one_rate_whether_they_agree_or_not():
+    rng = np.random.default_rng(2)
+    one, other = rng.integers(0, 1 << 40, (2, 5000))
+    for second in (one * 3, other):
+        first_limit, second_limit = row_thresholds([one, second], 0.01)
+        either = (one > first_limit) | (second > second_limit)
+        assert 47 <= either.sum() <= 49 and (one > first_limit).sum() == (second > second_limit).sum()
+    assert row_threshold(one, 0.01) == row_thresholds([one, one * 3], 0.01)[0], "who agrees costs nothing"
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"needs N-BaIoT's sample at {DATA}: set INLIER_DATA to the folder above it")

@@ -18,14 +18,17 @@ from export.blob import pack
 from export.reference import Bytes, Detector, Ints
 from inlier.counters import DELTA_MAX
 from inlier.features import LEVEL_MAX, UNIT_BITS
-from trainer.threshold import row_threshold
+from trainer.threshold import row_threshold, row_thresholds
 from trainer.train import CROSS_FOLDS, cross_parts, fit_detectors
 
 from .nbaiot import Rows
 
 FRACTION_BITS = 8
-HIDDEN = (16, 4, 16)
-TRIM = 0.1  # percent of the benign rows at each end of a feature: some are mislabelled
+HIDDEN = (18,)
+# Chosen on benign rows: of such as had some statistics multiplied, more are told apart than with a window's headroom.
+HEADROOM = quantise.Headroom(31, 16)
+NOISE = 0.1  # chosen likewise
+FOLDS, FOLDS_BELOW = 10, 2500  # rows: of few, a fold must not take too many from those that are fitted on
 ALONE, TOGETHER = 0.003, 0.005  # false alarms a row that one detector, or both, are calibrated for, on benign rows alone
 _DEVICE = Path(__file__).parent / "device"
 Scores = NDArray[np.float64]
@@ -39,10 +42,12 @@ def counters(rows: Rows) -> Ints:
 class Fitted:
     """The int8 detectors, their floats, thresholds of each detector alone, and the benign rows' folds for other detectors.
 
-    detector: its own thresholds are those of both together. x_fit: quantised features of the benign rows fitted on.
+    detector: its own thresholds are those of both together. low, high: of the benign rows' exact logarithms (features,).
     """
 
     detector: Detector
+    low: Scores
+    high: Scores
     blob: bytes
     float_layers: list[tuple[quantise.Floats, quantise.Floats]]
     float_svm: quantise.Floats
@@ -75,24 +80,32 @@ class Fitted:
 
     def float_features(self, rows: Rows) -> Scores:
         """q (n, features), with the saturation of int8 but not its rounding."""
-        d = self.detector
-        mean = np.minimum(np.abs(rows) * 2.0 ** (FRACTION_BITS + d.shifts), LEVEL_MAX)
-        f = 16 * np.log2(1 + mean / (1 << UNIT_BITS))
-        return np.clip((f - d.offset) * d.multiplier / 256, -128, 127)
+        half = np.maximum((self.high - self.low) / 2, HEADROOM.narrowest)
+        q = (_logarithms(rows, self.detector.shifts) - (self.low + self.high) / 2) * HEADROOM.half / half
+        return np.clip(q, -128, 127)
 
 
-def fit(benign: Ints, columns: tuple[str, ...], seed: int) -> Fitted:
+def _logarithms(rows: Rows, shifts: Ints) -> Scores:
+    """What reference.log_features approximates (n, columns)."""
+    mean = np.minimum(np.abs(rows) * 2.0 ** (FRACTION_BITS + shifts), LEVEL_MAX)
+    return 16 * np.log2(1 + mean / (1 << UNIT_BITS))
+
+
+def fit(rows: Rows, columns: tuple[str, ...], seed: int) -> Fitted:
     """Both detectors, fitted and calibrated on benign rows (n, columns), in random order."""
+    benign = counters(rows)
     shifts = quantise.counter_shifts(benign)
     f = reference.log_features(benign, shifts, (0,))
-    offset, multiplier = quantise.feature_ranges(f, TRIM)
+    offset, multiplier = quantise.feature_ranges(f, HEADROOM)
     x = reference.quantise(f, offset, multiplier)
 
-    def half(unseen: Ints) -> int:
-        return row_threshold(unseen, TOGETHER / 2)  # either detector alone is enough for an alarm
+    def limit(unseen: Ints) -> int:
+        return row_threshold(unseen, ALONE)
 
-    folds = cross_parts(f, np.array_split(np.arange(len(f)), CROSS_FOLDS), TRIM)  # rows are in no order of time
-    both = fit_detectors([*folds, (x, x[:0])], HIDDEN, seed, half, lambda *_: None, margin=0)
+    split = np.array_split(np.arange(len(f)), FOLDS if len(f) < FOLDS_BELOW else CROSS_FOLDS)  # rows are in no order of time
+    folds = cross_parts(f, split, HEADROOM)
+    both = fit_detectors([*folds, (x, x[:0])], HIDDEN, seed, limit, lambda *_: None, 0, HEADROOM, NOISE)
+    together_ae, together_svm = row_thresholds([both.unseen_ae, both.svm.unseen], TOGETHER)
     detector = Detector(
         source="nbaiot",
         counters=columns,
@@ -104,13 +117,23 @@ def fit(benign: Ints, columns: tuple[str, ...], seed: int) -> Fitted:
         layers=both.layers,
         knots=both.svm.knots,
         svm_weights=both.svm.weights,
-        threshold_ae=half(both.unseen_ae),
-        threshold_svm=both.svm.threshold(half),
+        threshold_ae=together_ae,
+        threshold_svm=together_svm,
         alarm=(1, 1, 1, 0, 0),
         metadata={"seed": seed},
     )
-    alone = row_threshold(both.unseen_ae, ALONE), both.svm.threshold(lambda unseen: row_threshold(unseen, ALONE))
-    return Fitted(detector, pack(detector), both.float_layers, both.svm.floats, alone, [*folds, (x, x[:0])])
+    alone = limit(both.unseen_ae), limit(both.svm.unseen)
+    exact = _logarithms(rows, shifts)
+    return Fitted(
+        detector=detector,
+        low=exact.min(axis=0),
+        high=exact.max(axis=0),
+        blob=pack(detector),
+        float_layers=both.float_layers,
+        float_svm=both.svm.floats,
+        alone=alone,
+        parts=[*folds, (x, x[:0])],
+    )
 
 
 def micropython(interpreter: Path, blob: bytes, deltas: Ints) -> tuple[Ints, Ints, NDArray[np.bool_]]:

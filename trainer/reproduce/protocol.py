@@ -89,7 +89,7 @@ def one(folder: Path, device: str, columns: str, seed: int, interpreter: Path) -
     benign, mirai, gafgyt = (np.load(folder / f"{name}.npy", "r")[:, chosen] for name in ("benign", *FAMILIES))
     order = np.random.default_rng(seed).permutation(len(benign))
     trained = int(len(benign) * TRAINED)
-    fitted = detectors.fit(detectors.counters(benign[order[:trained]]), tuple(COLUMNS[i] for i in chosen), seed)
+    fitted = detectors.fit(benign[order[:trained]], tuple(COLUMNS[i] for i in chosen), seed)
     test = np.concatenate([benign[order[trained:]], mirai, gafgyt])
     sizes = len(benign) - trained, len(mirai), len(gafgyt)
     results = []
