@@ -147,40 +147,36 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
     mine = mine[np.argsort(p.time_ns[mine], kind="stable")]  # stamps out of order, within a chunk
     if not len(mine):
         return
+    latest_ns = int(p.time_ns.max())
+    p, out, into = p.taken(mine), out[mine], into[mine]
     # An older packet than the first of all belongs to the first window.
     window = np.maximum(0, (p.time_ns - state.first_ns) // (window_ms * 1_000_000))
-    last = int(window[mine].max())
+    last = int(window[-1])
     if last >= WINDOWS_MAX:
         raise BadInput(
             f"{path}: a time stamp is {last} windows after the first packet; take longer windows, or cut the file"
         )
     if last >= len(state.windows):
-        more = last + 1 - len(state.windows)
-        state.windows = np.concatenate([state.windows, np.zeros((more, len(Pcap.counters)), np.int64)])
-        state.seen = np.concatenate([state.seen, np.zeros(more, np.int64)])
+        state.windows, state.seen = _grown(state.windows, last + 1), _grown(state.seen, last + 1)
     tcp, udp = p.protocol == TCP, p.protocol == UDP
-    syn = tcp & (p.flags & (_SYN | _ACK) == _SYN)
+    icmp = (p.protocol == ICMP) | (p.protocol == ICMP6)
+    flags = p.flags & (_SYN | _ACK)
+    syn = tcp & (flags == _SYN)
     state.telnet += int((syn & out & np.isin(p.port_to, TELNET)).sum())
-    lowest = int(window[mine].min())
-    rows = slice(lowest, last + 1)
-
-    def add(name: str, which: Bools, weights: Ints | None = None) -> None:
-        weight = None if weights is None else weights[which]
-        total = np.bincount(window[which] - lowest, weight, last + 1 - lowest)
-        state.windows[rows, _AT[name]] += total.astype(np.int64)
-
-    for name, which in (
-        ("packets_out", out), ("packets_in", into), ("syn_out", syn & out), ("syn_in", syn & into),
-        ("synack_in", tcp & into & (p.flags & (_SYN | _ACK) == _SYN | _ACK)), ("rst_in", tcp & into & (p.flags & _RST > 0)),
-        ("udp_out", udp & out), ("udp_in", udp & into), ("icmp", np.isin(p.protocol, (ICMP, ICMP6)) & (out | into)),
-        ("arp", p.arp & (out | into)), ("dns", out & (p.port_to == 53)), ("broadcast", into & p.many),
+    events = np.zeros((len(Pcap.counters), len(mine)), np.int64)
+    for name, column in (
+        ("bytes_out", np.where(out, p.length, 0)), ("bytes_in", np.where(into, p.length, 0)), ("packets_out", out),
+        ("packets_in", into), ("syn_out", syn & out), ("syn_in", syn & into),
+        ("synack_in", tcp & into & (flags == _SYN | _ACK)), ("rst_in", tcp & into & (p.flags & _RST > 0)),
+        ("udp_out", udp & out), ("udp_in", udp & into), ("icmp", icmp), ("arp", p.arp),
+        ("dns", out & (p.port_to == 53)), ("broadcast", into & p.many),
     ):  # fmt: skip
-        add(name, which)
-    add("bytes_out", out, p.length)
-    add("bytes_in", into, p.length)
-    state.seen[rows] += np.bincount(window[mine] - lowest, minlength=last + 1 - lowest)
+        events[_AT[name]] = column
+    begins = np.flatnonzero(np.diff(window, prepend=-1))  # of each window that holds a packet
+    state.windows[window[begins]] += np.add.reduceat(events, begins, axis=1).T
+    state.seen[window[begins]] += np.diff(begins, append=len(mine))
 
-    sent = mine[out[mine] & ~p.many[mine] & (p.host_to[mine] != 0)]
+    sent = np.flatnonzero(out & ~p.many & (p.host_to != 0))
     chosen = sent[(syn[sent] | udp[sent]) & (p.port_to[sent] > 0)]
     _distinct(state, "peers", window[sent], p.host_to[sent])
     _distinct(state, "ports", window[chosen], p.port_to[chosen].astype(np.uint64))
@@ -188,7 +184,13 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
     fresh = ~np.isin(hosts, state.known)
     np.add.at(state.windows[:, _AT["peers_new"]], window[sent][first[fresh]], 1)
     state.known = np.union1d(state.known, hosts[fresh])
-    _connects(state, p, mine[tcp[mine]], out, window_ms)
+    _connects(state, p, tcp & (p.flags & (_SYN | _RST) > 0), out, latest_ns, window_ms)
+
+
+def _grown(rows: Ints, n: int) -> Ints:
+    grown = np.zeros((n, *rows.shape[1:]), np.int64)  # a window without a packet takes no memory until it is read
+    grown[: len(rows)] = rows
+    return grown
 
 
 def _distinct(state: _State, name: str, window: Ints, values: Hashes) -> None:
@@ -207,26 +209,27 @@ def _distinct(state: _State, name: str, window: Ints, values: Hashes) -> None:
     state.pairs[name] = at[new], distinct[new]
 
 
-def _connects(state: _State, p: Packets, mine: Ints, out: Bools, window_ms: int) -> None:
+def _connects(state: _State, p: Packets, marked: Bools, out: Bools, latest_ns: int, window_ms: int) -> None:
     """Follow each SYN to its answer. Few packets of a device's are SYNs or answer one: a loop does."""
-    flags = p.flags[mine]
     patience_ns = UNANSWERED_MS * 1_000_000
-    for i in mine[(flags & _SYN > 0) | (flags & _RST > 0)].tolist():
-        now, flag, sent = int(p.time_ns[i]), int(p.flags[i]), bool(out[i])
+    chosen = p.taken(np.flatnonzero(marked))
+    packets = zip(
+        chosen.time_ns.tolist(), chosen.flags.tolist(), out[marked].tolist(), chosen.host_from.tolist(),
+        chosen.host_to.tolist(), chosen.port_from.tolist(), chosen.port_to.tolist(), strict=True,
+    )  # fmt: skip
+    for now, flag, sent, host_from, host_to, port_from, port_to in packets:
         if sent:
-            key = (int(p.host_to[i]), int(p.port_to[i]), int(p.port_from[i]))
+            key = (host_to, port_to, port_from)
             if flag & (_SYN | _ACK) == _SYN:
                 then = state.waiting.setdefault(key, now)  # a repeated SYN is the same connection, for a while
                 if now - then > patience_ns:
                     _fail(state, then, window_ms)
                     state.waiting[key] = now
         else:
-            key = (int(p.host_from[i]), int(p.port_from[i]), int(p.port_to[i]))
-            then = state.waiting.pop(key, -1)
+            then = state.waiting.pop((host_from, port_from, port_to), -1)
             if then >= 0 and flag & _RST:
                 _fail(state, then, window_ms)
-    last = int(p.time_ns.max())
-    for key in [key for key, then in state.waiting.items() if last - then > patience_ns]:
+    for key in [key for key, then in state.waiting.items() if latest_ns - then > patience_ns]:
         _fail(state, state.waiting.pop(key), window_ms)
 
 

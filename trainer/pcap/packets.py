@@ -45,6 +45,9 @@ class Packets:
     port_to: Ints
     flags: Ints
 
+    def taken(self, rows: Ints) -> "Packets":
+        return Packets(*(column[rows] for column in vars(self).values()))
+
 
 def address_hash(octets: Bytes) -> Hashes:
     """64-bit hashes of addresses (n, 4 or 16) uint8; an IPv4 address and the same mapped into IPv6 are two hosts."""
@@ -96,11 +99,15 @@ def decode(chunk: Chunk) -> Packets:
     kind, at = _link(chunk, fields, p)
     for _ in range(2):
         tagged = (kind == _VLAN) | (kind == _QINQ)
+        if not tagged.any():
+            break
         kind = np.where(tagged, fields.number(at + 2, 2), kind)
         at = at + np.where(tagged, 4, 0)
     p.arp = kind == _ARP
-    _ip4(fields, p, np.flatnonzero(kind == _IP4), at)
-    _ip6(fields, p, np.flatnonzero(kind == _IP6), at)
+    for kind_of_ip, fill in ((_IP4, _ip4), (_IP6, _ip6)):
+        rows = np.flatnonzero(kind == kind_of_ip)
+        if len(rows):
+            fill(fields, p, rows, at)
     return p
 
 
@@ -168,6 +175,8 @@ def _ip6(fields: _Fields, p: Packets, rows: Ints, places: Ints) -> None:
     following, at = fields.number(at + 6, 1, rows), at + 40
     later = np.zeros(len(rows), bool)
     for _ in range(4):
+        if not np.isin(following, (*_EXTENSIONS, _FRAGMENT)).any():
+            break
         fragment = following == _FRAGMENT
         extension = np.isin(following, _EXTENSIONS) & ~later
         later |= fragment & (fields.number(at + 2, 2, rows) >> 3 > 0)
@@ -179,7 +188,8 @@ def _ip6(fields: _Fields, p: Packets, rows: Ints, places: Ints) -> None:
 
 
 def _transport(fields: _Fields, p: Packets, rows: Ints, at: Ints) -> None:
-    ported = np.isin(p.protocol[rows], (TCP, UDP))
+    protocol = p.protocol[rows]
+    ported = (protocol == TCP) | (protocol == UDP)
     rows, at = rows[ported], at[ported]
     p.port_from[rows] = fields.number(at, 2, rows)
     p.port_to[rows] = fields.number(at + 2, 2, rows)

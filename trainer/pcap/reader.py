@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from export.reference import Ints
 from trainer.errors import BadInput
 
-CHUNK_BYTES = 1 << 22
+CHUNK_BYTES = 1 << 21
 RECORD_MAX = 1 << 20  # longer than any link's packet: a length beyond it is damage
 TIME_NS_MAX = (1 << 63) - 1
 _MICRO, _NANO = 0xA1B2C3D4, 0xA1B23C4D
@@ -45,7 +45,7 @@ class Broken(Exception):
 
 
 File = gzip.GzipFile | io.BufferedReader
-Table = Ints  # (n, 5): link, place, captured and original length, time_ns
+Table = Ints  # (5, n): link, place, captured and original length, time_ns
 
 
 def chunks(path: Path) -> Iterator[Chunk]:
@@ -87,7 +87,9 @@ def _chunks(path: Path, file: File) -> Iterator[Chunk]:
         table, used, broken = walk.records(data)
         yield from _by_link(data, table)
         if broken:
-            raise Broken(f"{path}: broken at {broken}, {len(table)} packets after byte {place}; what came before it is used")
+            raise Broken(
+                f"{path}: broken at {broken}, {table.shape[1]} packets after byte {place}; what came before it is used"
+            )
         place += used
         try:
             more = _read(file)
@@ -124,9 +126,9 @@ def _read(file: File) -> bytes:
 
 def _by_link(data: bytes, table: Table) -> Iterator[Chunk]:
     whole = np.frombuffer(data, np.uint8)
-    for link in np.unique(table[:, 0]):
-        mine = table[table[:, 0] == link]
-        yield Chunk(int(link), whole, mine[:, 1], mine[:, 2], mine[:, 3], mine[:, 4], 0)
+    for link in np.unique(table[0]):
+        at, captured, original, time_ns = table[1:, table[0] == link]
+        yield Chunk(int(link), whole, at, captured, original, time_ns, 0)
 
 
 class _Pcap:
@@ -139,28 +141,24 @@ class _Pcap:
     def records(self, data: bytes) -> tuple[Table, int, str]:
         """The whole packets in data, the bytes used, and what is broken, if anything."""
         places: list[int] = []
-        at, end, broken = 0, len(data), ""
+        at, last = 0, len(data) - 16
         length, append = struct.Struct(f"{self._order}8xI").unpack_from, places.append
-        while at + 16 <= end:
-            (captured,) = length(data, at)
-            following = at + 16 + captured
-            if captured > RECORD_MAX:
-                broken = f"a packet that says it has {captured} bytes"
-                break
-            if following > end:
-                break
+        while at <= last:  # for each packet: no bytecode more than it takes; whatever is damaged leads out of the data
             append(at)
-            at = following
+            at += 16 + length(data, at)[0]
         place = np.array(places, np.int64)
         octets = np.frombuffer(data, np.uint8)[place[:, None] + np.arange(16)]
-        seconds, fraction, captured_bytes, original = octets.view(f"{self._order}u4").astype(np.int64).T
+        seconds, fraction, captured, original = octets.view(f"{self._order}u4").astype(np.int64).T
+        good = (captured <= RECORD_MAX) & (place + 16 + captured <= len(data))
+        n, broken = len(place), ""
+        if not good.all():
+            n = int(good.argmin())
+            at = places[n]
+            if captured[n] > RECORD_MAX:
+                broken = f"a packet that says it has {captured[n]} bytes"
         time_ns = seconds * 1_000_000_000 + fraction * self._unit_ns
         link = np.full(len(place), self._link)
-        return (
-            np.stack([link, place + 16, captured_bytes, np.maximum(captured_bytes, original), time_ns], axis=1),
-            at,
-            broken,
-        )
+        return np.stack([link, place + 16, captured, np.maximum(captured, original), time_ns])[:, :n], at, broken
 
 
 class _Pcapng:
@@ -202,7 +200,7 @@ class _Pcapng:
                 # It has no time stamp of its own.
                 out.append((self._interfaces[0][0], at + 12, min(original, length - 16), original, self._time_ns))
             at += length
-        return np.array(out, np.int64).reshape(-1, 5), at, broken
+        return np.array(out, np.int64).reshape(-1, 5).T, at, broken
 
     def _interface(self, body: bytes) -> None:
         link = struct.unpack_from(self._order + "H", body)[0]
