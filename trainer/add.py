@@ -11,8 +11,8 @@ from export.reference import Detector, Ints
 from .errors import BadInput
 from .evaluate import LEAD_IN
 from .threshold import alarm_level
-from .train import CROSS_BLOCKS, CROSS_FOLDS
-from .windows import read_windows, split
+from .train import fold_stretches
+from .windows import indices, read_windows
 
 SHARE = 0.005  # of the recording, at least: of some 1,000 steps of a fit, a handful should see it
 
@@ -32,23 +32,22 @@ def read_marked(text: str, counters: tuple[str, ...]) -> Ints:
     return marked
 
 
-def _parts() -> list[tuple[float, float]]:
-    """Stretches of a recording (0 to 1), one in each fold of the fit part, then what is calibrated and tested on. Each gets
-    the marked windows, so that none is the first to see such a thing."""
-    fit, calibrated = (part.stop / 1000 for part in split(1000)[:2])
-    blocks = CROSS_FOLDS * CROSS_BLOCKS
-    spread = [fold + CROSS_FOLDS * (fold * CROSS_BLOCKS // CROSS_FOLDS) for fold in range(CROSS_FOLDS)]
-    return [*((fit * block / blocks, fit * (block + 1) / blocks) for block in spread), (fit, calibrated), (calibrated, 1)]
+def _parts(n: int) -> list[Ints]:
+    """Stretches of a recording of n windows, one in each fold of the fit part, then what is calibrated and tested on. Each
+    gets the marked windows, so that none is the first to see such a thing."""
+    fit, calibrate, test = indices(slice(0, n))
+    folds = fold_stretches(fit)
+    return [*(stretches[i * len(stretches) // len(folds)] for i, stretches in enumerate(folds)), calibrate, test]
 
 
 def weave(recording: Ints, marked: list[Ints]) -> Ints:
     """`recording` with each span of `marked` put into every part of it, evenly spread, often enough to be no exception."""
-    n, parts = len(recording), _parts()
+    n, parts = len(recording), _parts(len(recording))
     pieces: list[tuple[int, Ints]] = []
     for span in marked:
         copies = max(1, -(-int(SHARE * n) // (len(span) * len(parts))))
-        for low, high in parts:
-            pieces += [(int(at), span) for at in np.linspace(low * n, high * n, copies + 2)[1:-1]]
+        for part in parts:
+            pieces += [(int(at), span) for at in np.linspace(part[0], part[-1] + 1, copies + 2)[1:-1]]
     woven, done = [], 0
     for at, span in sorted(pieces, key=lambda piece: piece[0]):
         woven += [recording[done:at], span]

@@ -101,13 +101,18 @@ class Detectors:
     svm: svm.Fitted
 
 
-def time_folds(inside: Ints) -> list[Ints]:
+def fold_stretches(inside: Ints) -> list[list[Ints]]:
     """The windows `inside` in CROSS_FOLDS folds, each of up to CROSS_BLOCKS stretches of time spread over the whole: what a
     device does on some days then has its like among the other folds, as next week's will among this week's. A stretch is
     never so short that the means at its ends, which its neighbours share, make up much of it."""
     stretches = max(1, min(CROSS_BLOCKS, len(inside) // (CROSS_FOLDS * STRETCH_MIN)))
     blocks = np.array_split(inside, CROSS_FOLDS * stretches)
-    return [np.concatenate(blocks[i::CROSS_FOLDS]) for i in range(CROSS_FOLDS)]
+    return [blocks[i::CROSS_FOLDS] for i in range(CROSS_FOLDS)]
+
+
+def time_folds(inside: Ints) -> list[Ints]:
+    """The folds of fold_stretches, each in one piece."""
+    return [np.concatenate(stretches) for stretches in fold_stretches(inside)]
 
 
 def cross_parts(
