@@ -1,9 +1,12 @@
 """Attacks laid over benign windows: what an overlay holds, what a silence is, that an attack is seen and nothing is not."""
 
+import json
+
 import numpy as np
 import pytest
+from test_pcap import DEVICE, IP, PEER, SYN, SYNACK, framed, ip4, pcap, tcp, udp
 
-from trainer import cli_captures, evaluate, overlays
+from trainer import autoencoder, cli, cli_captures, evaluate, overlays
 from trainer.errors import BadInput
 from trainer.pcap.count import Pcap
 from trainer.train import Settings, train
@@ -57,3 +60,48 @@ def test_a_scan_is_seen_at_every_start_and_nothing_at_none(trained):
 def test_a_capture_without_its_device_is_refused():
     with pytest.raises(BadInput, match="FILE@ADDRESS"):
         cli_captures._capture("hub.pcap")
+
+
+def capture(path, windows, scan_at=None):
+    """A device that asks one host something in four windows of five, and from scan_at on tries 20 others a window."""
+    rng = np.random.default_rng(3)
+    packets = []
+    for window in range(windows):
+        at = 10.0 * window
+        for i in range(rng.integers(0, 5)):
+            packets.append((at + i, framed(1, ip4(IP, PEER, 17, udp(5000, 9000, b"?" * int(rng.integers(20, 60)))), True)))
+            packets.append((at + i + 0.2, framed(1, ip4(PEER, IP, 17, udp(9000, 5000, b"!" * 40)), False)))
+        if window % 60 == 30:
+            packets.append((at + 7, framed(1, ip4(IP, PEER, 6, tcp(4000 + window, 443, SYN)), True)))
+            packets.append((at + 7.1, framed(1, ip4(PEER, IP, 6, tcp(443, 4000 + window, SYNACK)), False)))
+        if scan_at is not None and window >= scan_at:
+            for i in range(20):
+                host = bytes([10, 1, window % 256, i])
+                packets.append((at + 8 + i / 20, framed(1, ip4(IP, host, 6, tcp(6000, 23, SYN)), True)))
+    path.write_bytes(pcap(packets))
+    return f"{path}@{DEVICE}"
+
+
+def test_the_command_counts_false_alarms_and_lays_a_captured_scan_over(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(autoencoder, "STEPS", 200)  # it is the command that is looked at, not how good a detector gets
+    benign = capture(tmp_path / "benign.pcap", 1200)
+    infected = capture(tmp_path / "infected.pcap", 60, scan_at=40)
+    monkeypatch.setattr("sys.argv", ["inlier", "evaluate", benign, "--infected", infected, "--json"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    (told,) = json.loads(capsys.readouterr().out)["captures"]
+    assert told["name"] == "benign.pcap" and told["days"] == pytest.approx(300 * 10 / 86_400) and told["alarm_episodes"] == 0
+    by = {laid["name"]: laid for laid in told["overlays"]}
+    real = by["real scan, infected.pcap"]
+    assert real["detected"] and real["delay_s"] <= 20 and real["starts"] == 5
+    assert by["scan 5/s"]["detected"] and len(by) == 10
+
+
+def test_a_capture_that_never_scans_is_no_infected_one(tmp_path, monkeypatch, capsys):
+    quiet = capture(tmp_path / "quiet.pcap", 60)
+    monkeypatch.setattr("sys.argv", ["inlier", "evaluate", quiet, "--infected", quiet])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and "never begins to scan there" in said and said.count("\n") == 1
