@@ -79,10 +79,11 @@ class Fitted:
         ) * scale
 
     def float_features(self, rows: Rows) -> Scores:
-        """q (n, features), with the saturation of int8 but not its rounding."""
+        """q (n, features), with the saturation of int8 but not its rounding: by a millionth, lest a range's own end open a
+        hinge."""
         half = np.maximum((self.high - self.low) / 2, HEADROOM.narrowest)
         q = (_logarithms(rows, self.detector.shifts) - (self.low + self.high) / 2) * HEADROOM.half / half
-        return np.clip(q, -128, 127)
+        return np.clip(np.round(q, 6), -128, 127)
 
 
 def _logarithms(rows: Rows, shifts: Ints) -> Scores:
