@@ -14,22 +14,22 @@ from .reference import Bytes, Ints, Layer, dense
 
 Floats = NDArray[np.float32]
 
+INPUT_BITS = 6  # a quantised feature q stands for q / 2^6: the benign range is about [-1, 1]
+SHIFT_LIMIT = 19  # of requantisation: an output's zero point, 128 << shift, leaves its bias room below BIAS_MAX
+LEVEL_BITS = 22  # the benign maximum stays below 2^22 of the 2^26 levels: 16 times more is still told apart
+
 
 @dataclass(frozen=True)
 class Headroom:
-    """Where features come to lie: what is benign on [-half, half] of q; beside it q tells apart what is 127 / half times as
-    far out. narrowest: half of a log feature's range, at least, that is spread so far, for one that hardly moves must not
-    turn its noise into outliers."""
+    """Where quantised features come to lie: what is benign on [-half, half], what is up to 127 / half times as far out
+    beside it. narrowest: half of a log feature's range counts as so wide at least, or one that hardly moves would turn its
+    noise into outliers."""
 
     half: int
     narrowest: int
 
 
-HEADROOM = Headroom(BENIGN_HALF, 8)  # of a device's windows: half an octave
-
-INPUT_BITS = 6  # a quantised feature q stands for q / 2^6: the benign range is about [-1, 1]
-SHIFT_LIMIT = 19  # of requantisation: an output's zero point, 128 << shift, leaves its bias room below BIAS_MAX
-LEVEL_BITS = 22  # the benign maximum stays below 2^22 of the 2^26 levels: 16 times more is still told apart
+HEADROOM = Headroom(BENIGN_HALF, 8)  # of a device's windows; half an octave
 
 
 def counter_shifts(deltas: Ints) -> Ints:

@@ -105,7 +105,9 @@ def fit(rows: Rows, columns: tuple[str, ...], seed: int) -> Fitted:
 
     split = np.array_split(np.arange(len(f)), FOLDS if len(f) < FOLDS_BELOW else CROSS_FOLDS)  # rows are in no order of time
     folds = cross_parts(f, split, HEADROOM)
-    both = fit_detectors([*folds, (x, x[:0])], HIDDEN, seed, limit, lambda *_: None, 0, HEADROOM, NOISE)
+    both = fit_detectors(
+        [*folds, (x, x[:0])], HIDDEN, seed, limit, lambda *_: None, margin=0, headroom=HEADROOM, noise=NOISE
+    )
     together_ae, together_svm = row_thresholds([both.unseen_ae, both.svm.unseen], TOGETHER)
     detector = Detector(
         source="nbaiot",
