@@ -8,7 +8,7 @@ import pytest
 
 from boards.micropython import find_or_build
 from trainer.errors import BadInput
-from trainer.reproduce import nbaiot, protocol
+from trainer.reproduce import nbaiot, protocol, report
 from trainer.threshold import row_threshold, row_thresholds
 
 DATA = Path(os.environ.get("INLIER_DATA", Path(__file__).parents[3] / "shared/data")) / "nbaiot"
@@ -70,6 +70,19 @@ def test_rates_are_of_their_own_class():
     assert (accuracy, mirai, gafgyt, fpr) == (6 / 8, 1, 0.5, 0.25)
     assert (round(low, 3), round(high, 3)) == (0.046, 0.699), "Wilson's interval of 1 in 4"
     assert auc == (3 * 3.5 + 3 * 0.5) / 16, "pairs ranked right, ties a half"
+
+
+def test_people_see_the_median_and_the_worst_of_the_seeds_whatever_their_order(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "120")
+    figures = ((3, 1.0, 0.01), (1, 0.7283, 0.0), (2, 1.0, 0.0))  # seed, Gafgyt seen, false alarms
+    results = [
+        protocol.Result("Bell", "all", "svm", "int8_micropython", seed, 0.9, 0.5, gafgyt, fpr, 0.0, 0.02, 0.9, 7000 + seed)
+        for seed, gafgyt, fpr in figures
+    ]
+    report.show(results)
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "svm" in line)
+    told = " ".join(line.split())
+    assert told == "svm MicroPython 90.00 / 90.00 50.00 / 50.00 100 / 72.83 0.00 / 1.00 0.00-2.00 0.90000 7003"
 
 
 def test_a_row_drawn_like_the_others_exceeds_the_threshold_at_the_rate_asked_for():
