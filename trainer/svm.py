@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.quantise import Floats, svm_weights
+from export.quantise import HEADROOM, Floats, svm_weights
 from export.reference import Bytes, Ints, hinge_map, svm_score
-from inlier.sinks.benign import BENIGN_HALF
 
 ROWS_MAX = 50_000
 # A recording's extremes are not its device's: one feature may go beyond a hinge by just less than an event brings that
@@ -64,7 +63,7 @@ def choose(
     seed: int,
     calibrate: Callable[[Ints], int],
     margin: int = MARGIN,
-    half: int = BENIGN_HALF,
+    half: int = HEADROOM.half,
 ) -> Fitted:
     """The SVM, fitted on the last part, on the knots that accept the least beside the benign windows.
 

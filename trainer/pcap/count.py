@@ -188,7 +188,7 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
 
 
 def _grown(rows: Ints, n: int) -> Ints:
-    grown = np.zeros((n, *rows.shape[1:]), np.int64)  # a window without a packet takes no memory until it is read
+    grown = np.zeros((n, *rows.shape[1:]), np.int64)  # unlike a concatenation, does not write the new rows
     grown[: len(rows)] = rows
     return grown
 
@@ -212,7 +212,7 @@ def _distinct(state: _State, name: str, window: Ints, values: Hashes) -> None:
 def _connects(state: _State, p: Packets, marked: Bools, out: Bools, latest_ns: int, window_ms: int) -> None:
     """Follow each SYN to its answer. Few packets of a device's are SYNs or answer one: a loop does."""
     patience_ns = UNANSWERED_MS * 1_000_000
-    chosen = p.taken(np.flatnonzero(marked))
+    chosen = p.taken(marked)
     packets = zip(
         chosen.time_ns.tolist(), chosen.flags.tolist(), out[marked].tolist(), chosen.host_from.tolist(),
         chosen.host_to.tolist(), chosen.port_from.tolist(), chosen.port_to.tolist(), strict=True,

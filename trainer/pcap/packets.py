@@ -45,7 +45,7 @@ class Packets:
     port_to: Ints
     flags: Ints
 
-    def taken(self, rows: Ints) -> "Packets":
+    def taken(self, rows: Ints | Bools) -> "Packets":
         return Packets(*(column[rows] for column in vars(self).values()))
 
 
@@ -175,10 +175,10 @@ def _ip6(fields: _Fields, p: Packets, rows: Ints, places: Ints) -> None:
     following, at = fields.number(at + 6, 1, rows), at + 40
     later = np.zeros(len(rows), bool)
     for _ in range(4):
-        if not np.isin(following, (*_EXTENSIONS, _FRAGMENT)).any():
-            break
         fragment = following == _FRAGMENT
         extension = np.isin(following, _EXTENSIONS) & ~later
+        if not (fragment | extension).any():
+            break
         later |= fragment & (fields.number(at + 2, 2, rows) >> 3 > 0)
         size = np.where(fragment, 8, np.where(extension, (fields.number(at + 1, 1, rows) + 1) * 8, 0))
         following = np.where(fragment | extension, fields.number(at, 1, rows), following)

@@ -104,10 +104,8 @@ def fit(rows: Rows, columns: tuple[str, ...], seed: int) -> Fitted:
         return row_threshold(unseen, ALONE)
 
     split = np.array_split(np.arange(len(f)), FOLDS if len(f) < FOLDS_BELOW else CROSS_FOLDS)  # rows are in no order of time
-    folds = cross_parts(f, split, HEADROOM)
-    both = fit_detectors(
-        [*folds, (x, x[:0])], HIDDEN, seed, limit, lambda *_: None, margin=0, headroom=HEADROOM, noise=NOISE
-    )
+    parts = [*cross_parts(f, split, HEADROOM), (x, x[:0])]
+    both = fit_detectors(parts, HIDDEN, seed, limit, lambda *_: None, margin=0, headroom=HEADROOM, noise=NOISE)
     together_ae, together_svm = row_thresholds([both.unseen_ae, both.svm.unseen], TOGETHER)
     detector = Detector(
         source="nbaiot",
@@ -135,7 +133,7 @@ def fit(rows: Rows, columns: tuple[str, ...], seed: int) -> Fitted:
         float_layers=both.float_layers,
         float_svm=both.svm.floats,
         alone=alone,
-        parts=[*folds, (x, x[:0])],
+        parts=parts,
     )
 
 
