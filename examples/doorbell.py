@@ -1,7 +1,9 @@
-"""A video doorbell: an ordinary MicroPython application, with nothing of inlier in it.
+"""A video doorbell: an ordinary MicroPython application, with nothing of inlier
+in it.
 
-It reports telemetry over HTTP, keeps a connection to a broker open, asks for the time by datagram and serves its status.
-When the bell rings it calls the chimes of the house, one of which may be off, and uploads pictures.
+It reports telemetry over HTTP, keeps a connection to a broker open, asks for
+the time by datagram and serves its status. When the bell rings it calls the
+chimes of the house, one of which may be off, and uploads pictures.
 """
 
 import asyncio
@@ -10,7 +12,8 @@ import json
 import random
 import socket
 
-# Periods are in seconds; second_ms is how long one lasts: less than 1000 lets a demonstration run in fast motion.
+# Periods are in seconds; second_ms is how long one lasts: less than 1000 lets a
+# demonstration run in fast motion.
 CONFIG = {
     "second_ms": 1000,
     "seed": 1,
@@ -47,7 +50,9 @@ class Doorbell:
 
     async def run(self):
         await asyncio.start_server(self.serve_status, *self.config["status"])
-        await asyncio.gather(self.report(), self.keep_alive(), self.keep_time(), self.listen_to_the_bell())
+        await asyncio.gather(
+            self.report(), self.keep_alive(), self.keep_time(), self.listen_to_the_bell()
+        )
 
     async def report(self):
         while True:
@@ -63,7 +68,11 @@ class Doorbell:
         reader, writer = await asyncio.open_connection(host, port)
         try:
             length = len(part) * parts
-            head = "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n" % (path, host, length)
+            head = "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n" % (
+                path,
+                host,
+                length,
+            )
             writer.write(head.encode())
             for _ in range(parts):
                 writer.write(part)
@@ -120,7 +129,9 @@ class Doorbell:
                 pass
 
     async def chime(self, host, port):
-        """Ring one chime; gives up after five seconds. Says whether it was reached."""
+        """Ring one chime; gives up after five seconds. Says whether it was
+        reached.
+        """
         s = socket.socket()
         try:
             s.setblocking(False)
@@ -146,7 +157,9 @@ class Doorbell:
             while await reader.readline() not in (b"\r\n", b""):
                 pass
             body = json.dumps(self.status())
-            writer.write(("HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)).encode())
+            writer.write(
+                ("HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)).encode()
+            )
             await writer.drain()
         except OSError:
             pass

@@ -1,4 +1,6 @@
-"""What the device runs at boot: the application, and the three lines that add inlier to it."""
+"""What the device runs at boot: the application, and the three lines that add
+inlier to it.
+"""
 
 from inlier import monitor, sockets
 
@@ -10,7 +12,10 @@ import doorbell
 
 
 def report(pipeline, features):
-    print("alarm in window %d:" % pipeline.index, ", ".join("%s %d %%" % feature for feature in features))
+    print(
+        "alarm in window %d:" % pipeline.index,
+        ", ".join("%s %d %%" % feature for feature in features),
+    )
 
 
 async def main():

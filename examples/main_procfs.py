@@ -1,5 +1,6 @@
-"""An example of `inlier deploy`: what Linux counts is watched. Each window is also printed, which `inlier record --port`
-collects."""
+"""An example of `inlier deploy`: what Linux counts is watched. Each window is
+also printed, which `inlier record --port` collects.
+"""
 
 import asyncio
 
@@ -10,7 +11,10 @@ from inlier.procfs import Procfs
 
 
 def report(pipeline, features):
-    print("alarm in window %d:" % pipeline.index, ", ".join("%s %d %%" % feature for feature in features))
+    print(
+        "alarm in window %d:" % pipeline.index,
+        ", ".join("%s %d %%" % feature for feature in features),
+    )
 
 
 source = Procfs()

@@ -1,5 +1,7 @@
-"""An example of `inlier deploy` for boards without traffic of their own: scores the windows of windows.csv, as fast as it
-can, and prints each, which `inlier record --port` collects."""
+"""An example of `inlier deploy` for boards without traffic of their own: scores
+the windows of windows.csv, as fast as it can, and prints each, which `inlier
+record --port` collects.
+"""
 
 import gc
 
@@ -23,7 +25,10 @@ def main():
             event = pipeline.step()
             lines.scored(pipeline)
             if event > 0:
-                print("alarm in window %d:" % pipeline.index, ", ".join("%s %d %%" % f for f in pipeline.explain()))
+                print(
+                    "alarm in window %d:" % pipeline.index,
+                    ", ".join("%s %d %%" % f for f in pipeline.explain()),
+                )
             gc.collect()
 
 

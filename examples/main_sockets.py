@@ -1,5 +1,6 @@
-"""An example of `inlier deploy`: your application here, and its traffic watched. Each window is also printed, which
-`inlier record --port` collects."""
+"""An example of `inlier deploy`: your application here, and its traffic
+watched. Each window is also printed, which `inlier record --port` collects.
+"""
 
 from inlier import monitor, sockets
 
@@ -13,7 +14,10 @@ from inlier.pipeline import Pipeline
 
 
 def report(pipeline, features):
-    print("alarm in window %d:" % pipeline.index, ", ".join("%s %d %%" % feature for feature in features))
+    print(
+        "alarm in window %d:" % pipeline.index,
+        ", ".join("%s %d %%" % feature for feature in features),
+    )
 
 
 async def main():

@@ -11,7 +11,7 @@ recording=tests/host/recorded/windows.csv # 800 benign windows of the demonstrat
 
 inlier train "$recording" --source sockets --window 100ms --allow-constant all -o "$out/doorbell.inlier"
 
-coproc BOARD { exec python -m boards.plug qemu_m0; } # plugs it in
+coproc BOARD { exec python -m inlier_boards.serial_line.plug qemu_m0; } # plugs it in
 trap 'kill "$BOARD_PID"' EXIT
 read -r port <&"${BOARD[0]}"
 

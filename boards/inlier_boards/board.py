@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.errors import BadInput
+from inlier_export.errors import BadInput
 
-FOLDER = Path(__file__).parent
+HERE = Path(__file__).parent
+# In a checkout the folders of facts and examples lie beside this package, in a
+# wheel within it.
+FOLDER = HERE / "facts" if (HERE / "facts").is_dir() else HERE.parent
+EXAMPLES = HERE / "examples" if (HERE / "examples").is_dir() else HERE.parents[1] / "examples"
 
 
 @dataclass(frozen=True)
 class Emulator:
-    """command with arguments: QEMU; timer: "systick" or "instret", which ticks once in instructions_per_tick."""
+    """command with arguments: QEMU; timer: "systick" or "instret", which ticks
+    once in instructions_per_tick.
+    """
 
     command: str
     package: str
@@ -24,7 +30,9 @@ class Emulator:
 
 @dataclass(frozen=True)
 class Build:
-    """Of MicroPython's qemu port: its board, compiler, the Debian packages of that, further flags and make variables."""
+    """Of MicroPython's qemu port: its board, compiler, the Debian packages of
+    that, further flags and make variables.
+    """
 
     board: str
     compiler: str
@@ -36,7 +44,9 @@ class Build:
 
 @dataclass(frozen=True)
 class Disk:
-    """Of an emulated board: driver, a class of device/disk.py, and the memory that it may have."""
+    """Of an emulated board: driver, a class of build/device/disk.py, and the
+    memory that it may have.
+    """
 
     driver: str
     address: int
@@ -69,7 +79,10 @@ class Board:
     def missing_packages(self) -> list[str]:
         """Debian packages that an emulated board lacks on this machine."""
         assert self.emulator and self.build
-        needed = {self.emulator.command: self.emulator.package, self.build.compiler: self.build.package}
+        needed = {
+            self.emulator.command: self.emulator.package,
+            self.build.compiler: self.build.package,
+        }
         return [package for command, package in needed.items() if not shutil.which(command)]
 
     @property
@@ -92,7 +105,9 @@ def board(name: str) -> Board:
     facts: dict[str, Any] = tomllib.loads(path.read_text())
     for key, kind in (("emulator", Emulator), ("build", Build), ("disk", Disk)):
         if key in facts:
-            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts[key].items()}
+            fields: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in facts[key].items()
+            }
             facts[key] = kind(**fields)
     return Board(name=name, **facts)
 
@@ -100,9 +115,18 @@ def board(name: str) -> Board:
 def emulator(place: Board) -> Emulator:
     """Raises BadInput for a board that is no emulated one."""
     if place.emulator is None:
-        raise BadInput(f"board '{place.name}' is no emulated one: choose one of {', '.join(names(emulated=True))}")
+        raise BadInput(
+            f"board '{place.name}' is no emulated one: choose one of "
+            f"{', '.join(names(emulated=True))}"
+        )
     return place.emulator
 
 
 if __name__ == "__main__":  # for the Makefile: what all the emulated boards lack here
-    print(" ".join(dict.fromkeys(p for name in names(emulated=True) for p in board(name).missing_packages())))
+    print(
+        " ".join(
+            dict.fromkeys(
+                p for name in names(emulated=True) for p in board(name).missing_packages()
+            )
+        )
+    )

@@ -2,7 +2,9 @@
 
 
 class BadInput(Exception):
-    """One sentence: what is wrong, where (file and line or column), what to do. The command line exits with 2."""
+    """One sentence: what is wrong, where (file and line or column), what to do.
+    The command line exits with 2.
+    """
 
 
 class Interrupted(BaseException):

@@ -1,4 +1,6 @@
-"""Floats to the integers of the model file: counter shifts, feature quantisation, layers, SVM weights."""
+"""Floats to the integers of the model file: counter shifts, feature
+quantisation, layers, SVM weights.
+"""
 
 import math
 from dataclasses import dataclass
@@ -15,15 +17,21 @@ from .reference import Bytes, Ints, Layer, dense
 Floats = NDArray[np.float32]
 
 INPUT_BITS = 6  # a quantised feature q stands for q / 2^6: the benign range is about [-1, 1]
-SHIFT_LIMIT = 19  # of requantisation: an output's zero point, 128 << shift, leaves its bias room below BIAS_MAX
-LEVEL_BITS = 22  # the benign maximum stays below 2^22 of the 2^26 levels: 16 times more is still told apart
+# of requantisation: an output's zero point, 128 << shift, leaves its bias room
+# below BIAS_MAX
+SHIFT_LIMIT = 19
+LEVEL_BITS = (
+    22  # the benign maximum stays below 2^22 of the 2^26 levels: 16 times more is still told apart
+)
 
 
 @dataclass(frozen=True)
 class Headroom:
-    """Where quantised features come to lie: what is benign on [-half, half], what is up to 127 / half times as far out
-    beside it. narrowest: half of a log feature's range counts as so wide at least, or one that hardly moves would turn its
-    noise into outliers."""
+    """Where quantised features come to lie: what is benign on [-half, half],
+    what is up to 127 / half times as far out beside it. narrowest: half of a
+    log feature's range counts as so wide at least, or one that hardly moves
+    would turn its noise into outliers.
+    """
 
     half: int
     narrowest: int
@@ -33,16 +41,20 @@ HEADROOM = Headroom(BENIGN_HALF, 8)  # of a device's windows; half an octave
 
 
 def counter_shifts(deltas: Ints) -> Ints:
-    """The finest shift, at most 8, that leaves each counter's headroom: (counters,)."""
+    """The finest shift, at most 8, that leaves each counter's headroom:
+    (counters,).
+    """
     top = deltas.max(axis=0)
     bits = np.array([int(v).bit_length() for v in top])
     return np.minimum(UNIT_BITS, LEVEL_BITS - bits).astype(np.int64)
 
 
 def feature_ranges(f: NDArray[np.int16], headroom: Headroom = HEADROOM) -> tuple[Ints, Ints]:
-    """Offset and multiplier (features,) that put the range of benign f (n, features) on [-headroom.half, headroom.half].
+    """Offset and multiplier (features,) that put the range of benign f (n,
+    features) on [-headroom.half, headroom.half].
 
-    All of f counts: a connection that a device makes but twice a week would else saturate, and a flood look no larger.
+    All of f counts: a connection that a device makes but twice a week would
+    else saturate, and a flood look no larger.
     """
     low, high = f.min(axis=0).astype(np.int64), f.max(axis=0).astype(np.int64)
     offset = (low + high + 1) // 2
@@ -53,12 +65,14 @@ def feature_ranges(f: NDArray[np.int16], headroom: Headroom = HEADROOM) -> tuple
 
 
 def layers(floats: list[tuple[Floats, Floats]], x: Bytes) -> list[Layer]:
-    """Quantise dense layers (weights (rows, cols), bias (rows,)), fitted on q / 64, with x (n, features) as benign examples.
+    """Quantise dense layers (weights (rows, cols), bias (rows,)), fitted on q /
+    64, with x (n, features) as benign examples.
 
-    Scales are powers of two, so that requantising is one shift: per output channel for weights, per layer for
-    activations, whose benign maximum fills at most half of 0..255. Biases are corrected so that the mean pre-activation
-    on x is the float network's (Nagel et al., "Data-free quantization through weight equalization and bias
-    correction", 2019, section 4.2).
+    Scales are powers of two, so that requantising is one shift: per output
+    channel for weights, per layer for activations, whose benign maximum fills
+    at most half of 0..255. Biases are corrected so that the mean pre-activation
+    on x is the float network's (Nagel et al., "Data-free quantization through
+    weight equalization and bias correction", 2019, section 4.2).
     """
     result: list[Layer] = []
     exact = (x.astype(np.float64) - 128) / (1 << INPUT_BITS)
@@ -74,10 +88,14 @@ def layers(floats: list[tuple[Floats, Floats]], x: Bytes) -> list[Layer]:
         weight_bits = np.minimum(weight_bits, SHIFT_LIMIT + out_bits - in_bits)
         shift = weight_bits + in_bits - out_bits
         if shift.min() < 0:
-            raise ValueError("output layer's weights are too large to requantise by a shift; train again")
+            raise ValueError(
+                "output layer's weights are too large to requantise by a shift; train again"
+            )
         wq = np.rint(w * 2.0 ** weight_bits[:, None]).astype(np.int64)
         mean_acc = (inputs.astype(np.float64).mean(axis=0) - zero) @ wq.T
-        bq = np.rint(target.mean(axis=0) * 2.0 ** (weight_bits + in_bits) - mean_acc).astype(np.int64)
+        bq = np.rint(target.mean(axis=0) * 2.0 ** (weight_bits + in_bits) - mean_acc).astype(
+            np.int64
+        )
         bq += (1 << shift >> 1) - zero * wq.sum(axis=1)
         if last:
             bq += 128 << shift
@@ -90,12 +108,16 @@ def layers(floats: list[tuple[Floats, Floats]], x: Bytes) -> list[Layer]:
 
 
 def _bits_below(limit: int, value: float) -> int:
-    """The greatest b with value * 2^b <= limit; for a value of almost zero, one that is plenty."""
+    """The greatest b with value * 2^b <= limit; for a value of almost zero, one
+    that is plenty.
+    """
     return math.floor(math.log2(limit / max(value, 2.0**-16)))
 
 
 def _prove_bounds(w: Ints, bias: Ints) -> None:
-    """No accumulator leaves int32, nor a 31-bit small int, whatever the input; see inlier.model.FEATURES_MAX."""
+    """No accumulator leaves int32, nor a 31-bit small int, whatever the input;
+    see inlier.model.FEATURES_MAX.
+    """
     assert w.shape[1] <= FEATURES_MAX and np.abs(bias).max() <= BIAS_MAX and np.abs(w).max() <= 127
     highest = (255 * (w + 128)).sum(axis=1) + np.maximum(bias, 0)
     lowest = -128 * 255 * w.shape[1] + np.minimum(bias, 0)
@@ -103,6 +125,8 @@ def _prove_bounds(w: Ints, bias: Ints) -> None:
 
 
 def svm_weights(weights: Floats) -> NDArray[np.int8]:
-    """int8 at one common scale (the threshold takes it up): the greatest magnitude becomes 127."""
+    """int8 at one common scale (the threshold takes it up): the greatest
+    magnitude becomes 127.
+    """
     top = float(np.abs(weights).max())
     return np.rint(weights * (127 / top if top else 0)).astype(np.int8)

@@ -1,6 +1,8 @@
-"""The runtime's arithmetic in NumPy, vectorised for training and for parity: equal to firmware/inlier, integer by integer.
+"""The runtime's arithmetic in NumPy, vectorised for training and for parity:
+equal to firmware/inlier, integer by integer.
 
-The formulas and their reasons stand in inlier.features and inlier.kernels.plain.
+The formulas and their reasons stand in inlier.features and
+inlier.kernels.plain.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +22,9 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Layer:
-    """One quantised dense layer. weights: int8 (rows, cols); bias: int32 (rows,), shift: uint8 (rows,)."""
+    """One quantised dense layer. weights: int8 (rows, cols); bias: int32
+    (rows,), shift: uint8 (rows,).
+    """
 
     weights: NDArray[np.int8]
     bias: Ints
@@ -29,7 +33,9 @@ class Layer:
 
 @dataclass
 class Detector:
-    """Everything a model file holds, unpacked. features = counters x scales, counter-major."""
+    """Everything a model file holds, unpacked. features = counters x scales,
+    counter-major.
+    """
 
     source: str
     counters: tuple[str, ...]
@@ -73,9 +79,15 @@ def start_state(offset: Ints, scales: tuple[int, ...]) -> Ints:
 
 
 def log_features(
-    deltas: Ints, shifts: Ints, scales: tuple[int, ...], state: Ints | None = None, progress: Progress | None = None
+    deltas: Ints,
+    shifts: Ints,
+    scales: tuple[int, ...],
+    state: Ints | None = None,
+    progress: Progress | None = None,
 ) -> NDArray[np.int16]:
-    """f (n, features) int16 of windows in order. state: int64 (features,), updated in place; by default zero."""
+    """f (n, features) int16 of windows in order. state: int64 (features,),
+    updated in place; by default zero.
+    """
     k = np.tile(np.asarray(scales, np.int64), deltas.shape[1])
     s = np.zeros(len(k), np.int64) if state is None else state
     out = np.empty((len(deltas), len(k)), np.int16)
@@ -111,14 +123,18 @@ def reconstruct(x: Bytes, layers: list[Layer]) -> Bytes:
 
 
 def hinge_map(x: Bytes, knots: tuple[int, ...]) -> NDArray[np.int16]:
-    """max(0, q - t) for each knot t, then max(0, -q - t): (n, features, 2 * knots) int16."""
+    """max(0, q - t) for each knot t, then max(0, -q - t): (n, features, 2 *
+    knots) int16.
+    """
     q = x.astype(np.int16)[:, :, None] - 128
     t = np.asarray(knots, np.int16)
     return np.concatenate([np.maximum(0, q - t), np.maximum(0, -q - t)], axis=2)
 
 
 def autoencoder_score(x: Bytes, layers: list[Layer]) -> Ints:
-    """Squared reconstruction error (n,) of quantised features x (n, features) uint8, in bounded memory."""
+    """Squared reconstruction error (n,) of quantised features x (n, features)
+    uint8, in bounded memory.
+    """
     out = np.empty(len(x), np.int64)
     for start in range(0, len(x), 4096):
         part = slice(start, start + 4096)
@@ -128,7 +144,9 @@ def autoencoder_score(x: Bytes, layers: list[Layer]) -> Ints:
 
 
 def svm_score(x: Bytes, knots: tuple[int, ...], weights: NDArray[np.int8]) -> Ints:
-    """Weighted sum of the hinges (n,) of x (n, features) uint8; weights: int8 (features, 2 * knots)."""
+    """Weighted sum of the hinges (n,) of x (n, features) uint8; weights: int8
+    (features, 2 * knots).
+    """
     out = np.empty(len(x), np.int64)
     w = weights.reshape(-1).astype(np.float64)
     for start in range(0, len(x), 4096):
@@ -140,7 +158,9 @@ def svm_score(x: Bytes, knots: tuple[int, ...], weights: NDArray[np.int8]) -> In
 
 @dataclass
 class Trace:
-    """What a run over windows gives: x (n, features) uint8, scores (n,), hot (n,) bool, event (n,): 1 raised, -1 cleared."""
+    """What a run over windows gives: x (n, features) uint8, scores (n,), hot
+    (n,) bool, event (n,): 1 raised, -1 cleared.
+    """
 
     x: Bytes
     ae: Ints
@@ -151,7 +171,9 @@ class Trace:
 
 def joined(traces: Sequence[Trace]) -> Trace:
     """Runs, each from boot, one after the other."""
-    return Trace(*(np.concatenate([getattr(trace, part.name) for trace in traces]) for part in fields(Trace)))
+    return Trace(
+        *(np.concatenate([getattr(trace, part.name) for trace in traces]) for part in fields(Trace))
+    )
 
 
 def run(detector: Detector, deltas: Ints, progress: Progress | None = None) -> Trace:

@@ -1,4 +1,6 @@
-"""Detectors with random integers: parity and cost must not depend on what a training finds."""
+"""Detectors with random integers: parity and cost must not depend on what a
+training finds.
+"""
 
 import numpy as np
 
@@ -43,7 +45,9 @@ def random_detector(
 
 
 def extreme_windows(seed: int, count: int) -> Ints:
-    """Deltas (count, counters): ordinary ones, all zero, single bits, the largest, and beyond it."""
+    """Deltas (count, counters): ordinary ones, all zero, single bits, the
+    largest, and beyond it.
+    """
     rng = np.random.default_rng(seed)
     bits = rng.integers(0, 32, (count, len(COUNTERS)))
     deltas: Ints = rng.integers(0, 1 << 62, (count, len(COUNTERS))) >> (62 - bits)

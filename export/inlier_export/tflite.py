@@ -1,7 +1,8 @@
-"""The same autoencoder as an int8 `.tflite`, for people who run TFLite Micro, and how far it is from our integers.
+"""The same autoencoder as an int8 `.tflite`, for people who run TFLite Micro,
+and how far it is from our integers.
 
-TFLite requantises by a 32-bit multiplier and rounds; we shift. So its reconstruction differs by a few quanta, and what
-must agree is the alarm.
+TFLite requantises by a 32-bit multiplier and rounds; we shift. So its
+reconstruction differs by a few quanta, and what must agree is the alarm.
 """
 
 import contextlib
@@ -22,7 +23,9 @@ SAMPLES = 500
 
 
 def to_tflite(layers: list[tuple[Floats, Floats]], x: Bytes) -> bytes:
-    """Full-integer int8 model: input int8 q (scale 1/64, zero point 0), output int8. x: (n, features), benign examples."""
+    """Full-integer int8 model: input int8 q (scale 1/64, zero point 0), output
+    int8. x: (n, features), benign examples.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
     import tensorflow as tf
@@ -30,11 +33,15 @@ def to_tflite(layers: list[tuple[Floats, Floats]], x: Bytes) -> bytes:
     width = layers[0][0].shape[1]
     model = keras.Sequential([keras.Input((width,), batch_size=1)])
     for i, (weights, _) in enumerate(layers):
-        model.add(keras.layers.Dense(len(weights), activation=None if i == len(layers) - 1 else "relu"))
+        model.add(
+            keras.layers.Dense(len(weights), activation=None if i == len(layers) - 1 else "relu")
+        )
     model.set_weights([part for weights, bias in layers for part in (weights.T, bias)])
     examples = _reals(x[np.linspace(0, len(x) - 1, min(len(x), SAMPLES)).astype(int)])
     # Both ends of int8, so that the converter's input scale is 1/64.
-    examples = np.concatenate([examples, np.full((1, width), -2), np.full((1, width), 127 / 64)]).astype(np.float32)
+    examples = np.concatenate(
+        [examples, np.full((1, width), -2), np.full((1, width), 127 / 64)]
+    ).astype(np.float32)
 
     def representative() -> Iterator[list[NDArray[np.float32]]]:
         for row in examples:
@@ -53,7 +60,9 @@ def to_tflite(layers: list[tuple[Floats, Floats]], x: Bytes) -> bytes:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """TensorFlow and LiteRT report their progress in print() and from C++: nothing in it is for our users."""
+    """TensorFlow and LiteRT report their progress in print() and from C++:
+    nothing in it is for our users.
+    """
     kept = os.dup(2)
     with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -86,7 +95,9 @@ def _interpreter(content: bytes) -> Any:
 
 
 def reconstruct(content: bytes, x: Bytes) -> Bytes:
-    """LiteRT's reconstruction of x (n, features), in our quanta: bytes, q + 128."""
+    """LiteRT's reconstruction of x (n, features), in our quanta: bytes, q +
+    128.
+    """
     interpreter = _interpreter(content)
     source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     scale, zero = sink["quantization"]
@@ -100,7 +111,9 @@ def reconstruct(content: bytes, x: Bytes) -> Bytes:
 
 @dataclass
 class Deviation:
-    """Of LiteRT's reconstruction from ours, in quanta of int8; and windows whose alarm decision differs."""
+    """Of LiteRT's reconstruction from ours, in quanta of int8; and windows
+    whose alarm decision differs.
+    """
 
     largest: int
     mean: float
@@ -114,7 +127,11 @@ def compare(content: bytes, detector: Detector, deltas: Ints) -> Deviation:
     y = reference.reconstruct(ours.x, detector.layers).astype(np.int64)
     theirs = reconstruct(content, ours.x).astype(np.int64)
     error = ours.x.astype(np.int64) - theirs
-    hot = ((error * error).sum(axis=1) > detector.threshold_ae) | (ours.svm > detector.threshold_svm)
+    hot = ((error * error).sum(axis=1) > detector.threshold_ae) | (
+        ours.svm > detector.threshold_svm
+    )
     events = reference.alarm_events(hot, detector.alarm)
     off = np.abs(theirs - y)
-    return Deviation(int(off.max()), round(float(off.mean()), 3), len(deltas), int((events != ours.event).sum()))
+    return Deviation(
+        int(off.max()), round(float(off.mean()), 3), len(deltas), int((events != ours.event).sum())
+    )

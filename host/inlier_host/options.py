@@ -1,12 +1,17 @@
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .errors import BadInput
+from inlier_export.errors import BadInput
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+Key = Annotated[
+    Path | None,
+    typer.Option(help="File with the key; by default the environment variable INLIER_KEY."),
+]
 
 
 def milliseconds(text: str) -> int:

@@ -8,26 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from inlier import monitor
-from inlier.model import Model, ModelError, load
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
+from inlier_export.model_file import read_model
+from inlier_trainer.sources import open_source
 
-from .errors import BadInput
-from .sources import open_source
-
-Window = dict[str, Any]  # index, ae, svm, hot, event: 1 raised, -1 cleared; features: [(name, per cent)] when raised
-
-
-def read_model(path: Path, source: str | None = None, counters: tuple[str, ...] | None = None) -> Model:
-    """Raises BadInput: what is wrong with the blob at `path`, or that it is for another source."""
-    try:
-        return load(str(path), source, counters)
-    except ModelError as error:
-        raise BadInput(f"{path}: {error}") from None
+Window = dict[
+    str, Any
+]  # index, ae, svm, hot, event: 1 raised, -1 cleared; features: [(name, per cent)] when raised
 
 
-def live(path: Path, source: str, count: int, each: Callable[[Window], None], sink: Any = None) -> None:
-    """Score this machine's windows as they end, `count` of them (-1: until interrupted). sink: one of inlier.sinks.
+def live(
+    path: Path, source: str, count: int, each: Callable[[Window], None], sink: Any = None
+) -> None:
+    """Score this machine's windows as they end, `count` of them (-1: until
+    interrupted). sink: one of inlier.sinks.
 
     Raises BadInput, OSError.
     """
@@ -61,7 +56,9 @@ def live(path: Path, source: str, count: int, each: Callable[[Window], None], si
                 sink.on_clear(pipeline)
 
         faults = monitor.Faults(lambda text: print(text, file=sys.stderr))
-        scoring = asyncio.create_task(monitor.run(pipeline, on_alarm, on_clear, on_window, faults=faults))
+        scoring = asyncio.create_task(
+            monitor.run(pipeline, on_alarm, on_clear, on_window, faults=faults)
+        )
         waiting = asyncio.create_task(ended.wait())
         await asyncio.wait((scoring, waiting), return_when=asyncio.FIRST_COMPLETED)
         if scoring.done():
@@ -74,11 +71,12 @@ def live(path: Path, source: str, count: int, each: Callable[[Window], None], si
 
 
 def replay(path: Path, recording: Path, sink: Any = None) -> Iterator[Window]:
-    """Score the windows of a recording of the model's source, from boot. sink: one of inlier.sinks.
+    """Score the windows of a recording of the model's source, from boot. sink:
+    one of inlier.sinks.
 
     Raises BadInput, OSError.
     """
-    from .windows import read_windows
+    from inlier_trainer.recordings import read_windows
 
     model = read_model(path)
     counters = model.counters()
@@ -97,4 +95,10 @@ def replay(path: Path, recording: Path, sink: Any = None) -> Iterator[Window]:
 
 
 def _window(pipeline: Pipeline, **event: Any) -> Window:
-    return {"index": pipeline.index, "ae": pipeline.ae, "svm": pipeline.svm, "hot": pipeline.hot, **event}
+    return {
+        "index": pipeline.index,
+        "ae": pipeline.ae,
+        "svm": pipeline.svm,
+        "hot": pipeline.hot,
+        **event,
+    }

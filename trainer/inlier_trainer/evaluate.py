@@ -1,7 +1,9 @@
-"""`inlier evaluate`: false alarms over weeks of a capture, and how soon an attack laid over it is seen.
+"""`inlier evaluate`: false alarms over weeks of a capture, and how soon an
+attack laid over it is seen.
 
-Each capture is a device of its own: fitted on its first 60 %, calibrated on the next 15 %, tested on the last 25 %,
-from boot. Over the test part each attack is laid at several starts.
+Each capture is a device of its own: fitted on its first 60 %, calibrated on the
+next 15 %, tested on the last 25 %, from boot. Over the test part each attack is
+laid at several starts.
 """
 
 from collections.abc import Iterator
@@ -10,25 +12,31 @@ from pathlib import Path
 
 import numpy as np
 
-from export import reference
-from export.reference import Ints
+from inlier_export import reference
+from inlier_export.reference import Ints
+from inlier_trainer.pcap.count import Pcap, count
 
 from .overlays import Overlay
-from .pcap.count import Pcap, count
 from .progress import Progress
+from .recordings import split
 from .threshold import PERIOD_MS
 from .train import Settings, Trained, train
-from .windows import split
 
 STARTS = 5
-SILENCE_S = 86400  # no packet of the device for so long: it, or the capture, was off; a sleeping camera is silent for hours
-LEAD_IN = 256  # windows scored before an attack: the slowest mean has forgotten all but 1e-7 of what came earlier
+# no packet of the device for so long: it, or the capture, was off; a sleeping
+# camera is silent for hours
+SILENCE_S = 86400
+# windows scored before an attack: the slowest mean has forgotten all but 1e-7
+# of what came earlier
+LEAD_IN = 256
 
 
 @dataclass
 class Laid:
-    """One attack over one capture. detected: at every start; delay_s: from the first attack packet to the end of the window
-    that alarmed, the median of the starts that were seen; unseen: the share of attack windows before the alarm."""
+    """One attack over one capture. detected: at every start; delay_s: from the
+    first attack packet to the end of the window that alarmed, the median of the
+    starts that were seen; unseen: the share of attack windows before the alarm.
+    """
 
     name: str
     detected: bool
@@ -67,7 +75,13 @@ def awake(seen: Ints, window_ms: int) -> Ints:
 
 
 def evaluate(
-    path: Path, device: str, window_ms: int, false_alarms: str, seed: int, attacks: list[Overlay], progress: Progress
+    path: Path,
+    device: str,
+    window_ms: int,
+    false_alarms: str,
+    seed: int,
+    attacks: list[Overlay],
+    progress: Progress,
 ) -> Evaluation:
     """Raises BadInput."""
     counted = count(path, device, window_ms, progress)
@@ -82,7 +96,12 @@ def evaluate(
         allow_constant=Pcap.counters,
         accept_anomalies=True,  # it measures, and its models go nowhere
     )
-    trained = train(windows, settings, str(path), lambda stage, done, total: progress(f"{path.name}: {stage}", done, total))
+    trained = train(
+        windows,
+        settings,
+        str(path),
+        lambda stage, done, total: progress(f"{path.name}: {stage}", done, total),
+    )
     test = windows[split(len(windows))[2]]
     days = len(test) * window_ms / PERIOD_MS["day"]
     episodes = int((trained.test.event == 1).sum())
@@ -106,7 +125,9 @@ def _lay(trained: Trained, test: Ints, attack: Overlay, window_ms: int) -> Laid:
         raised = np.flatnonzero(event[before:] == 1)
         if event[:before].sum() == 1:  # a false alarm that is still on tells nothing of the attack
             raised = raised[:0]
-        unseen.append(float(raised[0] if len(raised) else len(attack.windows)) / len(attack.windows))
+        unseen.append(
+            float(raised[0] if len(raised) else len(attack.windows)) / len(attack.windows)
+        )
         if len(raised):
             delays.append((int(raised[0]) + 1) * window_ms / 1000)
     return Laid(

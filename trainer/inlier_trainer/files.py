@@ -7,7 +7,9 @@ from pathlib import Path
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`. A full disk or an interrupt leaves the former file as it was. Raises OSError."""
+    """Replace `path` by `content`. A full disk or an interrupt leaves the
+    former file as it was. Raises OSError.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,6 @@
-"""From benign windows to a model: quantise, fit both detectors, calibrate, test."""
+"""From benign windows to a model: quantise, fit both detectors, calibrate,
+test.
+"""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -6,23 +8,29 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from export import quantise, reference
-from export.blob import pack
-from export.reference import Bytes, Detector, Ints, Trace
+from inlier_export import quantise, reference
+from inlier_export.errors import BadInput
+from inlier_export.model_file import pack
+from inlier_export.reference import Bytes, Detector, Ints, Trace
 
-from . import autoencoder, baseline, svm, threshold, windows
-from .errors import BadInput
+from . import autoencoder, infection_check, recordings, svm, threshold
 from .progress import Progress
 
-CROSS_BELOW = 100_000  # windows in the fit part: a day to calibrate on may miss what a device does once in two
+# windows in the fit part: a day to calibrate on may miss what a device does
+# once in two
+CROSS_BELOW = 100_000
 CROSS_FOLDS, CROSS_BLOCKS = 4, 4
 STRETCH_MIN = 512  # windows: 32 times what the slowest mean remembers
-WINDOWS_MIN = 333  # a recording: on its fit part, 200, the features' ranges and some 1,000 weights rest
+WINDOWS_MIN = (
+    333  # a recording: on its fit part, 200, the features' ranges and some 1,000 weights rest
+)
 
 
 @dataclass
 class Settings:
-    """What the user chooses. Time scales are shifts: a mean is damped over about 2^k windows."""
+    """What the user chooses. Time scales are shifts: a mean is damped over
+    about 2^k windows.
+    """
 
     source: str
     counters: tuple[str, ...]
@@ -30,17 +38,26 @@ class Settings:
     scales: tuple[int, ...] = (0, 2, 4)
     hidden: tuple[int, ...] = (16,)
     false_alarms: str = "1/week"
-    alarm: tuple[int, int, int, int, int] = (2, 8, 8, 8, 32)  # k, n, m, cooldown, warm-up, in windows
+    alarm: tuple[int, int, int, int, int] = (
+        2,
+        8,
+        8,
+        8,
+        32,
+    )  # k, n, m, cooldown, warm-up, in windows
     seed: int = 1
     allow_constant: Collection[str] = field(default_factory=frozenset)
-    accept_anomalies: bool = False  # learn what looks like an infection, see baseline.py
+    accept_anomalies: bool = False  # learn what looks like an infection, see infection_check.py
 
 
 @dataclass
 class Trained:
-    """A model, with what is known of it. tests: what was held back of each recording; test: runs over them, each as
-    from boot. unseen_…: scores of the benign windows that the thresholds rest on; rate: alarms accepted per window, of both
-    detectors together. anomalies: what looks like an infection in its recordings, and was accepted."""
+    """A model, with what is known of it. tests: what was held back of each
+    recording; test: runs over them, each as from boot. unseen_…: scores of the
+    benign windows that the thresholds rest on; rate: alarms accepted per
+    window, of both detectors together. anomalies: what looks like an infection
+    in its recordings, and was accepted.
+    """
 
     detector: Detector
     blob: bytes
@@ -52,15 +69,19 @@ class Trained:
     unseen_ae: Ints
     unseen_svm: Ints
     rate: float
-    anomalies: list[baseline.Anomaly]
+    anomalies: list[infection_check.Anomaly]
 
     def interval(self, unseen: Ints) -> tuple[int, int] | None:
-        """Between what the threshold of one detector lies; see threshold.interval."""
+        """Between what the threshold of one detector lies; see
+        threshold.interval.
+        """
         k, n = self.detector.alarm[:2]
         return threshold.interval(threshold.alarm_level(unseen, k, n), n, self.rate / 2)
 
     def shortage(self) -> threshold.Shortage | None:
-        return threshold.shortage(self.windows, len(self.unseen_ae), self.rate, self.detector.window_ms)
+        return threshold.shortage(
+            self.windows, len(self.unseen_ae), self.rate, self.detector.window_ms
+        )
 
     def with_detector(self, detector: Detector) -> "Trained":
         """The same, but for thresholds."""
@@ -93,7 +114,9 @@ class Trained:
 
 @dataclass
 class Detectors:
-    """The int8 autoencoder, the floats it was rounded from, the scores of benign windows that it had not seen; the SVM."""
+    """The int8 autoencoder, the floats it was rounded from, the scores of
+    benign windows that it had not seen; the SVM.
+    """
 
     layers: list[reference.Layer]
     float_layers: list[tuple[quantise.Floats, quantise.Floats]]
@@ -102,9 +125,12 @@ class Detectors:
 
 
 def fold_stretches(inside: Ints) -> list[list[Ints]]:
-    """The windows `inside` in CROSS_FOLDS folds, each of up to CROSS_BLOCKS stretches of time spread over the whole: what a
-    device does on some days then has its like among the other folds, as next week's will among this week's. A stretch is
-    never so short that the means at its ends, which its neighbours share, make up much of it."""
+    """The windows `inside` in CROSS_FOLDS folds, each of up to CROSS_BLOCKS
+    stretches of time spread over the whole: what a device does on some days
+    then has its like among the other folds, as next week's will among this
+    week's. A stretch is never so short that the means at its ends, which its
+    neighbours share, make up much of it.
+    """
     stretches = max(1, min(CROSS_BLOCKS, len(inside) // (CROSS_FOLDS * STRETCH_MIN)))
     blocks = np.array_split(inside, CROSS_FOLDS * stretches)
     return [blocks[i::CROSS_FOLDS] for i in range(CROSS_FOLDS)]
@@ -118,8 +144,10 @@ def time_folds(inside: Ints) -> list[Ints]:
 def cross_parts(
     f: NDArray[np.int16], folds: Sequence[Ints], headroom: quantise.Headroom = quantise.HEADROOM
 ) -> list[svm.Part]:
-    """Quantised features of each of the folds, indices of windows, with those of the others, to be scored by detectors that
-    were fitted on these. f: log features (n, features)."""
+    """Quantised features of each of the folds, indices of windows, with those
+    of the others, to be scored by detectors that were fitted on these. f: log
+    features (n, features).
+    """
     parts = []
     for i, fold in enumerate(folds):
         rest = np.sort(np.concatenate([other for j, other in enumerate(folds) if j != i]))
@@ -138,9 +166,11 @@ def fit_detectors(
     headroom: quantise.Headroom = quantise.HEADROOM,
     noise: float = 0,
 ) -> Detectors:
-    """Both detectors of the last part; the others are fitted only to score what their second member holds.
+    """Both detectors of the last part; the others are fitted only to score what
+    their second member holds.
 
-    limit: from such scores to a threshold; margin: see svm.MARGIN; noise: see autoencoder.fit.
+    limit: from such scores to a threshold; margin: see svm.MARGIN; noise: see
+    autoencoder.fit.
     """
     unseen = []
     for i, (x_fit, x_check) in enumerate(parts):
@@ -148,7 +178,9 @@ def fit_detectors(
             x_fit,
             hidden,
             seed,
-            lambda done, total, before=i: progress("autoencoder", before * total + done, len(parts) * total),  # type: ignore[misc]
+            lambda done, total, before=i: progress(
+                "autoencoder", before * total + done, len(parts) * total
+            ),  # type: ignore[misc]
             noise,
         )
         layers = quantise.layers(floats, x_fit)
@@ -159,15 +191,20 @@ def fit_detectors(
     return Detectors(layers, floats, np.concatenate(unseen), outlying)
 
 
-def _anomalies(recordings: Sequence[Ints], settings: Settings, origin: str) -> list[baseline.Anomaly]:
-    """What looks like an infection, if that is accepted. Raises BadInput if it is not."""
+def _anomalies(
+    recordings: Sequence[Ints], settings: Settings, origin: str
+) -> list[infection_check.Anomaly]:
+    """What looks like an infection, if that is accepted. Raises BadInput if it
+    is not.
+    """
     found = []
     for i, recording in enumerate(recordings):
-        found += baseline.anomalies(recording, settings.counters)
+        found += infection_check.anomalies(recording, settings.counters)
         if found and not settings.accept_anomalies:
             which = f" (recording {i + 1})" if len(recordings) > 1 else ""
             raise BadInput(
-                f"{origin}{which}: {found[0].said()}; an infection that is learned as normal is never seen: record again "
+                f"{origin}{which}: {found[0].said()}; an infection that is learned as normal is "
+                f"never seen: record again "
                 "from a device that you trust, or say --accept-anomalies if it always does that"
             )
     return found
@@ -180,21 +217,28 @@ def train(
     progress: Progress = lambda stage, done, total: None,
     lengths: Sequence[int] = (),
 ) -> Trained:
-    """Train on benign windows (n, counters) int64, in the order in which they were counted.
+    """Train on benign windows (n, counters) int64, in the order in which they
+    were counted.
 
-    lengths: of the recordings that `deltas` are made of, one after the other, where several units of a device type were
-    recorded: each is split by itself, and each is scored by detectors that saw the others, so that the thresholds hold for
-    a unit that was never recorded. origin: where they came from, for error messages. The same windows and settings give the
-    same bytes. Raises BadInput.
+    lengths: of the recordings that `deltas` are made of, one after the other,
+    where several units of a device type were recorded: each is split by itself,
+    and each is scored by detectors that saw the others, so that the thresholds
+    hold for a unit that was never recorded. origin: where they came from, for
+    error messages. The same windows and settings give the same bytes. Raises
+    BadInput.
     """
-    windows.check(deltas, settings.counters, origin, WINDOWS_MIN, set(settings.allow_constant))
+    recordings.check(deltas, settings.counters, origin, WINDOWS_MIN, set(settings.allow_constant))
     rate = threshold.rate_per_window(settings.false_alarms, settings.window_ms)
     scales = settings.scales
     ends = np.cumsum(lengths or [len(deltas)])
-    units = [slice(int(end - length), int(end)) for end, length in zip(ends, lengths or [len(deltas)], strict=True)]
+    units = [
+        slice(int(end - length), int(end))
+        for end, length in zip(ends, lengths or [len(deltas)], strict=True)
+    ]
     anomalies = _anomalies([deltas[unit] for unit in units], settings, origin)
-    split = [windows.indices(unit) for unit in units]
-    # From a zero state, the slowest mean has reached 98 % then; a boot is not the steady state, and never alarms either.
+    split = [recordings.indices(unit) for unit in units]
+    # From a zero state, the slowest mean has reached 98 % then; a boot is not
+    # the steady state, and never alarms either.
     settled = [fit[min(4 << max(scales), len(fit) // 4) :] for fit, _, _ in split]
     fit, calibrate = np.concatenate(settled), np.concatenate([part for _, part, _ in split])
 
@@ -205,7 +249,9 @@ def train(
                 deltas[unit],
                 shifts,
                 scales,
-                progress=lambda done, total, before=unit.start: progress("features", before + done, len(deltas)),  # type: ignore[misc]
+                progress=lambda done, total, before=unit.start: progress(
+                    "features", before + done, len(deltas)
+                ),  # type: ignore[misc]
             )
             for unit in units
         ]
@@ -213,12 +259,15 @@ def train(
     offset, multiplier = quantise.feature_ranges(f[fit])
     x = reference.quantise(f, offset, multiplier)
 
-    # A recording's calibration part may hold too few clusters of high scores to tell a tail: its fit part gives more.
+    # A recording's calibration part may hold too few clusters of high scores to
+    # tell a tail: its fit part gives more.
     folds = settled if len(units) > 1 else time_folds(fit) if len(fit) < CROSS_BELOW else []
     parts = [*cross_parts(f, folds), (x[fit], x[calibrate])]
 
     def limit(unseen: Ints) -> int:
-        return threshold.threshold(unseen, rate / 2, k, n)  # either detector alone makes a window hot
+        return threshold.threshold(
+            unseen, rate / 2, k, n
+        )  # either detector alone makes a window hot
 
     k, n = settings.alarm[:2]
     both = fit_detectors(parts, settings.hidden, settings.seed, limit, progress)
@@ -236,7 +285,11 @@ def train(
         threshold_ae=limit(both.unseen_ae),
         threshold_svm=both.svm.threshold(limit),
         alarm=settings.alarm,
-        metadata={"windows": len(deltas), "false_alarms": settings.false_alarms, "seed": settings.seed},
+        metadata={
+            "windows": len(deltas),
+            "false_alarms": settings.false_alarms,
+            "seed": settings.seed,
+        },
     )
     tests = [deltas[part] for _, _, part in split]
     return Trained(

@@ -1,6 +1,8 @@
-"""Debian's `micropython` source package, fetched with the system's own mirror and keys, without root.
+"""Debian's `micropython` source package, fetched with the system's own mirror
+and keys, without root.
 
-A separate source list and state folder leave the system's own alone; apt verifies the archive's signature and hashes.
+A separate source list and state folder leave the system's own alone; apt
+verifies the archive's signature and hashes.
 """
 
 import os
@@ -12,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.errors import BadInput
+from inlier_export.errors import BadInput
 
 SUITES = {"debian": ("trixie", "sid"), "ubuntu": ("noble",)}
 COMPONENT = {"debian": "main", "ubuntu": "universe"}
@@ -30,14 +32,18 @@ class Mirror:
 
 
 def mirrors(apt: Path = APT) -> list[Mirror]:
-    """The archives that the system's own sources name, in their order; security and vendor archives are left out."""
+    """The archives that the system's own sources name, in their order; security
+    and vendor archives are left out.
+    """
     found: list[Mirror] = []
     patterns = ("sources.list.d/*.sources", "sources.list", "sources.list.d/*.list")
     files = [path for pattern in patterns for path in sorted(apt.glob(pattern))]
     for path in files:
         text = path.read_text(errors="replace")
         found += _deb822(text) if path.suffix == ".sources" else _one_line(text)
-    return list(dict.fromkeys(m for m in found if re.search(r"/(debian|ubuntu|ubuntu-ports)/?$", m.uri)))
+    return list(
+        dict.fromkeys(m for m in found if re.search(r"/(debian|ubuntu|ubuntu-ports)/?$", m.uri))
+    )
 
 
 def _deb822(text: str) -> Iterator[Mirror]:
@@ -66,15 +72,22 @@ def distribution(os_release: Path = Path("/etc/os-release")) -> str:
     for name in ("ubuntu", "debian"):
         if name in words:
             return name
-    raise BadInput("this is neither Debian nor Ubuntu: install MicroPython 1.22 or later and put it on PATH")
+    raise BadInput(
+        "this is neither Debian nor Ubuntu: install MicroPython 1.22 or later and put it on PATH"
+    )
 
 
 def unpack(folder: Path) -> Path:
-    """Fetch and unpack the source package below `folder` (existing, empty); returns the source tree. Raises BadInput."""
+    """Fetch and unpack the source package below `folder` (existing, empty);
+    returns the source tree. Raises BadInput.
+    """
     system = distribution()
     archives = mirrors()
     if not archives:
-        raise BadInput("no Debian or Ubuntu archive in /etc/apt: install MicroPython 1.22 or later and put it on PATH")
+        raise BadInput(
+            "no Debian or Ubuntu archive in /etc/apt: install MicroPython 1.22 or later and put "
+            "it on PATH"
+        )
     last = "no suite was tried"
     for suite in SUITES[system]:
         for mirror in archives:
@@ -85,12 +98,15 @@ def unpack(folder: Path) -> Path:
                     tar.extractall(folder, filter="data")
                 return next(p for p in folder.glob("micropython-*") if p.is_dir())
     raise BadInput(
-        f"MicroPython's source package could not be fetched ({last}): check the network, or put micropython on PATH"
+        f"MicroPython's source package could not be fetched ({last}): check the network, or put "
+        f"micropython on PATH"
     )
 
 
 def _download(folder: Path, source_line: str) -> str:
-    """Runs apt for one source line; returns its last error line, empty on success."""
+    """Runs apt for one source line; returns its last error line, empty on
+    success.
+    """
     apt = folder / "apt"
     shutil.rmtree(apt, ignore_errors=True)
     for part in ("lists/partial", "cache/archives/partial", "state"):
@@ -115,7 +131,11 @@ def _download(folder: Path, source_line: str) -> str:
             check=False,
             env={**os.environ, "LC_ALL": "C"},
         )
-        errors = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(("E:", "Err:", "W: Failed"))]
+        errors = [
+            line
+            for line in (done.stdout + done.stderr).splitlines()
+            if line.startswith(("E:", "Err:", "W: Failed"))
+        ]
         if done.returncode or (errors and command == ["update"]):
             return errors[-1] if errors else f"apt-get exited with {done.returncode}"
     return ""

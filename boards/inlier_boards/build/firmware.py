@@ -1,4 +1,6 @@
-"""Firmware of the emulated boards: MicroPython's qemu port with the runtime frozen in, built once into the cache."""
+"""Firmware of the emulated boards: MicroPython's qemu port with the runtime
+frozen in, built once into the cache.
+"""
 
 import contextlib
 import hashlib
@@ -11,13 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import inlier
-from trainer.errors import BadInput
+from inlier_boards.board import Board, Build
+from inlier_export.errors import BadInput
 
 from . import bench_models, micropython
-from .board import Board, Build
 
 FIRMWARE = Path(inlier.__file__).parent.parent
-MANIFEST = FIRMWARE / "manifest.py"
+# In a checkout beside the runtime, in a wheel within it.
+MANIFEST = next(
+    (path for path in (FIRMWARE / "manifest.py",) if path.exists()), FIRMWARE / "inlier/manifest.py"
+)
 DISK = Path(__file__).parent / "device/disk.py"
 BOOT_MODULE = Path(__file__).parent / "boot_module"
 BOOT = """
@@ -33,47 +38,69 @@ sys.path.append("/lib")
 NO_CLOCK = "'-Dmp_hal_time_ns()=0ULL'"  # littlefs asks for the time of a file; this port has none
 
 
-def runtime_files(kernels: tuple[str, ...], secure: bool = False, sinks: bool = False, stream: bool = False) -> list[Path]:
+def runtime_files(
+    kernels: tuple[str, ...], secure: bool = False, sinks: bool = False, stream: bool = False
+) -> list[Path]:
     """What firmware/manifest.py freezes with these kernels."""
     names: list[str] = []
     options = types.SimpleNamespace(
         kernels=kernels, secure=secure, sinks=sinks, stream=stream, defaults=lambda **others: None
     )
-    with contextlib.chdir(FIRMWARE):
-        exec(MANIFEST.read_text(), {"options": options, "package": lambda package, files: names.extend(files)})
+    with contextlib.chdir(MANIFEST.parent):
+        exec(
+            MANIFEST.read_text(),
+            {"options": options, "package": lambda package, files, **base: names.extend(files)},
+        )
     return [FIRMWARE / "inlier" / name for name in names]
 
 
 @dataclass(frozen=True)
 class Firmware:
-    """frozen_bytes: flash that the runtime takes with the board's kernel alone and without inlier/secure; stock: 0."""
+    """frozen_bytes: flash that the runtime takes with the board's kernel alone
+    and without inlier/secure; stock: 0.
+    """
 
     elf: Path
     frozen_bytes: int
 
 
-def build(board: Board, say: Callable[[str], None] = lambda step: None, stock: bool = False) -> Firmware:
+def build(
+    board: Board, say: Callable[[str], None] = lambda step: None, stock: bool = False
+) -> Firmware:
     """The firmware of an emulated board. Raises BadInput.
 
-    It holds the runtime, all its kernels and the benchmark's models; a stock one has nothing of inlier, as one
-    downloaded for a real board, but a disk, mounted at boot, and runs the main.py that it finds there.
+    It holds the runtime, all its kernels and the benchmark's models; a stock
+    one has nothing of inlier, as one downloaded for a real board, but a disk,
+    mounted at boot, and runs the main.py that it finds there.
     """
     assert board.build
     if not shutil.which(board.build.compiler):
         raise BadInput(
-            f"'{board.build.compiler}' is needed for {board.name}: install it with 'apt-get install {board.build.package}'"
+            f"'{board.build.compiler}' is needed for {board.name}: install it with 'apt-get "
+            f"install {board.build.package}'"
         )
     tree = micropython.source_tree(say)
-    digest = hashlib.sha256(repr((board, bench_models.module())).encode() + Path(__file__).read_bytes())
-    sources = [DISK, *BOOT_MODULE.glob("*/*")] if stock else [MANIFEST, *runtime_files(board.kernels, secure=True)]
+    digest = hashlib.sha256(
+        repr((board, bench_models.module())).encode() + Path(__file__).read_bytes()
+    )
+    sources = (
+        [DISK, *BOOT_MODULE.glob("*/*")]
+        if stock
+        else [MANIFEST, *runtime_files(board.kernels, secure=True)]
+    )
     for path in sorted(sources):
         digest.update(path.read_bytes())
     kind = "-stock" if stock else ""
-    folder = micropython.cache_folder() / "firmware" / f"{board.name}{kind}-{digest.hexdigest()[:16]}"
+    folder = (
+        micropython.cache_folder() / "firmware" / f"{board.name}{kind}-{digest.hexdigest()[:16]}"
+    )
     done = folder / "frozen_bytes"
     if not done.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with micropython.lock(folder.parent / f"{board.name}.lock"), tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        with (
+            micropython.lock(folder.parent / f"{board.name}.lock"),
+            tempfile.TemporaryDirectory(dir=folder.parent) as work,
+        ):
             if not done.exists():  # another build may have finished while this one waited
                 say(f"building the firmware of {board.name}")
                 (_build_stock if stock else _build)(board, tree, Path(work))
@@ -85,7 +112,14 @@ def build(board: Board, say: Callable[[str], None] = lambda step: None, stock: b
     return Firmware(folder / "firmware.elf", int(done.read_text()))
 
 
-def _make(board: Board, tree: Path, work: Path, manifest: str, *targets: str, ldflags: tuple[str, ...] = ()) -> Path:
+def _make(
+    board: Board,
+    tree: Path,
+    work: Path,
+    manifest: str,
+    *targets: str,
+    ldflags: tuple[str, ...] = (),
+) -> Path:
     """Returns the build folder."""
     how, out = board.build, work / "build"
     assert how
@@ -124,7 +158,9 @@ def _build(board: Board, tree: Path, work: Path) -> None:
 
 def _build_stock(board: Board, tree: Path, work: Path) -> None:
     assert board.disk
-    (work / "_boot.py").write_text(BOOT.format(driver=board.disk.driver, address=board.disk.address, bytes=board.disk.bytes))
+    (work / "_boot.py").write_text(
+        BOOT.format(driver=board.disk.driver, address=board.disk.address, bytes=board.disk.bytes)
+    )
     manifest = f'module("_boot.py")\nmodule("disk.py", base_path="{DISK.parent}")\n'
     boot = (f"USER_C_MODULES={BOOT_MODULE}",)
     out = _make(board, tree, work, manifest, *boot, ldflags=("-Wl,--wrap=mp_init",))
@@ -135,7 +171,11 @@ def _build_stock(board: Board, tree: Path, work: Path) -> None:
 def _text_bytes(how: Build, path: Path) -> int:
     """Bytes of code and constants in an object file."""
     size = how.compiler.removesuffix("gcc") + "size"
-    words = subprocess.run([size, path], capture_output=True, text=True, check=True).stdout.splitlines()[1].split()
+    words = (
+        subprocess.run([size, path], capture_output=True, text=True, check=True)
+        .stdout.splitlines()[1]
+        .split()
+    )
     return int(words[0]) + int(words[1])
 
 

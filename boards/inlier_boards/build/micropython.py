@@ -1,6 +1,8 @@
-"""A MicroPython for this machine: the one on PATH, or one built once into a cache folder from Debian's source package.
+"""A MicroPython for this machine: the one on PATH, or one built once into a
+cache folder from Debian's source package.
 
-`python -m boards.micropython` prints its path, with `--mpy-cross` the cross-compiler's.
+`python -m inlier_boards.build.micropython` prints its path, with `--mpy-cross`
+the cross-compiler's.
 """
 
 import fcntl
@@ -16,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from trainer.errors import BadInput
+from inlier_export.errors import BadInput
 
 from .debian_source import unpack
 
@@ -38,10 +40,14 @@ def cache_folder() -> Path:
 
 
 def version(interpreter: str) -> tuple[int, ...] | None:
-    """(1, 25, 0), or None where `interpreter` is no MicroPython with asyncio that runs."""
+    """(1, 25, 0), or None where `interpreter` is no MicroPython with asyncio
+    that runs.
+    """
     code = "import sys, asyncio; print(sys.implementation[0], *sys.implementation[1][:3])"
     try:
-        done = subprocess.run([interpreter, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(
+            [interpreter, "-c", code], capture_output=True, text=True, timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     words = done.stdout.split()
@@ -49,12 +55,17 @@ def version(interpreter: str) -> tuple[int, ...] | None:
 
 
 def find_or_build(say: Say = lambda text: None) -> Path:
-    """Path of a Unix MicroPython of version 1.22 or later. say(text) is told each step. Raises BadInput."""
+    """Path of a Unix MicroPython of version 1.22 or later. say(text) is told
+    each step. Raises BadInput.
+    """
     named = os.environ.get("MICROPYTHON")
     if named:
         found = version(named)
         if found is None or found < OLDEST:
-            raise BadInput(f"MICROPYTHON={named} is no MicroPython 1.22 or later with asyncio: unset it or name another")
+            raise BadInput(
+                f"MICROPYTHON={named} is no MicroPython 1.22 or later with asyncio: unset it or "
+                f"name another"
+            )
         return Path(shutil.which(named) or named)
     on_path = shutil.which("micropython")
     if on_path and (version(on_path) or (0,)) >= OLDEST:
@@ -68,14 +79,19 @@ def mpy_cross(say: Say = lambda text: None) -> Path:
 
 
 def source_tree(say: Say = lambda text: None) -> Path:
-    """MicroPython's source in the cache, with mpy-cross and the Unix port built; built now if it is not there yet."""
+    """MicroPython's source in the cache, with mpy-cross and the Unix port
+    built; built now if it is not there yet.
+    """
     folder = cache_folder()
     tree = folder / "micropython"
     if tree.is_dir():
         return tree
     for tool, package in TOOLS.items():
         if not shutil.which(tool):
-            raise BadInput(f"'{tool}' is needed to build MicroPython: install it with 'apt-get install {package}'")
+            raise BadInput(
+                f"'{tool}' is needed to build MicroPython: install it with 'apt-get install "
+                f"{package}'"
+            )
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder / "lock"):
         if not tree.is_dir():  # another build may have finished while this one waited
@@ -86,9 +102,17 @@ def source_tree(say: Say = lambda text: None) -> Path:
                 make(built, "mpy-cross")
                 say("building MicroPython for Unix")
                 (built / "inlier_manifest.py").write_text(MANIFEST)
-                make(built, "ports/unix", *UNIX_OPTIONS, f"FROZEN_MANIFEST={built}/inlier_manifest.py")
+                make(
+                    built,
+                    "ports/unix",
+                    *UNIX_OPTIONS,
+                    f"FROZEN_MANIFEST={built}/inlier_manifest.py",
+                )
                 # Object files hold nothing that is needed again.
-                for part in (*built.glob("mpy-cross/build/*"), *built.glob("ports/unix/build-standard/*")):
+                for part in (
+                    *built.glob("mpy-cross/build/*"),
+                    *built.glob("ports/unix/build-standard/*"),
+                ):
                     if part.is_dir():
                         shutil.rmtree(part)
                 built.rename(tree)
@@ -96,19 +120,40 @@ def source_tree(say: Say = lambda text: None) -> Path:
 
 
 def make(tree: Path, port: str, *options: str, **environment: str) -> None:
-    # mkrules.mk wants a README.md in micropython-lib, which the source package leaves out: any folder with one will do.
-    command = ["make", f"-j{os.cpu_count() or 1}", "-C", str(tree / port), f"MPY_LIB_DIR={tree}", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_clean_environment() | environment)
+    # mkrules.mk wants a README.md in micropython-lib, which the source package
+    # leaves out: any folder with one will do.
+    command = [
+        "make",
+        f"-j{os.cpu_count() or 1}",
+        "-C",
+        str(tree / port),
+        f"MPY_LIB_DIR={tree}",
+        *options,
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=_clean_environment() | environment
+    )
     if done.returncode:
         lines = [
-            line for line in done.stderr.splitlines() if re.search(r"error:|undefined reference|Error|not found", line)
+            line
+            for line in done.stderr.splitlines()
+            if re.search(r"error:|undefined reference|Error|not found", line)
         ] or ["no message"]
-        raise BadInput(f"building MicroPython's {port} failed: {lines[0].strip()}; install gcc, make and libc6-dev")
+        raise BadInput(
+            f"building MicroPython's {port} failed: {lines[0].strip()}; install gcc, make and "
+            f"libc6-dev"
+        )
 
 
 def _clean_environment() -> dict[str, str]:
-    """This one without what an outer make passes on: its flags and job server are not for these."""
-    return {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MICROPYPATH")}
+    """This one without what an outer make passes on: its flags and job server
+    are not for these.
+    """
+    return {
+        k: v
+        for k, v in os.environ.items()
+        if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MICROPYPATH")
+    }
 
 
 @contextmanager

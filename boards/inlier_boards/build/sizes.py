@@ -1,4 +1,6 @@
-"""Prints what the runtime costs: lines and `.mpy` bytes of every file of firmware/inlier."""
+"""Prints what the runtime costs: lines and `.mpy` bytes of every file of
+firmware/inlier.
+"""
 
 import subprocess
 import sys
@@ -8,20 +10,30 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+import inlier
+
 from .micropython import mpy_cross
 
-RUNTIME = Path(__file__).parent.parent / "firmware/inlier"
+RUNTIME = Path(inlier.__file__).parent
 
 
 def measure() -> list[tuple[str, int, int]]:
-    """(file, lines, bytes of bytecode; native code is compiled for ARMv6-M) of each file. Raises BadInput."""
+    """(file, lines, bytes of bytecode; native code is compiled for ARMv6-M) of
+    each file. Raises BadInput.
+    """
     compiler = mpy_cross()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for path in sorted(RUNTIME.rglob("*.py")):
             out = Path(folder) / "out.mpy"
             subprocess.run([compiler, "-march=armv6m", "-o", out, path], check=True)
-            rows.append((str(path.relative_to(RUNTIME)), len(path.read_text().splitlines()), out.stat().st_size))
+            rows.append(
+                (
+                    str(path.relative_to(RUNTIME)),
+                    len(path.read_text().splitlines()),
+                    out.stat().st_size,
+                )
+            )
     return rows
 
 

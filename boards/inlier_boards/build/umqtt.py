@@ -1,6 +1,8 @@
-"""micropython-lib's umqtt.simple for this machine, from PyPI; boards get theirs by `mpremote mip install umqtt.simple`.
+"""micropython-lib's umqtt.simple for this machine, from PyPI; boards get theirs
+by `mpremote mip install umqtt.simple`.
 
-Its package there has neither setup.py nor wheel, so that pip refuses it; `unearth`, the finder that PDM uses, fetches it.
+Its package there has neither setup.py nor wheel, so that pip refuses it;
+`unearth`, the finder that PDM uses, fetches it.
 """
 
 import hashlib
@@ -14,7 +16,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from trainer.errors import BadInput
+from inlier_export.errors import BadInput
 
 from .micropython import cache_folder, lock
 
@@ -25,7 +27,9 @@ MEMBER = f"{PACKAGE}-{VERSION}/umqtt/simple.py"
 
 
 def folder() -> Path:
-    """A folder to put on the path, with `umqtt/simple.py` in it; fetched once into the cache. Raises BadInput."""
+    """A folder to put on the path, with `umqtt/simple.py` in it; fetched once
+    into the cache. Raises BadInput.
+    """
     place = cache_folder() / f"umqtt-{VERSION}"
     if place.is_dir():
         return place
@@ -40,15 +44,29 @@ def folder() -> Path:
 
 
 def _fetch(work: Path) -> bytes:
-    command = [sys.executable, "-m", "unearth", f"{PACKAGE}=={VERSION}", "--no-binary", "--download", str(work)]
+    command = [
+        sys.executable,
+        "-m",
+        "unearth",
+        f"{PACKAGE}=={VERSION}",
+        "--no-binary",
+        "--download",
+        str(work),
+    ]
     if "PIP_INDEX_URL" in os.environ:  # where this machine's pip looks
         command += ["--index-url", os.environ["PIP_INDEX_URL"]]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     files = list(work.glob("*.tar.gz"))
     if done.returncode or not files:
-        raise BadInput("umqtt.simple could not be fetched from PyPI: check the network and `pip install unearth`")
+        raise BadInput(
+            "umqtt.simple could not be fetched from PyPI: check the network and `pip install "
+            "unearth`"
+        )
     if hashlib.sha256(files[0].read_bytes()).hexdigest() != SHA256:
-        raise BadInput(f"{PACKAGE} {VERSION} from PyPI is not the file it was: its SHA-256 differs; do not use it")
+        raise BadInput(
+            f"{PACKAGE} {VERSION} from PyPI is not the file it was: its SHA-256 differs; do not "
+            f"use it"
+        )
     with tarfile.open(files[0]) as archive:
         member = archive.extractfile(MEMBER)
         assert member
@@ -56,8 +74,14 @@ def _fetch(work: Path) -> bytes:
 
 
 def importable() -> None:
-    """Make `import umqtt.simple` work on CPython, which lacks the u-names that this version imports. Raises BadInput."""
-    for name, module in (("usocket", socket), ("ustruct", struct), ("ubinascii", importlib.import_module("binascii"))):
+    """Make `import umqtt.simple` work on CPython, which lacks the u-names that
+    this version imports. Raises BadInput.
+    """
+    for name, module in (
+        ("usocket", socket),
+        ("ustruct", struct),
+        ("ubinascii", importlib.import_module("binascii")),
+    ):
         sys.modules.setdefault(name, module)
     path = str(folder())
     if path not in sys.path:

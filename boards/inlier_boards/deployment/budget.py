@@ -1,20 +1,25 @@
-"""Whether a model fits a board: inlier guards an application, which needs the memory more."""
+"""Whether a model fits a board: inlier guards an application, which needs the
+memory more.
+"""
 
 from dataclasses import dataclass
 
 from inlier.kernels import native
 from inlier.model import Model
-from trainer.errors import BadInput
-
-from .board import Board
+from inlier_boards.board import Board
+from inlier_export.errors import BadInput
 
 SHARE = 4  # inlier may take a quarter of the board's heap, and a quarter of its flash
-RUNTIME_HEAP_BYTES = 4096  # modules, objects and counter names; measured on qemu_m0, see boards/BENCH.md
+RUNTIME_HEAP_BYTES = (
+    4096  # modules, objects and counter names; measured on qemu_m0, see boards/BENCH.md
+)
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes. heap: with the model loaded from a file; one that is frozen into the firmware stays in flash."""
+    """Bytes. heap: with the model loaded from a file; one that is frozen into
+    the firmware stays in flash.
+    """
 
     heap: int
     flash: int
@@ -28,7 +33,9 @@ def need(blob: bytes) -> Need:
 
 
 def check(board: Board, blob: bytes) -> None:
-    """Raises BadInput, with the figures, for a model that the board has no room for."""
+    """Raises BadInput, with the figures, for a model that the board has no room
+    for.
+    """
     needed = need(blob)
     for what, bytes_needed, total in (
         ("heap", needed.heap, board.heap_bytes),
@@ -36,6 +43,7 @@ def check(board: Board, blob: bytes) -> None:
     ):
         if total and bytes_needed > total // SHARE:
             raise BadInput(
-                f"the model needs {bytes_needed} bytes of {what}, {board.name} has {total // SHARE} for it "
+                f"the model needs {bytes_needed} bytes of {what}, {board.name} has "
+                f"{total // SHARE} for it "
                 f"(a quarter of {total}): train with fewer counters or a smaller --hidden"
             )

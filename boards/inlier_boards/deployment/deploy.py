@@ -1,7 +1,8 @@
-"""`inlier deploy`: runtime, model and an example onto a board. What ran there runs on until all is verified and tested.
+"""`inlier deploy`: runtime, model and an example onto a board. What ran there
+runs on until all is verified and tested.
 
-Everything goes into a folder of its own first, and takes its place by renaming in the end. An interrupted copy leaves that
-folder, which the next one removes.
+Everything goes into a folder of its own first, and takes its place by renaming
+in the end. An interrupted copy leaves that folder, which the next one removes.
 """
 
 import contextlib
@@ -12,12 +13,12 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 
 from inlier.model import Model
-from trainer.errors import BadInput
-from trainer.progress import Progress
+from inlier_boards.board import EXAMPLES, Board
+from inlier_boards.serial_line.connection import Connection, find_port
+from inlier_export.errors import BadInput
+from inlier_trainer.progress import Progress
 
 from . import budget, payload, selftest
-from .board import Board
-from .connection import Connection, find_port
 from .identify import DEVICE, Facts, choose, identify
 from .selftest import SelfTest
 
@@ -30,7 +31,9 @@ Bars = Callable[[], AbstractContextManager[Progress]]
 
 @dataclass(frozen=True)
 class Deployment:
-    """copied: names of what was; main: "copied", "kept" (there was another) or "same"."""
+    """copied: names of what was; main: "copied", "kept" (there was another) or
+    "same".
+    """
 
     port: str
     board: Board
@@ -62,9 +65,11 @@ def deploy(
     replace_main: Callable[[str], bool],
     bars: Bars,
 ) -> Deployment:
-    """blob: a model that was checked; name: of the board, None: as it says; replay: windows (CSV) for a board that replays.
+    """blob: a model that was checked; name: of the board, None: as it says;
+    replay: windows (CSV) for a board that replays.
 
-    replace_main is asked with the board's name before another main.py is replaced; bars() shows progress. Raises BadInput.
+    replace_main is asked with the board's name before another main.py is
+    replaced; bars() shows progress. Raises BadInput.
     """
     port = port or find_port()
     connection = Connection(port)
@@ -97,12 +102,17 @@ def _deploy(
     connection.execute(f"remove({stage!r})")
 
     with bars() as progress:  # the compiler may have to be built
-        runtime = {} if facts.frozen else payload.runtime(facts, board, lambda step: progress(step, 0, 1))
+        runtime = (
+            {} if facts.frozen else payload.runtime(facts, board, lambda step: progress(step, 0, 1))
+        )
     runtime = runtime and {**runtime, f"inlier/{STAMP}": payload.digest(runtime).encode()}
-    if runtime and _content(connection, f"{facts.lib}/inlier/{STAMP}") == runtime[f"inlier/{STAMP}"]:
+    if (
+        runtime
+        and _content(connection, f"{facts.lib}/inlier/{STAMP}") == runtime[f"inlier/{STAMP}"]
+    ):
         runtime = {}  # it is there already: flash wears
     files = {MODEL: blob, **({WINDOWS: replay} if replay is not None else {})}
-    example = (DEVICE / f"main_{source if board.source != REPLAY else REPLAY}.py").read_bytes()
+    example = (EXAMPLES / f"main_{source if board.source != REPLAY else REPLAY}.py").read_bytes()
     main = "copied"
     if facts.main:
         if connection.sha256("main.py") == hashlib.sha256(example).digest():
@@ -113,33 +123,47 @@ def _deploy(
         files["main.py"] = example
     contents = {**runtime, **files}
     folders = _folders(contents)
-    needed = payload.bytes_on_flash([len(content) for content in contents.values()], 1 + len(folders), facts.block_bytes)
+    needed = payload.bytes_on_flash(
+        [len(content) for content in contents.values()], 1 + len(folders), facts.block_bytes
+    )
     free = identify(connection).free_bytes  # now that the rest of an interrupted copy is gone
     if needed > free:
         raise BadInput(
-            f"{board.name}: {needed} bytes of flash are needed for the copy beside what is there, {free} are free: "
+            f"{board.name}: {needed} bytes of flash are needed for the copy beside what is "
+            f"there, {free} are free: "
             "delete files there; nothing was replaced"
         )
     try:
         with bars() as progress:
             _copy(connection, facts.lib, stage, folders, contents, progress)
-            test = selftest.run(connection, board, blob, stage if runtime else "", f"{stage}/{MODEL}", progress)
+            test = selftest.run(
+                connection, board, blob, stage if runtime else "", f"{stage}/{MODEL}", progress
+            )
         packages = [("inlier", f"{facts.lib}/inlier")] if runtime else []
-        connection.execute(f"activate({stage!r}, {packages!r}, {[(file, file) for file in files]!r})")
+        connection.execute(
+            f"activate({stage!r}, {packages!r}, {[(file, file) for file in files]!r})"
+        )
     except BaseException:
         with contextlib.suppress(BadInput):  # it may be unplugged
             connection.interrupt()
             connection.execute(f"remove({stage!r})")
         raise
     return Deployment(
-        connection.name, board, facts, list(contents), sum(len(content) for content in contents.values()), main, test
+        connection.name,
+        board,
+        facts,
+        list(contents),
+        sum(len(content) for content in contents.values()),
+        main,
+        test,
     )
 
 
 def _check_source(board: Board, source: str, replay: bytes | None) -> None:
     if source != board.source and REPLAY not in (source, board.source):
         raise BadInput(
-            f"the model is for source '{source}', {board.name} counts '{board.source}': train on windows that it counted"
+            f"the model is for source '{source}', {board.name} counts '{board.source}': train on "
+            f"windows that it counted"
         )
     if replay is not None and board.source != REPLAY:
         raise BadInput(f"--replay: {board.name} has traffic of its own to count: leave it out")
@@ -159,7 +183,12 @@ def _content(connection: Connection, path: str) -> bytes:
 
 
 def _copy(
-    connection: Connection, lib: str, stage: str, folders: list[str], contents: dict[str, bytes], progress: Progress
+    connection: Connection,
+    lib: str,
+    stage: str,
+    folders: list[str],
+    contents: dict[str, bytes],
+    progress: Progress,
 ) -> None:
     for folder in (lib, stage, *(f"{stage}/{name}" for name in folders)):
         connection.execute(f"make_folder({folder!r})")
@@ -172,5 +201,8 @@ def _copy(
     for name, content in contents.items():
         connection.write(f"{stage}/{name}", content, copied)
         if connection.sha256(f"{stage}/{name}") != hashlib.sha256(content).digest():
-            raise BadInput(f"{connection.name}: {name} is not on the board as it was sent; nothing was replaced: try again")
+            raise BadInput(
+                f"{connection.name}: {name} is not on the board as it was sent; nothing was "
+                f"replaced: try again"
+            )
         before += len(content)

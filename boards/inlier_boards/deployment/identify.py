@@ -1,4 +1,6 @@
-"""What is at the other end of the line: chip, MicroPython, space; and which of the boards that is."""
+"""What is at the other end of the line: chip, MicroPython, space; and which of
+the boards that is.
+"""
 
 import ast
 import re
@@ -6,23 +8,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import inlier
-from trainer.errors import BadInput
-
-from .board import Board, board, names
-from .connection import Connection
-from .micropython import OLDEST
+from inlier_boards.board import Board, board, names
+from inlier_boards.build.micropython import OLDEST
+from inlier_boards.serial_line.connection import Connection
+from inlier_export.errors import BadInput
 
 DEVICE = Path(__file__).parent / "device"
-# py/persistentcode.h: what _mpy's upper bits count. Within Cortex-M a core runs the code of those before it.
-ARCHITECTURES = ["", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa", "xtensawin"]
+# py/persistentcode.h: what _mpy's upper bits count. Within Cortex-M a core runs
+# the code of those before it.
+ARCHITECTURES = [
+    "",
+    "x86",
+    "x64",
+    "armv6",
+    "armv6m",
+    "armv7m",
+    "armv7em",
+    "armv7emsp",
+    "armv7emdp",
+    "xtensa",
+    "xtensawin",
+]
 ARCHITECTURES += ["rv32imc", "rv64imc"]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """As the board says. mpy: version of .mpy files (major, minor), (0, 0): none; arch: of native code, "": none.
+    """As the board says. mpy: version of .mpy files (major, minor), (0, 0):
+    none; arch: of native code, "": none.
 
-    lib: folder of libraries; frozen: version of a runtime within the firmware, "": none; main: whether there is a main.py.
+    lib: folder of libraries; frozen: version of a runtime within the firmware,
+    "": none; main: whether there is a main.py.
     """
 
     name: str
@@ -56,33 +72,55 @@ def check(port: str, facts: Facts) -> None:
     """Raises BadInput."""
     oldest = ".".join(map(str, OLDEST))
     if facts.name != "micropython":
-        raise BadInput(f"{port}: the board runs {facts.name}, inlier needs MicroPython {oldest} or later: flash that")
+        raise BadInput(
+            f"{port}: the board runs {facts.name}, inlier needs MicroPython {oldest} or later: "
+            f"flash that"
+        )
     if facts.version < OLDEST:
-        raise BadInput(f"{port}: the board runs MicroPython {facts.release}: flash {oldest} or later")
+        raise BadInput(
+            f"{port}: the board runs MicroPython {facts.release}: flash {oldest} or later"
+        )
     if facts.frozen not in ("", inlier.__version__):
         raise BadInput(
-            f"{port}: the firmware has the runtime {facts.frozen} frozen in, this is {inlier.__version__}: "
+            f"{port}: the firmware has the runtime {facts.frozen} frozen in, this is "
+            f"{inlier.__version__}: "
             "build and flash the firmware again"
         )
 
 
 def choose(facts: Facts, name: str | None) -> Board:
-    """The board that it says it is; `name` for one that nobody knows. Raises BadInput."""
-    known = [place for place in map(board, names()) if place.machine and re.search(place.machine, facts.machine)]
+    """The board that it says it is; `name` for one that nobody knows. Raises
+    BadInput.
+    """
+    known = [
+        place
+        for place in map(board, names())
+        if place.machine and re.search(place.machine, facts.machine)
+    ]
     if name is None:
         if not known:
             raise BadInput(
-                f"the board says that it is '{facts.machine}', which inlier has no facts of: name the most similar one with "
+                f"the board says that it is '{facts.machine}', which inlier has no facts of: "
+                f"name the most similar one with "
                 f"--board, one of {', '.join(names())}"
             )
         return known[0]
     chosen = board(name)
     if not chosen.machine:
-        raise BadInput(f"--board {name}: it runs no MicroPython; see boards/{name}/README.md for how to run inlier there")
+        raise BadInput(
+            f"--board {name}: it runs no MicroPython; see boards/{name}/README.md for how to run "
+            f"inlier there"
+        )
     if known and chosen not in known:
-        raise BadInput(f"--board {name}: the board says that it is '{facts.machine}', {known[0].name}: leave out --board")
+        raise BadInput(
+            f"--board {name}: the board says that it is '{facts.machine}', {known[0].name}: "
+            f"leave out --board"
+        )
     if facts.arch and not _runs(facts.arch, chosen.mpy_arch):
-        raise BadInput(f"--board {name}: its code is for {chosen.mpy_arch}, this one runs {facts.arch}: name another one")
+        raise BadInput(
+            f"--board {name}: its code is for {chosen.mpy_arch}, this one runs {facts.arch}: "
+            f"name another one"
+        )
     return chosen
 
 

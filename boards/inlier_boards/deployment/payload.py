@@ -1,4 +1,6 @@
-"""What is copied onto a board: the runtime, precompiled for its chip or as source, with the kernels that run there."""
+"""What is copied onto a board: the runtime, precompiled for its chip or as
+source, with the kernels that run there.
+"""
 
 import hashlib
 import re
@@ -8,16 +10,20 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from trainer.errors import BadInput
+from inlier_boards.board import Board
+from inlier_boards.build import micropython
+from inlier_boards.build.firmware import FIRMWARE, runtime_files
+from inlier_export.errors import BadInput
 
-from . import micropython
-from .board import Board
-from .firmware import FIRMWARE, runtime_files
 from .identify import Facts
 
 
-def runtime(facts: Facts, board: Board, say: Callable[[str], None] = lambda step: None) -> dict[str, bytes]:
-    """Path below `lib` -> content: .mpy where this computer has a compiler of the board's .mpy version, else source."""
+def runtime(
+    facts: Facts, board: Board, say: Callable[[str], None] = lambda step: None
+) -> dict[str, bytes]:
+    """Path below `lib` -> content: .mpy where this computer has a compiler of
+    the board's .mpy version, else source.
+    """
     kernels = board.kernels if facts.arch else ("plain",)
     paths = runtime_files(kernels, secure=True, sinks=True, stream=True)
     compiler = _compiler(facts.mpy, say)

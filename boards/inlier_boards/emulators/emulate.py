@@ -1,19 +1,21 @@
-"""`inlier emulate`: a model scores recorded windows on an emulated board, by the runtime that a real one would run."""
+"""`inlier emulate`: a model scores recorded windows on an emulated board, by
+the runtime that a real one would run.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from export import reference
-from export.blob import unpack
-from export.reference import Ints, Trace
 from inlier.counters import DELTA_MAX
+from inlier_boards.board import Board, emulator
+from inlier_boards.cost.bench import derived_ms
+from inlier_boards.deployment import budget
+from inlier_export import reference
+from inlier_export.model_file import unpack
+from inlier_export.reference import Ints, Trace
 
-from . import budget
-from .bench import derived_ms
-from .board import Board, emulator
-from .emulator import DEVICE, emulated
+from .emulator import COUNTING, DEVICE, emulated
 
 BATCH_BYTES = 8192
 RAM_DISK_SPARE_BYTES = 24576  # beside the model: scripts, a batch, and what littlefs takes
@@ -21,9 +23,11 @@ RAM_DISK_SPARE_BYTES = 24576  # beside the model: scripts, a batch, and what lit
 
 @dataclass
 class Emulation:
-    """What the board said, a row a window. mismatches: windows in which the NumPy reference differs in any integer.
+    """What the board said, a row a window. mismatches: windows in which the
+    NumPy reference differs in any integer.
 
-    alarms: features (name, per cent) by window. heap: bytes in use before the first and after the last window.
+    alarms: features (name, per cent) by window. heap: bytes in use before the
+    first and after the last window.
     """
 
     board: Board
@@ -44,11 +48,15 @@ class Emulation:
             "window_ms_derived": derived_ms(typical, self.board),
             "heap_bytes_before": self.heap[0],
             "heap_bytes_after": self.heap[1],
-            "alarms": [{"window": window, "features": features} for window, features in self.alarms.items()],
+            "alarms": [
+                {"window": window, "features": features} for window, features in self.alarms.items()
+            ],
             "mismatches": self.mismatches,
             "windows": [
                 {"ae": int(ae), "svm": int(svm), "hot": bool(hot), "event": int(event)}
-                for ae, svm, hot, event in zip(self.trace.ae, self.trace.svm, self.trace.hot, self.trace.event, strict=True)
+                for ae, svm, hot, event in zip(
+                    self.trace.ae, self.trace.svm, self.trace.hot, self.trace.event, strict=True
+                )
             ],
         }
 
@@ -60,17 +68,22 @@ def emulate(
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
     say: Callable[[str], None] = lambda step: None,
 ) -> Emulation:
-    """Score windows (n, counters), in the order of the model's counters, from boot. Raises BadInput."""
+    """Score windows (n, counters), in the order of the model's counters, from
+    boot. Raises BadInput.
+    """
     qemu = emulator(board)
     budget.check(board, blob)
     said: list[list[str]] = []
     with emulated(board, say) as device:
         device.mount(-(-len(blob) // 512) * 512 + RAM_DISK_SPARE_BYTES)
-        for script in ("instructions.py", "instret.py", "emulate.py"):
-            device.write(f"/{script}", (DEVICE / script).read_bytes())
+        device.copy(*COUNTING, DEVICE / "emulate.py")
         device.write("/model", blob)
-        kernel = device.execute(f"import emulate; s = emulate.Scoring('/model', {qemu.timer!r})").strip()
-        device.write("/windows", b"")  # what the first file costs the file system is not the runtime's
+        kernel = device.execute(
+            f"import emulate; s = emulate.Scoring('/model', {qemu.timer!r})"
+        ).strip()
+        device.write(
+            "/windows", b""
+        )  # what the first file costs the file system is not the runtime's
         before = int(device.execute("s.run('/windows'); s.heap()"))
         for rows in _batches(np.minimum(windows, DELTA_MAX)):
             device.write("/windows", rows)
@@ -80,8 +93,15 @@ def emulate(
     numbers = np.array([[int(word) for word in words[:5]] for words in said], np.int64)
     theirs = reference.run(unpack(blob), windows)
     ours = Trace(theirs.x, numbers[:, 0], numbers[:, 1], numbers[:, 2] > 0, numbers[:, 3])
-    same = (ours.ae == theirs.ae) & (ours.svm == theirs.svm) & (ours.hot == theirs.hot) & (ours.event == theirs.event)
-    alarms = {i: [_feature(word) for word in words[5:]] for i, words in enumerate(said) if words[3] == "1"}
+    same = (
+        (ours.ae == theirs.ae)
+        & (ours.svm == theirs.svm)
+        & (ours.hot == theirs.hot)
+        & (ours.event == theirs.event)
+    )
+    alarms = {
+        i: [_feature(word) for word in words[5:]] for i, words in enumerate(said) if words[3] == "1"
+    }
     instructions = np.rint(numbers[:, 4] * qemu.instructions_per_tick).astype(np.int64)
     return Emulation(board, kernel, ours, instructions, alarms, (before, after), int((~same).sum()))
 

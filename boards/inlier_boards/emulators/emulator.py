@@ -13,18 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.errors import BadInput
-
-from .board import Board, emulator
-from .connection import Connection
-from .firmware import build
+from inlier_boards.board import Board, emulator
+from inlier_boards.build.firmware import build
+from inlier_boards.serial_line.connection import Connection
+from inlier_export.errors import BadInput
 
 DEVICE = Path(__file__).parent / "device"
+COUNTING = (
+    DEVICE / "instructions.py",
+    DEVICE / "instret.py",
+)  # what scripts that count instructions import
 ANSWER_S = 60  # a firmware that has not answered by then hangs, silent or not
 
 
 class Emulated(Connection):
-    """`execute(code)` returns what the code printed. Raises BadInput when it faults or hangs, with what it last said."""
+    """`execute(code)` returns what the code printed. Raises BadInput when it
+    faults or hangs, with what it last said.
+    """
 
     answer_s = ANSWER_S
 
@@ -38,6 +43,11 @@ class Emulated(Connection):
         """Make a littlefs RAM disk of so many bytes, from the heap, at /."""
         self.execute((DEVICE / "ramdisk.py").read_text() + f"\nmount({size})\n")
 
+    def copy(self, *scripts: Path) -> None:
+        """Put device scripts into its path, by their names."""
+        for script in scripts:
+            self.write(f"/{script.name}", script.read_bytes())
+
     @contextlib.contextmanager
     def _limited(self, limit_s: float) -> Iterator[None]:
         from mpremote.transport import TransportError
@@ -47,12 +57,15 @@ class Emulated(Connection):
                 yield
         except (TransportError, OSError, struct.error) as problem:
             raise BadInput(
-                f"{self.board.name}: ended, it did not answer within {limit_s:g} s ({problem or 'nothing came'}); "
+                f"{self.board.name}: ended, it did not answer within {limit_s:g} s "
+                f"({problem or 'nothing came'}); "
                 f"it last said: {self._last()}"
             ) from None
 
     def _no_repl(self) -> BadInput:
-        return BadInput(f"{self.board.name}: its REPL did not come up; it last said: {self._last()}")
+        return BadInput(
+            f"{self.board.name}: its REPL did not come up; it last said: {self._last()}"
+        )
 
     def _last(self) -> str:
         lines = self._said.read_text(errors="replace").split()
@@ -71,17 +84,24 @@ def killed_after(limit_s: float, process: subprocess.Popen[Any]) -> Iterator[Non
 
 
 def qemu_command(board: Board, firmware: Path) -> list[str | Path]:
-    """QEMU without a serial line yet; it counts instructions (-icount), so that two runs are the same. Raises BadInput."""
+    """QEMU without a serial line yet; it counts instructions (-icount), so that
+    two runs are the same. Raises BadInput.
+    """
     qemu = emulator(board)
     if not shutil.which(qemu.command):
-        raise BadInput(f"'{qemu.command}' is needed for {board.name}: install it with 'apt-get install {qemu.package}'")
+        raise BadInput(
+            f"'{qemu.command}' is needed for {board.name}: install it with 'apt-get install "
+            f"{qemu.package}'"
+        )
     fixed = ("-display", "none", "-monitor", "none", "-icount", "shift=0")
     return [qemu.command, *qemu.arguments, *fixed, "-kernel", firmware]
 
 
 @dataclass(frozen=True)
 class Plugged:
-    """port: the pseudo-terminal that is the board's serial line; said: a file of all that came from there."""
+    """port: the pseudo-terminal that is the board's serial line; said: a file
+    of all that came from there.
+    """
 
     process: subprocess.Popen[bytes]
     port: str
@@ -89,8 +109,12 @@ class Plugged:
 
 
 @contextlib.contextmanager
-def plugged(board: Board, say: Callable[[str], None] = lambda step: None, stock: bool = False) -> Iterator[Plugged]:
-    """Boot an emulated board, with the firmware that firmware.build describes. Raises BadInput."""
+def plugged(
+    board: Board, say: Callable[[str], None] = lambda step: None, stock: bool = False
+) -> Iterator[Plugged]:
+    """Boot an emulated board, with the firmware that firmware.build describes.
+    Raises BadInput.
+    """
     emulator(board)  # before a build
     command = qemu_command(board, build(board, say, stock).elf)
     with tempfile.TemporaryDirectory() as folder:
@@ -108,7 +132,9 @@ def plugged(board: Board, say: Callable[[str], None] = lambda step: None, stock:
             line = process.stdout.readline().decode() if ready else ""
             port = re.search(r"redirected to (\S+)", line)
             if not port:
-                raise BadInput(f"{board.name}: QEMU did not start: {line.strip() or 'it says nothing'}")
+                raise BadInput(
+                    f"{board.name}: QEMU did not start: {line.strip() or 'it says nothing'}"
+                )
             yield Plugged(process, port[1], said)
         finally:
             process.kill()

@@ -1,4 +1,6 @@
-"""Unix MicroPython as a board at a serial port: in a folder that is its flash, with the raw REPL that the port lacks."""
+"""Unix MicroPython as a board at a serial port: in a folder that is its flash,
+with the raw REPL that the port lacks.
+"""
 
 import contextlib
 import os
@@ -12,12 +14,14 @@ import tty
 from collections.abc import Iterator
 from pathlib import Path
 
-from .micropython import find_or_build
+from inlier_boards.build.micropython import find_or_build
 
 REPL = Path(__file__).parent / "device/raw_repl.py"
 RESET = b"MPY: soft reboot"
-# The Unix port raises an interrupt within the signal's handler (MICROPY_ASYNC_KBD_INTR), wherever the interpreter was: in a
-# garbage collection it leaves the heap locked. What ends or hangs then begins again at its prompt.
+# The Unix port raises an interrupt within the signal's handler
+# (MICROPY_ASYNC_KBD_INTR), wherever the interpreter was: in a garbage
+# collection it leaves the heap locked. What ends or hangs then begins again at
+# its prompt.
 WATCHDOG_S = 2
 
 
@@ -41,7 +45,9 @@ def plugged(flash: Path) -> Iterator[str]:
 
 
 class _Process:
-    """The interpreter with a terminal of its own, which makes the interrupt out of a Ctrl-C."""
+    """The interpreter with a terminal of its own, which makes the interrupt out
+    of a Ctrl-C.
+    """
 
     def __init__(self, interpreter: Path, flash: Path) -> None:
         self._interpreter = interpreter
@@ -89,8 +95,11 @@ def _carry(port: int, board: _Process) -> None:
     interrupted: float | None = None
     try:
         while not board.gone.is_set():
-            # An interrupt would end an interpreter that has only begun: until it says something, what is sent to it waits.
-            ready, _, _ = select.select([board.line, *([port] if board.ready else [])], [], [], 0.05)
+            # An interrupt would end an interpreter that has only begun: until
+            # it says something, what is sent to it waits.
+            ready, _, _ = select.select(
+                [board.line, *([port] if board.ready else [])], [], [], 0.05
+            )
             if board.line in ready:
                 said = os.read(board.line, 4096)
                 os.write(port, said)

@@ -1,7 +1,9 @@
-"""kill -9 at random moments of a model update, a state write and a recording, see device/killed.py.
+"""kill -9 at random moments of a model update, a state write and a recording,
+see device/killed.py.
 
-After each kill the process starts again, where the last one left its files, and says what it found there: nothing that it
-had said to be finished may be missing, and nothing may be there that was not begun.
+After each kill the process starts again, where the last one left its files, and
+says what it found there: nothing that it had said to be finished may be
+missing, and nothing may be there that was not begun.
 """
 
 import contextlib
@@ -10,8 +12,8 @@ import select
 import subprocess
 import tempfile
 
-from export.blob import pack
-from export.synthetic import random_detector
+from inlier_export.model_file import pack
+from inlier_export.synthetic import random_detector
 
 from .outcome import Outcome, Progress, command, environment, model_file, quiet
 
@@ -25,22 +27,32 @@ class _Life:
 
     def __init__(self, where: str, kind: str, folder: str, model: str) -> None:
         run = command(where, "killed.py", kind, folder, model)
-        self._process = subprocess.Popen(run, env=environment(), bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            run, env=environment(), bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         self.complaint = ""
 
     def first(self) -> int | None:
-        """What it found at its start, None when it says nothing: then `complaint` says why."""
+        """What it found at its start, None when it says nothing: then
+        `complaint` says why.
+        """
         assert self._process.stdout
         ready, _, _ = select.select([self._process.stdout], [], [], ANSWER_S)
         line = self._process.stdout.readline() if ready else b""
         if line.strip().isdigit():
             return int(line)
         _, error = self._killed()
-        self.complaint = error.decode(errors="replace").strip().splitlines()[-1] if error.strip() else "it said nothing"
+        self.complaint = (
+            error.decode(errors="replace").strip().splitlines()[-1]
+            if error.strip()
+            else "it said nothing"
+        )
         return None
 
     def end(self, life_s: float) -> int | None:
-        """Kill it after so long. The last number that it said whole, None for none."""
+        """Kill it after so long. The last number that it said whole, None for
+        none.
+        """
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(life_s)
         ended = self._process.returncode
@@ -68,9 +80,13 @@ def run(where: str, count: int, seed: int = 1, progress: Progress = quiet) -> Ou
             for _ in range(count * (i + 1) // len(KINDS) - count * i // len(KINDS)):
                 life = _Life(where, kind, folder, model)
                 found = life.first()
-                # One more than it had said is well: the kill came between the write and the word.
+                # One more than it had said is well: the kill came between the
+                # write and the word.
                 if found is None or not finished <= found <= finished + 1:
-                    faults.append(f"{kind}: {finished} were finished, the next start found {found} {life.complaint}".strip())
+                    faults.append(
+                        f"{kind}: {finished} were finished, the next start found {found} "
+                        f"{life.complaint}".strip()
+                    )
                 in_flight += found == finished + 1
                 finished = found if found is not None else finished
                 last = life.end(rng.uniform(0, LIFE_MS) / 1000)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from export.blob import pack
-from export.synthetic import random_detector
+from inlier_export.model_file import pack
+from inlier_export.synthetic import random_detector
 
 from .outcome import Outcome, Progress, in_parts, quiet
 

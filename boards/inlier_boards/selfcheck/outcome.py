@@ -1,4 +1,6 @@
-"""What a check found, and how its script of boards/device gets to run on this machine or on an emulated board."""
+"""What a check found, and how its script of boards/device gets to run on this
+machine or on an emulated board.
+"""
 
 import json
 import os
@@ -11,16 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.errors import BadInput
-
-from ..board import board, names
-from ..emulator import DEVICE, Emulated, emulated
-from ..firmware import FIRMWARE
-from ..micropython import find_or_build
+from inlier_boards.board import board, names
+from inlier_boards.build.firmware import FIRMWARE
+from inlier_boards.build.micropython import find_or_build
+from inlier_boards.emulators.emulator import Emulated, emulated
+from inlier_export.errors import BadInput
 
 CPYTHON, UNIX = "cpython", "unix"
-HEAP = "256k"  # of Unix MicroPython, whose words are twice a board's: what needs more than a Pico has fails there too
+# of Unix MicroPython, whose words are twice a board's: what needs more than a
+# Pico has fails there too
+HEAP = "256k"
 LIMIT_S = 3600  # what takes longer hangs
+DEVICE = Path(__file__).parent / "device"
 RAM_DISK_SPARE_BYTES = 24576
 
 Progress = Callable[[str, int, int], None]  # label, done, total
@@ -32,7 +36,9 @@ def quiet(label: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """tried, failed: of what the check counts. grown: bytes of heap, None where nothing is kept or nobody can tell."""
+    """tried, failed: of what the check counts. grown: bytes of heap, None where
+    nothing is kept or nobody can tell.
+    """
 
     check: str
     where: str
@@ -57,11 +63,18 @@ def interpreter(where: str) -> str:
         return sys.executable
     if where == UNIX:
         return str(find_or_build())
-    raise BadInput(f"no place '{where}' to check: choose one of {', '.join((CPYTHON, UNIX, *names(emulated=True)))}")
+    raise BadInput(
+        f"no place '{where}' to check: choose one of "
+        f"{', '.join((CPYTHON, UNIX, *names(emulated=True)))}"
+    )
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "MICROPYPATH": os.pathsep.join([str(FIRMWARE), ".frozen"]), "PYTHONPATH": str(FIRMWARE)}
+    return {
+        **os.environ,
+        "MICROPYPATH": os.pathsep.join([str(FIRMWARE), ".frozen"]),
+        "PYTHONPATH": str(FIRMWARE),
+    }
 
 
 def command(where: str, script: str, *arguments: object) -> list[str]:
@@ -70,23 +83,32 @@ def command(where: str, script: str, *arguments: object) -> list[str]:
 
 
 def lines_of(where: str, script: str, *arguments: object) -> list[str]:
-    """What the script printed on this machine. Raises BadInput when it crashed or hung."""
+    """What the script printed on this machine. Raises BadInput when it crashed
+    or hung.
+    """
     run = command(where, script, *arguments)
     try:
-        done = subprocess.run(run, env=environment(), capture_output=True, text=True, check=False, timeout=LIMIT_S)
+        done = subprocess.run(
+            run, env=environment(), capture_output=True, text=True, check=False, timeout=LIMIT_S
+        )
     except subprocess.TimeoutExpired:
         raise BadInput(f"{script} on {where}: no answer in {LIMIT_S} s; it hangs") from None
     if done.returncode:
-        raise BadInput(f"{script} on {where}: exit {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}")
+        raise BadInput(
+            f"{script} on {where}: exit {done.returncode}: "
+            f"{(done.stderr or done.stdout).strip()[-300:]}"
+        )
     return done.stdout.splitlines()
 
 
 @contextmanager
 def on_board(where: str, script: str, model: bytes) -> Iterator[Emulated]:
-    """A board with the script in its path and the model file /model. Raises BadInput."""
+    """A board with the script in its path and the model file /model. Raises
+    BadInput.
+    """
     with emulated(board(where)) as device:
         device.mount(-(-len(model) // 512) * 512 + RAM_DISK_SPARE_BYTES)
-        device.write(f"/{script}", (DEVICE / script).read_bytes())
+        device.copy(DEVICE / script)
         device.write("/model", model)
         yield device
 
@@ -97,16 +119,29 @@ def steps(count: int, size: int) -> Iterator[int]:
 
 
 def in_parts(
-    where: str, module: str, model: bytes, prepare: str, call: str, seed: int, count: int, per_call: int, per_process: int
+    where: str,
+    module: str,
+    model: bytes,
+    prepare: str,
+    call: str,
+    seed: int,
+    count: int,
+    per_call: int,
+    per_process: int,
 ) -> Iterator[dict[str, Any]]:
-    """What `count` trials with the script `module` tell, a JSON object a line: per_process of them in each process on this
-    machine, as `module.py MODEL SEED COUNT`; on a board per_call in each `call`, which is given seed and count, after
-    `prepare`. Raises BadInput."""
+    """What `count` trials with the script `module` tell, a JSON object a line:
+    per_process of them in each process on this machine, as `module.py MODEL
+    SEED COUNT`; on a board per_call in each `call`, which is given seed and
+    count, after `prepare`. Raises BadInput.
+    """
     if is_board(where):
         with on_board(where, f"{module}.py", model) as board_line:
             board_line.execute(prepare)
             for i, n in enumerate(steps(count, per_call)):
-                yield from map(json.loads, board_line.execute(call.format(seed + i, n), limit_s=LIMIT_S).splitlines())
+                yield from map(
+                    json.loads,
+                    board_line.execute(call.format(seed + i, n), limit_s=LIMIT_S).splitlines(),
+                )
     else:
         with tempfile.TemporaryDirectory() as folder:
             path = model_file(folder, model)
@@ -116,7 +151,9 @@ def in_parts(
 
 @contextmanager
 def device_path() -> Iterator[None]:
-    """Lets a script of boards/device be imported: its formulas are the host's reference too."""
+    """Lets a script of device/ be imported: its formulas are the host's
+    reference too.
+    """
     sys.path.insert(0, str(DEVICE))
     try:
         yield

@@ -1,9 +1,12 @@
-"""Which check runs where, and how often: the small numbers of CI, the full ones of the nightly run."""
+"""Which check runs where, and how often: the small numbers of CI, the full ones
+of the nightly run.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ..board import board
+from inlier_boards.board import board
+
 from . import kills, mutations, soak, wraps
 from .outcome import CPYTHON, UNIX, Outcome, Progress, interpreter, is_board, quiet
 
@@ -45,7 +48,9 @@ CHECKS = {
 
 
 def lacks(where: str) -> str:
-    """What the place needs and this machine does not have, or nothing. Raises BadInput for a place that nobody knows."""
+    """What the place needs and this machine does not have, or nothing. Raises
+    BadInput for a place that nobody knows.
+    """
     if not is_board(where):
         interpreter(where)
         return ""
@@ -54,7 +59,9 @@ def lacks(where: str) -> str:
 
 
 def outcomes(places: list[str], full: bool, progress: Progress = quiet) -> Iterator[Outcome]:
-    """Of each check at each place that it is planned for. Raises BadInput when an interpreter dies or hangs."""
+    """Of each check at each place that it is planned for. Raises BadInput when
+    an interpreter dies or hangs.
+    """
     for planned in CHECKS.values():
         counts = planned.full if full else planned.small
         for where in places:

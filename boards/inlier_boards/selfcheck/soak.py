@@ -1,4 +1,6 @@
-"""Windows without end, held against the NumPy reference all along, see device/soak.py."""
+"""Windows without end, held against the NumPy reference all along, see
+device/soak.py.
+"""
 
 import tempfile
 from collections.abc import Callable
@@ -6,19 +8,31 @@ from dataclasses import replace
 
 import numpy as np
 
-from export import reference
-from export.blob import pack
-from export.synthetic import random_detector
 from inlier.counters import DELTA_MAX
+from inlier_export import reference
+from inlier_export.model_file import pack
+from inlier_export.synthetic import random_detector
 
-from .outcome import LIMIT_S, Outcome, Progress, device_path, is_board, lines_of, model_file, on_board, quiet
+from .outcome import (
+    LIMIT_S,
+    Outcome,
+    Progress,
+    device_path,
+    is_board,
+    lines_of,
+    model_file,
+    on_board,
+    quiet,
+)
 
 with device_path():
     import soak as device  # type: ignore[import-not-found]
 
 
 def run(where: str, count: int, every: int, progress: Progress = quiet) -> Outcome:
-    """Digests of all integers are compared every `every` windows, of which `count` is cut to a multiple. Raises BadInput."""
+    """Digests of all integers are compared every `every` windows, of which
+    `count` is cut to a multiple. Raises BadInput.
+    """
     label = f"soak, {where}"
     progress(label, 0, count)
     every = min(every, count)
@@ -27,7 +41,11 @@ def run(where: str, count: int, every: int, progress: Progress = quiet) -> Outco
     deltas = _windows(count, len(detector.counters))
     trace = reference.run(detector, deltas)
     # Half of the windows hot: a wrong comparison or a wrong alarm must show.
-    detector = replace(detector, threshold_ae=int(np.median(trace.ae)), threshold_svm=int(np.percentile(trace.svm, 80)))
+    detector = replace(
+        detector,
+        threshold_ae=int(np.median(trace.ae)),
+        threshold_svm=int(np.percentile(trace.svm, 80)),
+    )
     expected = _digests(reference.run(detector, deltas), every)
     blob = pack(detector)
     if is_board(where):
@@ -39,12 +57,26 @@ def run(where: str, count: int, every: int, progress: Progress = quiet) -> Outco
     heaps = [int(line.split()[1]) for line in lines if line.startswith("heap")]
     digests = [int(line) for line in lines if line[:1].isdigit()]
     differing = [i for i, (a, b) in enumerate(zip(digests, expected, strict=True)) if a != b]
-    failure = f"integers differ from the reference's before window {(differing[0] + 1) * every}" if differing else ""
+    failure = (
+        f"integers differ from the reference's before window {(differing[0] + 1) * every}"
+        if differing
+        else ""
+    )
     grown = max(0, heaps[-1] - heaps[0]) if heaps[0] else None
-    return Outcome("soak", where, count, len(differing), failure, grown, f"{len(digests)} digests equal the reference's")
+    return Outcome(
+        "soak",
+        where,
+        count,
+        len(differing),
+        failure,
+        grown,
+        f"{len(digests)} digests equal the reference's",
+    )
 
 
-def _on_board(where: str, blob: bytes, count: int, every: int, done: Callable[[int], None]) -> list[str]:
+def _on_board(
+    where: str, blob: bytes, count: int, every: int, done: Callable[[int], None]
+) -> list[str]:
     lines = []
     with on_board(where, "soak.py", blob) as board:
         board.execute("import soak; s = soak.Soak(soak.load('/model'))")
@@ -58,7 +90,9 @@ def _on_board(where: str, blob: bytes, count: int, every: int, done: Callable[[i
 
 
 def _windows(count: int, counters: int) -> reference.Ints:
-    """What the runtime makes of the source's readings: the first one is where it begins."""
+    """What the runtime makes of the source's readings: the first one is where
+    it begins.
+    """
     source = device.Wrapping(tuple(map(str, range(counters))))
     row = [0] * counters
     source.fill(row)

@@ -1,12 +1,14 @@
-"""Counters that wrap or are reset while nothing else happens, see device/wraps.py: no alarm may come of it."""
+"""Counters that wrap or are reset while nothing else happens, see
+device/wraps.py: no alarm may come of it.
+"""
 
 import numpy as np
 
-from export import quantise, reference
-from export.blob import pack
-from export.reference import Detector, Ints, Layer
 from inlier.sinks.benign import BENIGN_HALF
-from trainer import threshold
+from inlier_export import quantise, reference
+from inlier_export.model_file import pack
+from inlier_export.reference import Detector, Ints, Layer
+from inlier_trainer import threshold
 
 from .outcome import Outcome, Progress, device_path, in_parts, quiet
 
@@ -22,7 +24,9 @@ BOARD_PER_CALL = 100
 
 
 def fitted(benign: Ints) -> Detector:
-    """The simplest that can be: distance from the centre of the benign ranges, and how far beyond them. Fitted at once."""
+    """The simplest that can be: distance from the centre of the benign ranges,
+    and how far beyond them. Fitted at once.
+    """
     shifts = quantise.counter_shifts(benign)
     f = reference.log_features(benign, shifts, SCALES)[64:]
     offset, multiplier = quantise.feature_ranges(f)
@@ -41,8 +45,12 @@ def fitted(benign: Ints) -> Detector:
         layers=[centre],
         knots=(BENIGN_HALF,),
         svm_weights=svm_weights,
-        threshold_ae=threshold.threshold(reference.autoencoder_score(x, [centre]), RATE, *ALARM[:2]),
-        threshold_svm=threshold.threshold(reference.svm_score(x, (BENIGN_HALF,), svm_weights), RATE, *ALARM[:2]),
+        threshold_ae=threshold.threshold(
+            reference.autoencoder_score(x, [centre]), RATE, *ALARM[:2]
+        ),
+        threshold_svm=threshold.threshold(
+            reference.svm_score(x, (BENIGN_HALF,), svm_weights), RATE, *ALARM[:2]
+        ),
         alarm=ALARM,
     )
 
@@ -54,18 +62,24 @@ def run(where: str, count: int, seed: int = 1, progress: Progress = quiet) -> Ou
     blob = pack(fitted(np.array(device.windows(seed, BENIGN), np.int64)))
     told: list[dict[str, int]] = []
     prepare, call = "import wraps; model = wraps.load('/model')", "wraps.run(model, {}, {})"
-    for part in in_parts(where, "wraps", blob, prepare, call, seed, count, BOARD_PER_CALL, PER_CALL):
+    for part in in_parts(
+        where, "wraps", blob, prepare, call, seed, count, BOARD_PER_CALL, PER_CALL
+    ):
         told.append(part)
         progress(label, sum(part["wraps"] + part["resets"] for part in told), count)
     total = {key: sum(part[key] for part in told) for key in told[0]}
     failure = ""
     if total["false_alarms"] or total["differing"]:
-        failure = f"{total['false_alarms']} false alarms, {total['differing']} windows after a wrap hold other deltas"
+        failure = (
+            f"{total['false_alarms']} false alarms, "
+            f"{total['differing']} windows after a wrap hold other deltas"
+        )
     return Outcome(
         "wraps",
         where,
         total["wraps"] + total["resets"],
         total["false_alarms"] + total["differing"],
         failure,
-        detail=f"{total['wraps']} wraps at 2^{', 2^'.join(map(str, device.WIDTHS))}, {total['resets']} resets",
+        detail=f"{total['wraps']} wraps at 2^{', 2^'.join(map(str, device.WIDTHS))}, "
+        f"{total['resets']} resets",
     )

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from trainer.errors import BadInput
+from inlier_export.errors import BadInput
 
 ANSWER_S = 15  # a board that has not answered by then does something else
 BYTE_S = 2
@@ -19,7 +19,9 @@ CHUNK_BYTES = 512  # of a file: its repr, four times as long at most, goes throu
 
 
 class Connection:
-    """`execute(code)` returns what the code printed. Raises BadInput, saying what the board or the port did."""
+    """`execute(code)` returns what the code printed. Raises BadInput, saying
+    what the board or the port did.
+    """
 
     answer_s: float = ANSWER_S
 
@@ -34,7 +36,8 @@ class Connection:
 
         for attempt in range(ATTEMPTS):
             try:
-                # timeout: mpremote waits for ever for each byte of a pseudo-terminal otherwise
+                # timeout: mpremote waits for ever for each byte of a
+                # pseudo-terminal otherwise
                 self._transport = SerialTransport(port, timeout=BYTE_S)
                 return
             except (TransportError, OSError):
@@ -66,13 +69,18 @@ class Connection:
                         raise self._no_repl() from None
 
     def _enter_raw_repl(self, soft_reset: bool, limit_s: float) -> None:
-        # mpremote prints what it did not expect, and listens for ever to a program that prints without end
-        with contextlib.redirect_stdout(io.StringIO()), _after(limit_s, self._transport.serial.cancel_read):
+        # mpremote prints what it did not expect, and listens for ever to a
+        # program that prints without end
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            _after(limit_s, self._transport.serial.cancel_read),
+        ):
             self._transport.enter_raw_repl(soft_reset=soft_reset, timeout_overall=limit_s)
 
     def _no_repl(self) -> BadInput:
         return BadInput(
-            f"{self.name}: nothing there answers as MicroPython: flash it (see boards/<board>/README.md), or reset the "
+            f"{self.name}: nothing there answers as MicroPython: flash it (see "
+            f"boards/<board>/README.md), or reset the "
             "board if its program does not let go"
         )
 
@@ -82,13 +90,19 @@ class Connection:
             out, error = self._transport.exec_raw(code, timeout=limit_s)
         if error:
             text = error.decode(errors="replace").strip().splitlines()
-            raise BadInput(f"{self.name}: {text[-1]} ({'; '.join(line.strip() for line in text[:-1][-2:])})")
+            raise BadInput(
+                f"{self.name}: {text[-1]} ({'; '.join(line.strip() for line in text[:-1][-2:])})"
+            )
         return str(out.decode(errors="replace"))
 
-    def write(self, path: str, content: bytes, progress: Callable[[int], None] = lambda done: None) -> None:
+    def write(
+        self, path: str, content: bytes, progress: Callable[[int], None] = lambda done: None
+    ) -> None:
         """progress is told the bytes that were written."""
         with self._limited(self.answer_s):
-            self._transport.fs_writefile(path, content, CHUNK_BYTES, lambda done, total: progress(done))
+            self._transport.fs_writefile(
+                path, content, CHUNK_BYTES, lambda done, total: progress(done)
+            )
 
     def sha256(self, path: str) -> bytes:
         with self._limited(self.answer_s):
@@ -99,7 +113,9 @@ class Connection:
             return bytes(self._transport.fs_readfile(path, CHUNK_BYTES))
 
     def interrupt(self) -> None:
-        """End what runs there; what it defined stays. For a line on which this side was interrupted half-way too."""
+        """End what runs there; what it defined stays. For a line on which this
+        side was interrupted half-way too.
+        """
         from mpremote.transport import TransportError
 
         with self._limited(self.answer_s), contextlib.suppress(TransportError):
@@ -126,9 +142,12 @@ class Connection:
             yield
         except (TransportError, OSError, struct.error) as problem:
             if getattr(problem, "errno", None) == errno.ENOSPC:
-                raise BadInput(f"{self.name}: its flash is full: delete files there, then try again") from None
+                raise BadInput(
+                    f"{self.name}: its flash is full: delete files there, then try again"
+                ) from None
             raise BadInput(
-                f"{self.name}: it was unplugged, or stopped answering ({problem or 'nothing came'}): "
+                f"{self.name}: it was unplugged, or stopped answering "
+                f"({problem or 'nothing came'}): "
                 "plug it in again, then repeat the command; what ran there before runs on"
             ) from None
 
@@ -152,22 +171,40 @@ def _why_not_open(port: str) -> str:
     except OSError as error:
         text = str(error)
         if error.errno in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text:
-            return "the port is in use by another program: close that one (a serial monitor?), then try again"
+            return (
+                "the port is in use by another program: close that one (a serial "
+                "monitor?), then try again"
+            )
         if error.errno == errno.EACCES:
-            return "no permission to open it: join its group with 'sudo usermod -aG dialout $USER', then log in again"
+            return (
+                "no permission to open it: join its group with 'sudo usermod -aG "
+                "dialout $USER', then log in again"
+            )
         if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-            return "no such port: plug in the board with a cable that carries data, or leave out --port to have it found"
+            return (
+                "no such port: plug in the board with a cable that carries data, or "
+                "leave out --port to have it found"
+            )
         return f"it is no serial port ({text}): name the board's, such as /dev/ttyACM0"
     return "it could not be opened: try again"
 
 
 def find_port() -> str:
-    """The port of the one board that is plugged in. Raises BadInput for none, and for two."""
+    """The port of the one board that is plugged in. Raises BadInput for none,
+    and for two.
+    """
     from serial.tools import list_ports
 
-    found = sorted(port.device for port in list_ports.comports() if port.vid is not None)  # of USB: a board or an adapter
+    found = sorted(
+        port.device for port in list_ports.comports() if port.vid is not None
+    )  # of USB: a board or an adapter
     if not found:
-        raise BadInput("no board found: plug it in with a cable that carries data, or name its port with --port")
+        raise BadInput(
+            "no board found: plug it in with a cable that carries data, or name its port with "
+            "--port"
+        )
     if len(found) > 1:
-        raise BadInput(f"{len(found)} boards found ({', '.join(found)}): name one of them with --port")
+        raise BadInput(
+            f"{len(found)} boards found ({', '.join(found)}): name one of them with --port"
+        )
     return found[0]

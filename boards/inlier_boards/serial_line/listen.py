@@ -1,9 +1,11 @@
-"""The lines that a board prints, or kept in its ring of files, for boards/collect.py."""
+"""The lines that a board prints, or kept in its ring of files, for
+boards/collect.py.
+"""
 
 import contextlib
 from collections.abc import Generator
 
-from trainer.errors import BadInput
+from inlier_export.errors import BadInput
 
 from .connection import Connection
 
@@ -11,8 +13,10 @@ IDLE_S = 0.2
 
 
 def live(port: str, restart: bool) -> Generator[str, None, None]:
-    """Lines as they come, and "" each time that none came for a moment. restart: the board begins again with its main.py
-    first. Raises BadInput for a port that cannot be opened, or goes away."""
+    """Lines as they come, and "" each time that none came for a moment.
+    restart: the board begins again with its main.py first. Raises BadInput for
+    a port that cannot be opened, or goes away.
+    """
     connection = Connection(port)
     try:
         if restart:
@@ -32,18 +36,26 @@ def live(port: str, restart: bool) -> Generator[str, None, None]:
 
 
 def ring(port: str, path: str) -> Generator[str, None, None]:
-    """Lines of the inlier.stream.Ring at `path` on the board, oldest first. Its program is stopped meanwhile. Raises
-    BadInput."""
+    """Lines of the inlier.stream.Ring at `path` on the board, oldest first. Its
+    program is stopped meanwhile. Raises BadInput.
+    """
     connection = Connection(port)
     try:
         connection.connect(port)
         try:
             folder, _, name = path.rpartition("/")
-            listed = connection.execute(f"import os\nprint('\\n'.join(os.listdir({folder or '.'!r})))").split()
-            ends = [entry.removeprefix(f"{name}.") for entry in listed if entry.startswith(f"{name}.")]
+            listed = connection.execute(
+                f"import os\nprint('\\n'.join(os.listdir({folder or '.'!r})))"
+            ).split()
+            ends = [
+                entry.removeprefix(f"{name}.") for entry in listed if entry.startswith(f"{name}.")
+            ]
             numbers = sorted(int(end) for end in ends if end.isdecimal())
             if not numbers:
-                raise BadInput(f"{port}: there is no ring of windows '{path}': name it as the board's program names it")
+                raise BadInput(
+                    f"{port}: there is no ring of windows '{path}': name it as the board's "
+                    f"program names it"
+                )
             for number in numbers:
                 yield from connection.read(f"{path}.{number}").decode(errors="replace").splitlines()
         finally:

@@ -1,6 +1,8 @@
-"""`python -m boards.plug BOARD`: an emulated board, or Unix MicroPython ("unix"), as if it were plugged in.
+"""`python -m inlier_boards.serial_line.plug BOARD`: an emulated board, or Unix
+MicroPython ("unix"), as if it were plugged in.
 
-Prints the serial port and goes on until it is ended. What the board keeps on its flash is lost then.
+Prints the serial port and goes on until it is ended. What the board keeps on
+its flash is lost then.
 """
 
 import contextlib
@@ -12,10 +14,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from trainer.errors import BadInput
-
-from . import emulator, unix_board
-from .board import board
+from inlier_boards.board import board
+from inlier_boards.emulators import emulator, unix_board
+from inlier_export.errors import BadInput
 
 
 def plug(name: str) -> None:
@@ -26,7 +27,9 @@ def plug(name: str) -> None:
                 flash = Path(stack.enter_context(tempfile.TemporaryDirectory()))
                 port = stack.enter_context(unix_board.plugged(flash))
             else:
-                port = stack.enter_context(emulator.plugged(board(name), status.update, stock=True)).port
+                port = stack.enter_context(
+                    emulator.plugged(board(name), status.update, stock=True)
+                ).port
         print(port, flush=True)
         threading.Event().wait()
 

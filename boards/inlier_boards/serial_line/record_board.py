@@ -1,4 +1,6 @@
-"""`inlier record --port`: windows out of the lines of a board (inlier.stream) into a table, with gaps and reboots marked."""
+"""`inlier record --port`: windows out of the lines of a board (inlier.stream)
+into a table, with gaps and reboots marked.
+"""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -8,14 +10,14 @@ from typing import IO
 
 import numpy as np
 
-from export import reference
-from export.blob import unpack
 from inlier.counters import DELTA_MAX
 from inlier.stream import seal
-from trainer.errors import BadInput, Interrupted
-from trainer.files import write_atomic
-from trainer.progress import Progress
-from trainer.windows import MARKS, csv_bytes, read_marked, write_windows
+from inlier_export import reference
+from inlier_export.errors import BadInput, Interrupted
+from inlier_export.model_file import unpack
+from inlier_trainer.files import write_atomic
+from inlier_trainer.progress import Progress
+from inlier_trainer.recordings import MARKS, csv_bytes, read_marked, write_windows
 
 SILENT_S = 30  # beyond the length of a window
 SILENT_UNKNOWN_S = 120  # before that is known
@@ -23,8 +25,10 @@ SILENT_UNKNOWN_S = 120  # before that is known
 
 @dataclass(frozen=True)
 class Window:
-    """boot: the board's number of the boot; index: of the window, from 0 at boot; missed: windows lost between the one
-    before and this; scores: the board's own (ae, svm, hot, event), () where it scores none."""
+    """boot: the board's number of the boot; index: of the window, from 0 at
+    boot; missed: windows lost between the one before and this; scores: the
+    board's own (ae, svm, hot, event), () where it scores none.
+    """
 
     boot: int
     index: int
@@ -35,10 +39,12 @@ class Window:
 
 @dataclass
 class Lines:
-    """Makes windows of lines, in order; those of the application, and damaged ones, are left out.
+    """Makes windows of lines, in order; those of the application, and damaged
+    ones, are left out.
 
-    boot, index, counters: of the last window recorded before, to go on from there. ring: the lines are those of a ring,
-    which is read from its beginning each time, and counts boots.
+    boot, index, counters: of the last window recorded before, to go on from
+    there. ring: the lines are those of a ring, which is read from its beginning
+    each time, and counts boots.
     """
 
     ring: bool = False
@@ -48,7 +54,9 @@ class Lines:
     source: str = ""
     window_ms: int = 0
     damaged: int = 0
-    _early: list[list[str]] = field(default_factory=list)  # windows before the names of their counters
+    _early: list[list[str]] = field(
+        default_factory=list
+    )  # windows before the names of their counters
 
     def take(self, line: str) -> Iterator[Window]:
         start = line.find("~")
@@ -73,7 +81,8 @@ class Lines:
     def _begin(self, window_ms: int, source: str, counters: tuple[str, ...]) -> None:
         if self.counters and counters != self.counters:
             raise BadInput(
-                f"the board counts {','.join(counters)}, what was recorded before is {','.join(self.counters)}: "
+                f"the board counts {','.join(counters)}, what was recorded before is "
+                f"{','.join(self.counters)}: "
                 "record into another file"
             )
         self.window_ms, self.source, self.counters = window_ms, source, counters
@@ -92,9 +101,11 @@ class Lines:
 
 
 class Part:
-    """The recording as it grows: `<out>.part`, a CSV line a window, kept by whatever ends the recording, and gone on with.
+    """The recording as it grows: `<out>.part`, a CSV line a window, kept by
+    whatever ends the recording, and gone on with.
 
-    What a ring holds is added to a former `out`. Raises BadInput for a part of something else.
+    What a ring holds is added to a former `out`. Raises BadInput for a part of
+    something else.
     """
 
     def __init__(self, out: Path, ring: bool = False) -> None:
@@ -104,7 +115,9 @@ class Part:
         self.rows = 0
         if ring and out.exists() and not self.path.exists():  # a ring is fetched again and again
             counters, marks, windows = read_marked(out)
-            write_atomic(self.path, csv_bytes((*MARKS, *counters), np.concatenate([marks, windows], axis=1)))
+            write_atomic(
+                self.path, csv_bytes((*MARKS, *counters), np.concatenate([marks, windows], axis=1))
+            )
         if self.path.exists():
             text = self.path.read_text()
             whole = text[: text.rfind("\n") + 1]
@@ -112,7 +125,9 @@ class Part:
                 self.path.write_text(whole)
             head, *rows = whole.splitlines() or [""]
             if tuple(head.split(",")[: len(MARKS)]) != MARKS:
-                raise BadInput(f"{self.path}: it is no recording of a board: move it away, then record again")
+                raise BadInput(
+                    f"{self.path}: it is no recording of a board: move it away, then record again"
+                )
             self.rows = len(rows)
             self.lines.counters = tuple(head.split(",")[len(MARKS) :])
             if rows:
@@ -123,7 +138,9 @@ class Part:
             self._file = self.path.open("a")
             if not self.path.stat().st_size:
                 self._file.write(",".join((*MARKS, *self.lines.counters)) + "\n")
-        self._file.write(",".join(map(str, (window.boot, window.index, window.missed, *window.deltas))) + "\n")
+        self._file.write(
+            ",".join(map(str, (window.boot, window.index, window.missed, *window.deltas))) + "\n"
+        )
         self._file.flush()
         self.rows += 1
 
@@ -134,8 +151,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Recording:
-    """boots, windows, missed, silences (gaps): of all the table; damaged: lines of this run; compared, differ: windows whose
-    scores by the board were compared with the reference's, and were others."""
+    """boots, windows, missed, silences (gaps): of all the table; damaged: lines
+    of this run; compared, differ: windows whose scores by the board were
+    compared with the reference's, and were others.
+    """
 
     source: str
     window_ms: int
@@ -149,11 +168,18 @@ class Recording:
 
 
 def record(
-    lines: Iterable[str], port: str, out: Path, count: int | None, blob: bytes | None, progress: Progress
+    lines: Iterable[str],
+    port: str,
+    out: Path,
+    count: int | None,
+    blob: bytes | None,
+    progress: Progress,
 ) -> Recording:
-    """Write `count` windows (None: all that the ring has whose lines these are) to `out`, CSV or Parquet, with the columns
-    trainer.windows.MARKS. blob: a model, to compare scores with. An end before that leaves `<out>.part`, with which the next
-    one goes on. Raises BadInput, OSError."""
+    """Write `count` windows (None: all that the ring has whose lines these are)
+    to `out`, CSV or Parquet, with the columns inlier_trainer.recordings.MARKS.
+    blob: a model, to compare scores with. An end before that leaves
+    `<out>.part`, with which the next one goes on. Raises BadInput, OSError.
+    """
     part = Part(out, ring=count is None)
     taken = part.lines
     seen: list[Window] = []
@@ -172,11 +198,15 @@ def record(
             limit_s = taken.window_ms / 1000 + SILENT_S if taken.window_ms else SILENT_UNKNOWN_S
             if time.monotonic() - heard > limit_s:
                 raise BadInput(
-                    f"{port}: no window came for {limit_s:g} s: does its program print them (inlier.stream)? --restart "
-                    f"begins it again; {part.rows} windows are in {part.path}, record again to go on"
+                    f"{port}: no window came for {limit_s:g} s: does its program print them "
+                    f"(inlier.stream)? --restart "
+                    f"begins it again; {part.rows} windows are in {part.path}, record again to "
+                    f"go on"
                 )
     except Interrupted:
-        raise Interrupted(f"{part.rows} windows are in {part.path}, record again to go on; {out} is as it was") from None
+        raise Interrupted(
+            f"{part.rows} windows are in {part.path}, record again to go on; {out} is as it was"
+        ) from None
     finally:
         part.close()
     if not part.rows:
@@ -188,13 +218,23 @@ def record(
     boots, missed = len(np.unique(marks[:, 0])), marks[:, 2]
     gaps = int((missed > 0).sum())
     return Recording(
-        taken.source, taken.window_ms, len(rows), boots, gaps, int(missed.sum()), taken.damaged, compared, differ
+        taken.source,
+        taken.window_ms,
+        len(rows),
+        boots,
+        gaps,
+        int(missed.sum()),
+        taken.damaged,
+        compared,
+        differ,
     )
 
 
 def compare(blob: bytes, windows: Iterable[Window]) -> tuple[int, int]:
-    """(windows compared, windows in which an integer of the board's differs from the reference's): each boot from its first
-    window up to a gap, behind which the damped means are others."""
+    """(windows compared, windows in which an integer of the board's differs
+    from the reference's): each boot from its first window up to a gap, behind
+    which the damped means are others.
+    """
     detector = unpack(blob)
     runs: list[list[Window]] = []
     for window in windows:

@@ -1,4 +1,6 @@
-"""`inlier reproduce nbaiot DIR`: the published experiment with this project's detectors; a table, or JSON."""
+"""`inlier reproduce nbaiot DIR`: the published experiment with this project's
+detectors; a table, or JSON.
+"""
 
 import json
 from pathlib import Path
@@ -16,19 +18,26 @@ def about() -> None:
 
 @app.command()
 def nbaiot(
-    folder: Annotated[Path, typer.Argument(help="N-BaIoT: a folder a device, as UCI has it, or the sample.")],
+    folder: Annotated[
+        Path, typer.Argument(help="N-BaIoT: a folder a device, as UCI has it, or the sample.")
+    ],
     device: Annotated[str, typer.Option(help="Only devices whose name begins so.")] = "",
-    seeds: Annotated[int, typer.Option(min=1, help="How many splits and trainings of each device.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")] = False,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How many splits and trainings of each device.")
+    ] = 5,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for machines.")
+    ] = False,
 ) -> None:
-    """Train on benign rows of each device, test on the others and on Mirai and Gafgyt; int8 as MicroPython scores it."""
-    from boards.micropython import find_or_build
-    from trainer.errors import BadInput
-    from trainer.progress import bars
-
-    from .nbaiot import read
-    from .protocol import run
-    from .report import show
+    """Train on benign rows of each device, test on the others and on Mirai and
+    Gafgyt; int8 as MicroPython scores it.
+    """
+    from inlier_boards.build.micropython import find_or_build
+    from inlier_export.errors import BadInput
+    from inlier_host.reproduce.nbaiot import read
+    from inlier_host.reproduce.protocol import run
+    from inlier_host.reproduce.report import show
+    from inlier_trainer.progress import bars
 
     with bars(quiet=as_json) as progress:
         interpreter = find_or_build(lambda step: progress(step, 0, 1))

@@ -1,4 +1,6 @@
-"""The picture of a demonstration: both scores over time, with thresholds, stages and alarms."""
+"""The picture of a demonstration: both scores over time, with thresholds,
+stages and alarms.
+"""
 
 import io
 
@@ -31,10 +33,18 @@ def png(run: Run) -> bytes:
         axis.plot(t, scores, color=BENIGN, lw=1)
         axis.axvspan(0, t[warm_up], color=WARM_UP, lw=0)
         axis.axhline(limit, color=INK, ls="--", lw=1)
-        axis.annotate(f"threshold {limit}", (t[warm_up], limit), xytext=(4, 3), textcoords="offset points", color=INK)
+        axis.annotate(
+            f"threshold {limit}",
+            (t[warm_up], limit),
+            xytext=(4, 3),
+            textcoords="offset points",
+            color=INK,
+        )
         raised = np.flatnonzero(run.trace.event == 1)
         axis.plot(t[raised], scores[raised], "v", color=ALARM, ms=9, label="alarm")
-        axis.set_yscale("symlog", linthresh=100)  # the SVM's score is 0 as long as nothing leaves its benign range
+        axis.set_yscale(
+            "symlog", linthresh=100
+        )  # the SVM's score is 0 as long as nothing leaves its benign range
         axis.set_ylim(0)
         axis.set_ylabel(label)
         axis.grid(axis="y", color="#e3e6e9", lw=0.6)
@@ -44,15 +54,24 @@ def png(run: Run) -> bytes:
         middle = (t[stage.start] + t[stage.end - 1]) / 2
         name = stage.name if stage.kind == "attack" else stage.name.split()[0]
         axes[0].annotate(
-            name, (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, 4), textcoords="offset points",
+            name, (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, 4),
+            textcoords="offset points",
             ha="center", color=ALARM if stage.kind == "attack" else INK,
         )  # fmt: skip
     axes[0].legend(loc="upper right", bbox_to_anchor=(0.45, 1), frameon=False)
-    axes[1].annotate("warm-up", (t[warm_up] / 2, 0), xytext=(0, 4), textcoords="offset points", ha="center", color=INK)
+    axes[1].annotate(
+        "warm-up",
+        (t[warm_up] / 2, 0),
+        xytext=(0, 4),
+        textcoords="offset points",
+        ha="center",
+        color=INK,
+    )
     axes[1].set_xlabel(f"seconds; a window every {WINDOW_MS} ms")
     axes[0].set_xlim(0, t[-1])
     figure.suptitle(
-        f"A doorbell scores itself: int8 model of {len(run.trained.blob)} bytes on MicroPython, infected three times",
+        f"A doorbell scores itself: int8 model of {len(run.trained.blob)} bytes on MicroPython, "
+        f"infected three times",
         x=0.01, ha="left",
     )  # fmt: skip
     out = io.BytesIO()

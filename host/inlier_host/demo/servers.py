@@ -1,4 +1,6 @@
-"""The doorbell's surroundings: real servers on loopback addresses, so that peers differ. Nothing leaves this machine."""
+"""The doorbell's surroundings: real servers on loopback addresses, so that
+peers differ. Nothing leaves this machine.
+"""
 
 import random
 import socket
@@ -13,7 +15,9 @@ from typing import Any
 BROKER, TIME, VICTIM = "127.0.1.10", "127.0.1.1", "127.0.9.9"
 CHIMES = ("127.0.1.21", "127.0.1.22", "127.0.1.23")  # the last is off
 MASTERS = tuple(f"127.0.66.{i}" for i in range(1, 17))
-SECOND_MS = 100  # the doorbell lives ten times as fast: a window of 100 ms stands for one of a second
+SECOND_MS = (
+    100  # the doorbell lives ten times as fast: a window of 100 ms stands for one of a second
+)
 
 
 class _Cloud(BaseHTTPRequestHandler):
@@ -73,16 +77,23 @@ class _Udp(_Quiet, socketserver.ThreadingUDPServer):
 
 @contextmanager
 def surroundings(seed: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Servers that run until the block ends; yields the doorbell's CONFIG and the infection's targets."""
+    """Servers that run until the block ends; yields the doorbell's CONFIG and
+    the infection's targets.
+    """
     with ExitStack() as stack:
 
-        def start(kind: Callable[..., socketserver.BaseServer], host: str, handler: type) -> list[Any]:
+        def start(
+            kind: Callable[..., socketserver.BaseServer], host: str, handler: type
+        ) -> list[Any]:
             server: Any = stack.enter_context(kind((host, 0), handler))
-            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+            threading.Thread(
+                target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
+            ).start()
             stack.callback(server.shutdown)
             return [host, server.socket.getsockname()[1]]
 
-        # By name, for a look-up; some machines' "localhost" is an IPv6 address first.
+        # By name, for a look-up; some machines' "localhost" is an IPv6 address
+        # first.
         six = socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)[0][0] == socket.AF_INET6
         cloud = start(_Http6 if six else _Http, "::1" if six else "127.0.0.1", _Cloud)
         chimes = [start(_Tcp, host, _Sink) for host in CHIMES[:2]]
@@ -104,7 +115,10 @@ def surroundings(seed: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
             "time_s": 8,
             "ring_s": [8, 20],
         }
-        targets = {"flood": victim.getsockname(), "beacon": [start(_Tcp, host, _Sink) for host in MASTERS]}
+        targets = {
+            "flood": victim.getsockname(),
+            "beacon": [start(_Tcp, host, _Sink) for host in MASTERS],
+        }
         leaving = threading.Event()
         phone = threading.Thread(target=_look_at_status, args=(status, seed, leaving), daemon=True)
         phone.start()

@@ -1,4 +1,6 @@
-"""The demonstration's three stages: record, train, monitor and infect. All that is measured comes back as numbers."""
+"""The demonstration's three stages: record, train, monitor and infect. All that
+is measured comes back as numbers.
+"""
 
 import json
 import os
@@ -13,15 +15,16 @@ from typing import Any
 import numpy as np
 
 import inlier
-from boards import micropython
-from export import reference
-from export.reference import Ints, Trace
-from trainer import train, windows
-from trainer.errors import BadInput
-from trainer.files import write_atomic
-from trainer.progress import Progress
-from trainer.sources import counters_of
-from trainer.train import Trained
+from inlier_boards.board import EXAMPLES
+from inlier_boards.build import micropython
+from inlier_export import reference
+from inlier_export.errors import BadInput
+from inlier_export.reference import Ints, Trace
+from inlier_trainer import recordings, train
+from inlier_trainer.files import write_atomic
+from inlier_trainer.progress import Progress
+from inlier_trainer.sources import counters_of
+from inlier_trainer.train import Trained
 
 from .servers import SECOND_MS, surroundings
 
@@ -30,7 +33,8 @@ RECORD_WINDOWS = 800
 DEVICE = Path(__file__).parent / "device"
 FIRMWARE = Path(inlier.__file__).parent.parent
 
-# calm: a stage goes on until the alarm has been off for so many windows; at_most ends it in any case.
+# calm: a stage goes on until the alarm has been off for so many windows;
+# at_most ends it in any case.
 _CALM = {"windows": 40, "calm": 24, "at_most": 300}
 PLAN: tuple[dict[str, Any], ...] = (
     {"name": "benign", "windows": 300},
@@ -45,8 +49,10 @@ ATTACKS = ("scan", "flood", "beacon")
 
 @dataclass
 class Stage:
-    """name; kind: benign or attack; its windows [start, end); alarms raised in it; delay_windows: how many windows of an
-    attack it took to the first, None without one; top_features: [(name, per cent)] of the first."""
+    """name; kind: benign or attack; its windows [start, end); alarms raised in
+    it; delay_windows: how many windows of an attack it took to the first, None
+    without one; top_features: [(name, per cent)] of the first.
+    """
 
     name: str
     kind: str
@@ -59,8 +65,9 @@ class Stage:
 
 @dataclass
 class Run:
-    """deltas: of each window; trace: what the device said; mismatches: windows in which the NumPy reference differs from it
-    in any integer."""
+    """deltas: of each window; trace: what the device said; mismatches: windows
+    in which the NumPy reference differs from it in any integer.
+    """
 
     trained: Trained
     stages: list[Stage]
@@ -85,11 +92,13 @@ class Run:
 
 
 def device(interpreter: Path, script: str, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Run a script of device/ under MicroPython; yields the JSON objects that it prints. Raises BadInput if it fails."""
+    """Run a script of device/ under MicroPython; yields the JSON objects that
+    it prints. Raises BadInput if it fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "settings.json"
         path.write_text(json.dumps(settings))
-        environment = {**os.environ, "MICROPYPATH": f"{DEVICE}:{FIRMWARE}:.frozen"}
+        environment = {**os.environ, "MICROPYPATH": f"{DEVICE}:{EXAMPLES}:{FIRMWARE}:.frozen"}
         process = subprocess.Popen(
             [interpreter, "-X", "heapsize=8M", DEVICE / script, path],
             stdout=subprocess.PIPE,
@@ -105,8 +114,13 @@ def device(interpreter: Path, script: str, settings: dict[str, Any]) -> Iterator
                 if line.startswith("{"):
                     yield json.loads(line)
             if process.wait():
-                told = (process.stderr.read().strip() or last.strip() or "no message").splitlines()[-1]
-                raise BadInput(f"the demonstration's device stopped: {told}; run it again, and report it if it comes back")
+                told = (process.stderr.read().strip() or last.strip() or "no message").splitlines()[
+                    -1
+                ]
+                raise BadInput(
+                    f"the demonstration's device stopped: {told}; run it again, and report it if "
+                    f"it comes back"
+                )
         finally:
             process.kill()
             process.wait()
@@ -116,7 +130,12 @@ def record(interpreter: Path, seed: int, path: Path, progress: Progress) -> None
     """The doorbell counts its own windows into the CSV at `path`."""
     with surroundings(seed) as (config, _), tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "windows.csv"
-        settings = {"doorbell": config, "windows": str(out), "window_ms": WINDOW_MS, "count": RECORD_WINDOWS}
+        settings = {
+            "doorbell": config,
+            "windows": str(out),
+            "window_ms": WINDOW_MS,
+            "count": RECORD_WINDOWS,
+        }
         for i, _ in enumerate(device(interpreter, "run.py", settings)):
             progress("recording", i + 1, RECORD_WINDOWS)
         write_atomic(path, out.read_bytes())
@@ -125,13 +144,20 @@ def record(interpreter: Path, seed: int, path: Path, progress: Progress) -> None
 def fit(path: Path, seed: int, progress: Progress) -> Trained:
     counters = counters_of("sockets")
     settings = train.Settings("sockets", counters, WINDOW_MS, seed=seed, allow_constant=counters)
-    return train.train(windows.read_windows(path, counters), settings, str(path), progress)
+    return train.train(recordings.read_windows(path, counters), settings, str(path), progress)
 
 
 def monitor(
-    interpreter: Path, seed: int, model: Path, trained: Trained, progress: Progress, tell: Callable[[str], None]
+    interpreter: Path,
+    seed: int,
+    model: Path,
+    trained: Trained,
+    progress: Progress,
+    tell: Callable[[str], None],
 ) -> Run:
-    """The same doorbell scores itself, and is infected. tell(line) for each thing that happens."""
+    """The same doorbell scores itself, and is infected. tell(line) for each
+    thing that happens.
+    """
     said: list[dict[str, Any]] = []
     total = sum(s["windows"] for s in PLAN)
     with surroundings(seed) as (config, targets):
@@ -151,7 +177,12 @@ def monitor(
     deltas: Ints = np.array([w["deltas"] for w in said], np.int64)
     theirs = reference.run(trained.detector, deltas)
     same = (ours.x == theirs.x).all(axis=1)
-    for mine, other in ((ours.ae, theirs.ae), (ours.svm, theirs.svm), (ours.hot, theirs.hot), (ours.event, theirs.event)):
+    for mine, other in (
+        (ours.ae, theirs.ae),
+        (ours.svm, theirs.svm),
+        (ours.hot, theirs.hot),
+        (ours.event, theirs.event),
+    ):
         same &= mine == other
     return Run(trained, list(_stages(said)), deltas, ours, int((~same).sum()))
 
@@ -179,8 +210,6 @@ def _event(window: dict[str, Any]) -> str:
 
 
 def interpreter(say: Callable[[str], None]) -> Path:
-    if not (FIRMWARE / "doorbell.py").exists():
-        raise BadInput("the demonstration's doorbell is not installed: run `make demo` in a clone of the repository")
     if not sys.platform.startswith("linux"):
         raise BadInput("the demonstration needs the addresses 127.0.0.0/8: run it on Linux")
     return micropython.find_or_build(say)

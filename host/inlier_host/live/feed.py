@@ -1,8 +1,10 @@
-"""Where live events come from: this machine, a broker, a serial port. Events are what the sinks of inlier.sinks say.
+"""Where live events come from: this machine, a broker, a serial port. Events
+are what the sinks of inlier.sinks say.
 
-{"window", "score", "ae", "svm", "hot", "deltas", "features"}     of each window (message.state)
-{"alarm": "ON" or "OFF", "window", "began", "message", ...}       message.Episode
-{"online": bool} or {"problem": sentence}                         of the connection
+{"window", "score", "ae", "svm", "hot", "deltas", "features"}     of each window
+(message.state) {"alarm": "ON" or "OFF", "window", "began", "message", ...}
+message.Episode {"online": bool} or {"problem": sentence}
+of the connection
 """
 
 import json
@@ -14,9 +16,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from inlier.sinks.lines import TAG, Lines
-
-from .. import monitor
-from ..errors import BadInput
+from inlier_export.errors import BadInput
+from inlier_host import this_machine as monitor
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
@@ -34,7 +35,9 @@ def this_machine(model: Path, source: str) -> Feed:
 
 
 def serial_port(path: str) -> Feed:
-    """Lines that a device's inlier.sinks.lines prints. Raises BadInput, when run, where there is no such port."""
+    """Lines that a device's inlier.sinks.lines prints. Raises BadInput, when
+    run, where there is no such port.
+    """
     import serial
 
     def feed(emit: Emit) -> None:
@@ -47,7 +50,9 @@ def serial_port(path: str) -> Feed:
                         emit(parsed(line[len(TAG) :]))
         except serial.SerialException as error:
             why = os.strerror(error.errno) if error.errno else "it is gone"
-            raise BadInput(f"{path}: {why}; check the cable, and that no other program has the port") from None
+            raise BadInput(
+                f"{path}: {why}; check the cable, and that no other program has the port"
+            ) from None
 
     return feed
 
@@ -59,8 +64,12 @@ def parsed(text: str) -> Event:
         if not isinstance(event, dict):
             raise ValueError
         if "alarm" in event:
-            return {"alarm": "ON" if event["alarm"] == "ON" else "OFF", "window": int(event.get("window", -1)),
-                    "message": str(event.get("message", "")), "id": str(event.get("id", ""))}  # fmt: skip
+            return {
+                "alarm": "ON" if event["alarm"] == "ON" else "OFF",
+                "window": int(event.get("window", -1)),
+                "message": str(event.get("message", "")),
+                "id": str(event.get("id", "")),
+            }
         features = [[str(name), int(share)] for name, share in event.get("features", ())]
         window: Event = {key: int(event[key]) for key in ("window", "score", "ae", "svm", "hot")}
         if "source" in event:
@@ -71,17 +80,26 @@ def parsed(text: str) -> Event:
 
 
 def broker(url: str) -> Feed:
-    """What a device's inlier.sinks.mqtt publishes. url: mqtt://[user[:password]@]host[:port]/prefix/device_id, or mqtts://.
+    """What a device's inlier.sinks.mqtt publishes. url:
+    mqtt://[user[:password]@]host[:port]/prefix/device_id, or mqtts://.
 
-    Raises BadInput: at once for a bad URL; when run, for a broker that cannot be reached or refuses.
+    Raises BadInput: at once for a bad URL; when run, for a broker that cannot
+    be reached or refuses.
     """
     import paho.mqtt.client as mqtt
     from paho.mqtt.enums import CallbackAPIVersion
 
     where = urlsplit(url)
     base = where.path.strip("/")
-    if where.scheme not in ("mqtt", "mqtts") or not where.hostname or not base or set("+#") & set(base):
-        raise BadInput("--mqtt: give mqtt://[user@]host[:port]/inlier/DEVICE_ID of the device to watch")
+    if (
+        where.scheme not in ("mqtt", "mqtts")
+        or not where.hostname
+        or not base
+        or set("+#") & set(base)
+    ):
+        raise BadInput(
+            "--mqtt: give mqtt://[user@]host[:port]/inlier/DEVICE_ID of the device to watch"
+        )
     try:
         port = where.port or (8883 if where.scheme == "mqtts" else 1883)
     except ValueError:
@@ -90,10 +108,15 @@ def broker(url: str) -> Feed:
     told = f"{where.hostname}:{port}"
     waiting: queue.Queue[Event | BadInput] = queue.Queue()
 
-    def on_connect(client: mqtt.Client, data: object, flags: object, code: Any, properties: object) -> None:
+    def on_connect(
+        client: mqtt.Client, data: object, flags: object, code: Any, properties: object
+    ) -> None:
         if code.is_failure:
             waiting.put(
-                BadInput(f"{told} refuses ({str(code).lower()}): check user, password ({PASSWORD_VARIABLE}) and address")
+                BadInput(
+                    f"{told} refuses ({str(code).lower()}): check user, password "
+                    f"({PASSWORD_VARIABLE}) and address"
+                )
             )
         else:
             client.subscribe(f"{base}/#", 1)
@@ -114,12 +137,15 @@ def broker(url: str) -> Feed:
         client.reconnect_delay_set(1, 30)
         client.on_connect = on_connect
         client.on_message = on_message
-        client.on_disconnect = lambda *_: waiting.put({"problem": f"{told}: connection lost; trying again"})
+        client.on_disconnect = lambda *_: waiting.put(
+            {"problem": f"{told}: connection lost; trying again"}
+        )
         try:
             client.connect(where.hostname or "", port)
         except OSError as error:
             raise BadInput(
-                f"{told} cannot be reached ({error.strerror or error}); check address, port and network"
+                f"{told} cannot be reached ({error.strerror or error}); check address, port and "
+                f"network"
             ) from None
         client.loop_start()
         try:

@@ -13,9 +13,11 @@ ALARMS = 20
 
 @dataclass
 class Live:
-    """status: waiting, quiet, alarm or offline. score: per cent of its threshold. history: (window, score).
+    """status: waiting, quiet, alarm or offline. score: per cent of its
+    threshold. history: (window, score).
 
-    alarms: newest first: at (local time), window, message, until (None: still on).
+    alarms: newest first: at (local time), window, message, until (None: still
+    on).
     """
 
     name: str
@@ -38,7 +40,9 @@ class Live:
         elif "online" in event:
             self.problem = None
             self.status = (
-                ("alarm" if self._on else "waiting" if self.window < 0 else "quiet") if event["online"] else "offline"
+                ("alarm" if self._on else "waiting" if self.window < 0 else "quiet")
+                if event["online"]
+                else "offline"
             )
         elif "alarm" in event:
             self._alarm(event)
@@ -52,7 +56,12 @@ class Live:
             self._last_id = event["id"]
         self._on = event["alarm"] == "ON"
         if self._on:
-            alarm = {"at": self.clock(), "window": event["window"], "message": event["message"], "until": None}
+            alarm = {
+                "at": self.clock(),
+                "window": event["window"],
+                "message": event["message"],
+                "until": None,
+            }
             self.alarms.appendleft(alarm)
         elif self.alarms and self.alarms[0]["until"] is None:
             self.alarms[0]["until"] = self.clock()
@@ -63,7 +72,9 @@ class Live:
         if event["window"] < self.window:  # the device booted again: its windows begin anew
             self.history.clear()
         self.problem = None
-        self.window, self.score, self.ae, self.svm = (event[key] for key in ("window", "score", "ae", "svm"))
+        self.window, self.score, self.ae, self.svm = (
+            event[key] for key in ("window", "score", "ae", "svm")
+        )
         if event.get("features"):
             self.features = event["features"]
         if not self.history or self.history[-1][0] != self.window:
@@ -73,4 +84,8 @@ class Live:
     def snapshot(self) -> dict[str, object]:
         """For the page, as JSON."""
         shown = ("name", "status", "window", "score", "ae", "svm", "features", "problem")
-        return {**{key: getattr(self, key) for key in shown}, "history": list(self.history), "alarms": list(self.alarms)}
+        return {
+            **{key: getattr(self, key) for key in shown},
+            "history": list(self.history),
+            "alarms": list(self.alarms),
+        }

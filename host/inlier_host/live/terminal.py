@@ -18,12 +18,16 @@ def spark(scores: list[int], width: int) -> Text:
     """The last `width` scores; a full bar is the threshold or more, and red."""
     text = Text()
     for score in scores[-width:]:
-        text.append(BARS[min(len(BARS) - 1, score * len(BARS) // 100)], "red" if score > 100 else "cyan")
+        text.append(
+            BARS[min(len(BARS) - 1, score * len(BARS) // 100)], "red" if score > 100 else "cyan"
+        )
     return text
 
 
 def bar(score: int, width: int) -> Text:
-    """The score on a scale to SCORE_SHOWN_MAX, with the threshold marked at its middle."""
+    """The score on a scale to SCORE_SHOWN_MAX, with the threshold marked at its
+    middle.
+    """
     filled = min(width, score * width // SCORE_SHOWN_MAX)
     text = Text("█" * filled + "░" * (width - filled), "red" if score > 100 else "cyan")
     text = text[: width // 2] + Text("│", "bold") + text[width // 2 :]
@@ -32,7 +36,10 @@ def bar(score: int, width: int) -> Text:
 
 def draw(live: Live, width: int) -> Panel:
     inner = max(20, width - 6)
-    head = Text.assemble((f"● {live.status}", COLOURS[live.status]), f"   window {live.window}" if live.window >= 0 else "")
+    head = Text.assemble(
+        (f"● {live.status}", COLOURS[live.status]),
+        f"   window {live.window}" if live.window >= 0 else "",
+    )
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
@@ -44,7 +51,11 @@ def draw(live: Live, width: int) -> Panel:
     alarms = Table.grid(padding=(0, 2))
     for alarm in list(live.alarms)[:5]:
         until = f"to {alarm['until']}" if alarm["until"] else "on"
-        alarms.add_row(str(alarm["at"]), Text(until, "dim" if alarm["until"] else "bold red"), str(alarm["message"]))
+        alarms.add_row(
+            str(alarm["at"]),
+            Text(until, "dim" if alarm["until"] else "bold red"),
+            str(alarm["message"]),
+        )
     parts: list[object] = [head, grid]
     if live.alarms:
         parts += [Text("alarms", "bold"), alarms]
@@ -59,7 +70,9 @@ class Terminal:
     def __init__(self, live: Live):
         self._live = live
         self._console = Console()
-        self._screen = Screen(draw(live, self._console.width), console=self._console, refresh_per_second=10)
+        self._screen = Screen(
+            draw(live, self._console.width), console=self._console, refresh_per_second=10
+        )
 
     def update(self) -> None:
         self._screen.update(draw(self._live, self._console.width))

@@ -1,4 +1,6 @@
-"""The live view as a page on localhost, which the server keeps up to date (server-sent events)."""
+"""The live view as a page on localhost, which the server keeps up to date
+(server-sent events).
+"""
 
 import errno
 import json
@@ -7,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import Any
 
-from ..errors import BadInput
-from ..report.bundle import vega
+from inlier_export.errors import BadInput
+from inlier_host.report.bundle import vega
+
 from .state import Live
 
 HOST = "127.0.0.1"
@@ -16,7 +19,9 @@ KEEP_ALIVE_S = 10  # a comment line, by which a browser that went away is notice
 
 
 class Web:
-    """Serves on HOST until the block ends. Raises BadInput where the port is taken."""
+    """Serves on HOST until the block ends. Raises BadInput where the port is
+    taken.
+    """
 
     def __init__(self, live: Live, port: int):
         self._live = live
@@ -29,7 +34,8 @@ class Web:
             if error.errno != errno.EADDRINUSE:
                 raise
             raise BadInput(
-                f"--web: port {port} is taken, perhaps by another live view: close that or choose another with --port"
+                f"--web: port {port} is taken, perhaps by another live view: close that or "
+                f"choose another with --port"
             ) from None
         self.script = vega().encode()
         self.url = f"http://{HOST}:{self._server.server_address[1]}/"
@@ -41,7 +47,9 @@ class Web:
             self._told.notify_all()
 
     def next(self, seen: int) -> tuple[int, str | None]:
-        """The state that is newer than version `seen`, waited for; None after KEEP_ALIVE_S without one."""
+        """The state that is newer than version `seen`, waited for; None after
+        KEEP_ALIVE_S without one.
+        """
         with self._told:
             new = self._told.wait_for(lambda: self._version > seen, KEEP_ALIVE_S)
             return self._version, self._text if new else None
@@ -66,7 +74,8 @@ class _Server(ThreadingHTTPServer):
 def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            # Only under its own name: a page of another site must not read this by pointing its name at 127.0.0.1.
+            # Only under its own name: a page of another site must not read this
+            # by pointing its name at 127.0.0.1.
             if self.headers.get("Host", "").partition(":")[0] not in (HOST, "localhost"):
                 self.send_error(403)
             elif self.path == "/":

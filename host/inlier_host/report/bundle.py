@@ -1,10 +1,11 @@
-"""Vega-Lite's JavaScript, for pages that need no network. Bundling takes seconds: it is kept in the cache folder."""
+"""Vega-Lite's JavaScript, for pages that need no network. Bundling takes
+seconds: it is kept in the cache folder.
+"""
 
 from importlib.metadata import version
 
-from boards.micropython import cache_folder
-
-from ..files import write_atomic
+from inlier_boards.build.micropython import cache_folder
+from inlier_trainer.files import write_atomic
 
 SNIPPET = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
 
@@ -17,5 +18,7 @@ def vega() -> str:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         bundle = vl_convert.javascript_bundle(SNIPPET).replace("</script", "<\\/script")
-        write_atomic(path, f"(() => {{{bundle}}})();\n".encode())  # its many short names stay its own
+        write_atomic(
+            path, f"(() => {{{bundle}}})();\n".encode()
+        )  # its many short names stay its own
     return path.read_text()

@@ -1,19 +1,30 @@
-"""What a model costs on each board: memory from the boards' facts, time from the committed bench table."""
+"""What a model costs on each board: memory from the boards' facts, time from
+the committed bench table.
+"""
 
 from dataclasses import dataclass
 
-from boards import bench, budget
-from boards.board import Board, board, names
-from export.reference import Detector
+from inlier_boards.board import Board, board, names
+from inlier_boards.cost import bench
+from inlier_boards.deployment import budget
+from inlier_export.reference import Detector
 
-# The emulated board that stands for another's core; where there is none, nothing is known of its time.
-_STANDS_FOR = {"armv6m": "qemu_m0", "armv7m": "qemu_m3", "armv7emsp": "qemu_m3", "rv32imc": "qemu_rv32"}
+# The emulated board that stands for another's core; where there is none,
+# nothing is known of its time.
+_STANDS_FOR = {
+    "armv6m": "qemu_m0",
+    "armv7m": "qemu_m3",
+    "armv7emsp": "qemu_m3",
+    "rv32imc": "qemu_rv32",
+}
 
 
 @dataclass
 class Cost:
-    """heap_bytes: needed; heap_share: of what inlier may take (1: all of it). ms: of an autoencoder's score, derived from
-    the emulated board with that core, None where there is none."""
+    """heap_bytes: needed; heap_share: of what inlier may take (1: all of it).
+    ms: of an autoencoder's score, derived from the emulated board with that
+    core, None where there is none.
+    """
 
     board: Board
     heap_bytes: int
@@ -46,6 +57,10 @@ def costs(blob: bytes, detector: Detector) -> list[Cost]:
 
 def instructions_per_mac() -> dict[tuple[str, str], float]:
     """By (board, kernel), from the committed table."""
-    rows = [line.strip("|").split("|") for line in bench.TABLE.read_text().splitlines() if line.startswith("| qemu_")]
+    rows = [
+        line.strip("|").split("|")
+        for line in bench.TABLE.read_text().splitlines()
+        if line.startswith("| qemu_")
+    ]
     at = bench.COLUMNS.index("MAC")
     return {(row[0].strip(), row[1].strip()): float(row[at]) for row in rows}

@@ -1,12 +1,14 @@
-"""Puts the report together: one HTML file that needs no network. The words are in page.html."""
+"""Puts the report together: one HTML file that needs no network. The words are
+in page.html.
+"""
 
 from importlib import resources
 
 import inlier
-from export.reference import Ints
+from inlier_export.reference import Ints
+from inlier_trainer import threshold
+from inlier_trainer.progress import Progress
 
-from .. import threshold
-from ..progress import Progress
 from . import charts, cost
 from .bundle import vega
 from .story import alarms
@@ -38,8 +40,12 @@ def page(subject: Subject, progress: Progress) -> str:
         drawn["contributions"] = charts.contributions(shown, charts.Clock(subject))
     if subject.unseen is not None:
         pair = (("tail_ae", subject.unseen.ae), ("tail_svm", subject.unseen.svm))
-        for (key, scores), (name, _, limit), level in zip(pair, charts.detectors(subject), levels, strict=True):
-            drawn[key] = charts.histogram(name, scores, limit, threshold.tail_of(level, detector.alarm[1]))
+        for (key, scores), (name, _, limit), level in zip(
+            pair, charts.detectors(subject), levels, strict=True
+        ):
+            drawn[key] = charts.histogram(
+                name, scores, limit, threshold.tail_of(level, detector.alarm[1])
+            )
     curves = charts.roc(subject)
     if curves:
         drawn["roc"] = curves
@@ -52,7 +58,9 @@ def page(subject: Subject, progress: Progress) -> str:
     content = template.render(
         name=subject.name,
         windows=len(subject.windows),
-        window=f"{detector.window_ms / 1000:g} s" if detector.window_ms >= 1000 else f"{detector.window_ms} ms",
+        window=f"{detector.window_ms / 1000:g} s"
+        if detector.window_ms >= 1000
+        else f"{detector.window_ms} ms",
         source=subject.model.source,
         duration=clock.told(len(subject.windows)),
         clock=clock,
@@ -77,15 +85,21 @@ def page(subject: Subject, progress: Progress) -> str:
 
 
 def benign_levels(subject: Subject) -> list[Ints]:
-    """Of both detectors, over the benign windows that they were not fitted on: the threshold at which each would alarm."""
+    """Of both detectors, over the benign windows that they were not fitted on:
+    the threshold at which each would alarm.
+    """
     if subject.unseen is None:
         return []
     k, n = subject.detector.alarm[:2]
-    return [threshold.alarm_level(scores, k, n) for scores in (subject.unseen.ae, subject.unseen.svm)]
+    return [
+        threshold.alarm_level(scores, k, n) for scores in (subject.unseen.ae, subject.unseen.svm)
+    ]
 
 
 def interval(subject: Subject, level: Ints) -> tuple[int, int] | None:
-    """Where these levels would put the threshold for the false-alarm rate that the model was trained for."""
+    """Where these levels would put the threshold for the false-alarm rate that
+    the model was trained for.
+    """
     accepted = subject.detector.metadata.get("false_alarms")
     if not accepted:
         return None

@@ -1,13 +1,15 @@
-"""The alarms of a run as a person reads them: the runtime's own words, on the host."""
+"""The alarms of a run as a person reads them: the runtime's own words, on the
+host.
+"""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
 
-from export.reference import reconstruct
 from inlier.explain import top_features
 from inlier.sinks.message import Episode
+from inlier_export.reference import reconstruct
 
 from .subject import Subject
 
@@ -16,7 +18,9 @@ FEATURES = 6  # named of each alarm: the device names three
 
 @dataclass
 class Alarm:
-    """Windows: index (raised), began, cleared (None: still on). features: [(name, per cent)], largest first."""
+    """Windows: index (raised), began, cleared (None: still on). features:
+    [(name, per cent)], largest first.
+    """
 
     index: int
     began: int

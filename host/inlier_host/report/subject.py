@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from export import reference
-from export.blob import unpack
-from export.reference import Detector, Ints, Trace
 from inlier.model import Model
-
-from ..errors import BadInput
-from ..monitor import read_model
-from ..progress import Progress
-from ..windows import read_windows, split
+from inlier_export import reference
+from inlier_export.errors import BadInput
+from inlier_export.model_file import read_model, unpack
+from inlier_export.reference import Detector, Ints, Trace
+from inlier_trainer.progress import Progress
+from inlier_trainer.recordings import read_windows, split
 
 MONITORED = "monitored.csv"  # the windows of a run's folder, scored from boot
 
@@ -30,8 +28,11 @@ class Attack:
 
 @dataclass
 class Subject:
-    """windows (n, counters) from the file `path`, scored from boot: trace. unseen: the run over benign windows that the
-    detectors were not fitted on, where the recording is there. attacks: None where nobody said what was benign."""
+    """windows (n, counters) from the file `path`, scored from boot: trace.
+    unseen: the run over benign windows that the detectors were not fitted on,
+    where the recording is there. attacks: None where nobody said what was
+    benign.
+    """
 
     name: str
     blob: bytes
@@ -45,7 +46,12 @@ class Subject:
 
 
 def of_model(
-    path: Path, windows: Path, benign: Path | None, attacks: list[Attack] | None, progress: Progress, name: str = ""
+    path: Path,
+    windows: Path,
+    benign: Path | None,
+    attacks: list[Attack] | None,
+    progress: Progress,
+    name: str = "",
 ) -> Subject:
     """benign: the recording that the model was trained on. Raises BadInput."""
     model = read_model(path)
@@ -55,26 +61,41 @@ def of_model(
         raise BadInput(f"{windows}: the run is empty, it has no window; record or monitor first")
     for attack in attacks or ():
         if not 0 <= attack.start < attack.end <= len(rows):
-            raise BadInput(f"--attack {attack.name}={attack.start}:{attack.end}: {windows} has the windows 0 to {len(rows)}")
+            raise BadInput(
+                f"--attack {attack.name}={attack.start}:{attack.end}: {windows} has the windows "
+                f"0 to {len(rows)}"
+            )
     detector = unpack(path.read_bytes())
     trace = reference.run(detector, rows, lambda done, total: progress("scoring", done, total))
     unseen = _unseen(detector, read_windows(benign, counters)) if benign else None
-    return Subject(name or path.stem, path.read_bytes(), model, detector, windows, rows, trace, unseen, attacks)
+    return Subject(
+        name or path.stem, path.read_bytes(), model, detector, windows, rows, trace, unseen, attacks
+    )
 
 
 def of_run(folder: Path, progress: Progress) -> Subject:
-    """A folder as `inlier demo` leaves it: a model, windows.csv, monitored.csv, run.json with stages. Raises BadInput."""
+    """A folder as `inlier demo` leaves it: a model, windows.csv, monitored.csv,
+    run.json with stages. Raises BadInput.
+    """
     models = sorted(folder.glob("*.inlier"))
     for what, there in (
         ("no model (*.inlier)", models),
         (f"no {MONITORED}", (folder / MONITORED).exists()),
     ):
         if not there:
-            raise BadInput(f"{folder}: the run is empty, there is {what} in it; run `inlier demo -o {folder}` to the end")
+            raise BadInput(
+                f"{folder}: the run is empty, there is {what} in it; run `inlier demo -o "
+                f"{folder}` to the end"
+            )
     benign = folder / "windows.csv"
     attacks = _stages(folder / "run.json")
     return of_model(
-        models[0], folder / MONITORED, benign if benign.exists() else None, attacks, progress, folder.resolve().name
+        models[0],
+        folder / MONITORED,
+        benign if benign.exists() else None,
+        attacks,
+        progress,
+        folder.resolve().name,
     )
 
 
@@ -94,9 +115,13 @@ def _stages(path: Path) -> list[Attack] | None:
 
 
 def _unseen(detector: Detector, benign: Ints) -> Trace | None:
-    """The run over the calibration and test parts of the recording: from its start, so that the means are what they were."""
+    """The run over the calibration and test parts of the recording: from its
+    start, so that the means are what they were.
+    """
     first = split(len(benign))[1].start
     if first >= len(benign):
         return None
     trace = reference.run(detector, benign)
-    return Trace(trace.x[first:], trace.ae[first:], trace.svm[first:], trace.hot[first:], trace.event[first:])
+    return Trace(
+        trace.x[first:], trace.ae[first:], trace.svm[first:], trace.hot[first:], trace.event[first:]
+    )

@@ -1,12 +1,14 @@
-"""Detectors of scikit-learn in floats, as a yardstick: the same features, folds and rule for the threshold."""
+"""Detectors of scikit-learn in floats, as a yardstick: the same features, folds
+and rule for the threshold.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from export.reference import Bytes
-from trainer.threshold import row_threshold
+from inlier_export.reference import Bytes
+from inlier_trainer.threshold import row_threshold
 
 from .detectors import ALONE, Scores
 
@@ -25,10 +27,14 @@ def models(seed: int) -> dict[str, Callable[[], Any]]:
     }
 
 
-def scores(parts: list[tuple[Bytes, Bytes]], q: Scores, seed: int) -> Iterator[tuple[str, Scores, float]]:
-    """Name, scores (n,) of rows q (n, features), and threshold of each baseline.
+def scores(
+    parts: list[tuple[Bytes, Bytes]], q: Scores, seed: int
+) -> Iterator[tuple[str, Scores, float]]:
+    """Name, scores (n,) of rows q (n, features), and threshold of each
+    baseline.
 
-    parts: quantised benign rows to fit on and others to calibrate on; the last is the whole of them.
+    parts: quantised benign rows to fit on and others to calibrate on; the last
+    is the whole of them.
     """
     for name, make in models(seed).items():
         unseen = []

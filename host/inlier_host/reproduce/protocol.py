@@ -1,4 +1,6 @@
-"""The published experiment: benign rows split 80/20 at random, trained on the 80, tested on 20 and all attacks."""
+"""The published experiment: benign rows split 80/20 at random, trained on the
+80, tested on 20 and all attacks.
+"""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from export.reference import Ints
-from trainer.errors import BadInput
-from trainer.progress import Progress
+from inlier_export.errors import BadInput
+from inlier_export.reference import Ints
+from inlier_trainer.progress import Progress
 
 from . import baselines, detectors
 from .detectors import Scores
@@ -29,9 +31,11 @@ COLUMN_SETS = {
 
 @dataclass
 class Result:
-    """One detector on one device. Shares are of 1; fpr_low and fpr_high: 95 % interval (Wilson, 1927).
+    """One detector on one device. Shares are of 1; fpr_low and fpr_high: 95 %
+    interval (Wilson, 1927).
 
-    mismatches: rows whose integers under MicroPython differ from the reference's, of the form that can have any.
+    mismatches: rows whose integers under MicroPython differ from the
+    reference's, of the form that can have any.
     """
 
     device: str
@@ -67,7 +71,10 @@ def run(
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
         for device in devices:
             if len(device.benign) < ROWS_MIN:
-                raise BadInput(f"{device.name}: {len(device.benign)} benign rows, at least {ROWS_MIN} are needed")
+                raise BadInput(
+                    f"{device.name}: {len(device.benign)} benign rows, at least {ROWS_MIN} are "
+                    f"needed"
+                )
             with tempfile.TemporaryDirectory() as folder:
                 # By file: a whole device of UCI's would not pass a pipe.
                 np.save(f"{folder}/benign.npy", device.benign)
@@ -84,9 +91,13 @@ def run(
 
 
 def one(folder: Path, device: str, columns: str, seed: int, interpreter: Path) -> list[Result]:
-    """One split of one device: this project's detectors in three forms, and the baselines."""
+    """One split of one device: this project's detectors in three forms, and the
+    baselines.
+    """
     chosen = list(COLUMN_SETS[columns])
-    benign, mirai, gafgyt = (np.load(folder / f"{name}.npy", "r")[:, chosen] for name in ("benign", *FAMILIES))
+    benign, mirai, gafgyt = (
+        np.load(folder / f"{name}.npy", "r")[:, chosen] for name in ("benign", *FAMILIES)
+    )
     order = np.random.default_rng(seed).permutation(len(benign))
     trained = int(len(benign) * TRAINED)
     fitted = detectors.fit(benign[order[:trained]], tuple(COLUMNS[i] for i in chosen), seed)
@@ -94,7 +105,14 @@ def one(folder: Path, device: str, columns: str, seed: int, interpreter: Path) -
     sizes = len(benign) - trained, len(mirai), len(gafgyt)
     results = []
 
-    def add(detector: str, form: str, scores: Scores | Ints, limit: float, own: bool = True, mismatches: int = 0) -> None:
+    def add(
+        detector: str,
+        form: str,
+        scores: Scores | Ints,
+        limit: float,
+        own: bool = True,
+        mismatches: int = 0,
+    ) -> None:
         measured = measure(scores, limit, sizes)
         size = len(fitted.blob) if own else None
         results.append(Result(device, columns, detector, form, seed, *measured, size, mismatches))
@@ -121,7 +139,9 @@ def one(folder: Path, device: str, columns: str, seed: int, interpreter: Path) -
 def measure(
     scores: Scores | Ints, limit: float, sizes: tuple[int, int, int]
 ) -> tuple[float, float, float, float, float, float, float]:
-    """accuracy, TPR of each family, FPR with its interval, AUC; scores: benign rows, then Mirai, then Gafgyt."""
+    """accuracy, TPR of each family, FPR with its interval, AUC; scores: benign
+    rows, then Mirai, then Gafgyt.
+    """
     from sklearn.metrics import roc_auc_score
 
     over = scores > limit
@@ -130,4 +150,11 @@ def measure(
     right = benign - false + int(over[benign:].sum())
     auc = roc_auc_score(np.arange(len(scores)) >= benign, scores)
     mirai_seen, gafgyt_seen = over[benign : benign + mirai].mean(), over[benign + mirai :].mean()
-    return (right / len(over), float(mirai_seen), float(gafgyt_seen), false / benign, *wilson(false, benign), float(auc))
+    return (
+        right / len(over),
+        float(mirai_seen),
+        float(gafgyt_seen),
+        false / benign,
+        *wilson(false, benign),
+        float(auc),
+    )

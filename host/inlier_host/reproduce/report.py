@@ -1,4 +1,6 @@
-"""The results for people: median and worst of the seeds, a table a device and column set."""
+"""The results for people: median and worst of the seeds, a table a device and
+column set.
+"""
 
 from collections.abc import Callable
 from itertools import groupby
@@ -18,7 +20,17 @@ def show(results: list[Result]) -> None:
     order = {key: i for i, key in enumerate(dict.fromkeys((r.detector, r.form) for r in results))}
     ranked = sorted(results, key=lambda r: (r.device, r.columns, order[r.detector, r.form], r.seed))
     for (device, columns), of_device in groupby(ranked, key=lambda r: (r.device, r.columns)):
-        heads = ("detector", "form", "accuracy", "Mirai", "Gafgyt", "false alarms", "95 % of worst", "AUC", "bytes")
+        heads = (
+            "detector",
+            "form",
+            "accuracy",
+            "Mirai",
+            "Gafgyt",
+            "false alarms",
+            "95 % of worst",
+            "AUC",
+            "bytes",
+        )
         table = Table(
             *(Column(head, overflow="fold") for head in heads),
             title=f"{device}, columns: {columns}; per cent, median / worst",
@@ -49,4 +61,7 @@ def show(results: list[Result]) -> None:
 
 
 def _shares(values: list[float], worst: Callable[[list[float]], float]) -> str:
-    return " / ".join("100" if share == 1 else f"{100 * share:.2f}" for share in (float(np.median(values)), worst(values)))
+    return " / ".join(
+        "100" if share == 1 else f"{100 * share:.2f}"
+        for share in (float(np.median(values)), worst(values))
+    )

@@ -1,11 +1,15 @@
 """Counts a device's packets into windows.
 
-What is counted, a window, of packets from the device (out) and to it or to everybody (in), lengths as on the link:
+What is counted, a window, of packets from the device (out) and to it or to
+everybody (in), lengths as on the link:
 
     bytes_out, bytes_in, packets_out, packets_in
-    syn_out, syn_in       TCP connections begun; synack_in: answered; rst_in: refused or broken off by the peer
-    udp_out, udp_in, icmp (both ways), arp (both ways), dns (queries to port 53), broadcast (in, to many)
-    peers, ports          distinct hosts that the device sent to, and distinct remote ports of its SYNs and datagrams
+    syn_out, syn_in       TCP connections begun; synack_in: answered; rst_in:
+                          refused or broken off by the peer
+    udp_out, udp_in, icmp (both ways), arp (both ways), dns (queries to port
+    53), broadcast (in, to many)
+    peers, ports          distinct hosts that the device sent to, and distinct
+                          remote ports of its SYNs and datagrams
     peers_new             hosts that it sent to for the first time in the capture
     connects_failed       SYNs that were answered by RST, or by nothing within UNANSWERED_MS
 
@@ -20,21 +24,25 @@ from pathlib import Path
 
 import numpy as np
 
-from export.reference import Bytes, Ints
-from trainer.errors import BadInput
-from trainer.progress import Progress
+from inlier_export.errors import BadInput
+from inlier_export.reference import Bytes, Ints
+from inlier_trainer.progress import Progress
 
 from .packets import ICMP, ICMP6, LINKS, TCP, UDP, Bools, Hashes, Packets, address_hash, decode
 from .reader import Broken, Chunk, chunks
 
 
 class Pcap:
-    """The source, as inlier's others are described; a device has no such source."""
+    """The source, as inlier's others are described; a device has no such
+    source.
+    """
 
     name = "pcap"
     counters = (
-        "bytes_out", "bytes_in", "packets_out", "packets_in", "syn_out", "syn_in", "synack_in", "rst_in", "udp_out",
-        "udp_in", "icmp", "arp", "dns", "broadcast", "peers", "ports", "peers_new", "connects_failed",
+        "bytes_out", "bytes_in", "packets_out", "packets_in", "syn_out", "syn_in", "synack_in",
+        "rst_in", "udp_out",
+        "udp_in", "icmp", "arp", "dns", "broadcast", "peers", "ports", "peers_new",
+        "connects_failed",
     )  # fmt: skip
 
 
@@ -53,16 +61,20 @@ def device_address(text: str) -> int | Hashes:
     try:
         packed = ipaddress.ip_address(text).packed
     except ValueError:
-        raise BadInput(f"--device {text}: give a MAC address such as 24:6f:28:d9:a7:64, or an IP address") from None
+        raise BadInput(
+            f"--device {text}: give a MAC address such as 24:6f:28:d9:a7:64, or an IP address"
+        ) from None
     return address_hash(np.frombuffer(packed, np.uint8)[None])
 
 
 @dataclass
 class Counted:
-    """windows: (n, counters) int64 from the first packet of the device on; seen: (n,) packets of the device in each.
+    """windows: (n, counters) int64 from the first packet of the device on;
+    seen: (n,) packets of the device in each.
 
-    broken: "", or where the file ends too early. packets: of the whole file. telnet: connections that the device began to
-    TELNET ports: no counter, since a device never sees them, but what a bot looks for first.
+    broken: "", or where the file ends too early. packets: of the whole file.
+    telnet: connections that the device began to TELNET ports: no counter, since
+    a device never sees them, but what a bot looks for first.
     """
 
     windows: Ints
@@ -81,12 +93,20 @@ class _State:
     seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     telnet: int = 0
     known: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
-    pairs: dict[str, tuple[Ints, Hashes]] = field(default_factory=dict)  # window, and a hash of what it counted as distinct
-    waiting: dict[tuple[int, int, int], int] = field(default_factory=dict)  # an unanswered SYN: peer, ports; time_ns
+    pairs: dict[str, tuple[Ints, Hashes]] = field(
+        default_factory=dict
+    )  # window, and a hash of what it counted as distinct
+    waiting: dict[tuple[int, int, int], int] = field(
+        default_factory=dict
+    )  # an unanswered SYN: peer, ports; time_ns
 
 
-def count(path: Path, device: str, window_ms: int, progress: Progress = lambda stage, done, total: None) -> Counted:
-    """Windows of `device` in the capture. Raises BadInput where it has no packet there."""
+def count(
+    path: Path, device: str, window_ms: int, progress: Progress = lambda stage, done, total: None
+) -> Counted:
+    """Windows of `device` in the capture. Raises BadInput where it has no
+    packet there.
+    """
     wanted = device_address(device)
     state = _State()
     busiest: Counter[int] = Counter()
@@ -96,7 +116,10 @@ def count(path: Path, device: str, window_ms: int, progress: Progress = lambda s
         for chunk in chunks(path):
             packets += len(chunk.at)
             if chunk.link not in LINKS:
-                raise BadInput(f"{path}: link type {chunk.link} is not read; capture on Ethernet, or with 'tcpdump -i any'")
+                raise BadInput(
+                    f"{path}: link type {chunk.link} is not read; capture on Ethernet, or with "
+                    f"'tcpdump -i any'"
+                )
             p = decode(chunk)
             out, into = _directions(p, wanted)
             if state.first_ns < 0:
@@ -112,8 +135,13 @@ def count(path: Path, device: str, window_ms: int, progress: Progress = lambda s
     except Broken as problem:
         broken = str(problem)
     if state.first_ns < 0:
-        said = ", ".join(f"{hosts[key]} ({n} packets)" for key, n in busiest.most_common(5)) or "nobody"
-        raise BadInput(f"{path}: no packet of {device} in {packets}; the busiest senders are {said}")
+        said = (
+            ", ".join(f"{hosts[key]} ({n} packets)" for key, n in busiest.most_common(5))
+            or "nobody"
+        )
+        raise BadInput(
+            f"{path}: no packet of {device} in {packets}; the busiest senders are {said}"
+        )
     return Counted(state.windows, state.seen, packets, broken, state.telnet)
 
 
@@ -154,7 +182,8 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
     last = int(window[-1])
     if last >= WINDOWS_MAX:
         raise BadInput(
-            f"{path}: a time stamp is {last} windows after the first packet; take longer windows, or cut the file"
+            f"{path}: a time stamp is {last} windows after the first packet; take longer "
+            f"windows, or cut the file"
         )
     if last >= len(state.windows):
         state.windows, state.seen = _grown(state.windows, last + 1), _grown(state.seen, last + 1)
@@ -165,9 +194,11 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
     state.telnet += int((syn & out & np.isin(p.port_to, TELNET)).sum())
     events = np.zeros((len(Pcap.counters), len(mine)), np.int64)
     for name, column in (
-        ("bytes_out", np.where(out, p.length, 0)), ("bytes_in", np.where(into, p.length, 0)), ("packets_out", out),
+        ("bytes_out", np.where(out, p.length, 0)), ("bytes_in", np.where(into, p.length, 0)),
+        ("packets_out", out),
         ("packets_in", into), ("syn_out", syn & out), ("syn_in", syn & into),
-        ("synack_in", tcp & into & (flags == _SYN | _ACK)), ("rst_in", tcp & into & (p.flags & _RST > 0)),
+        ("synack_in", tcp & into & (flags == _SYN | _ACK)),
+        ("rst_in", tcp & into & (p.flags & _RST > 0)),
         ("udp_out", udp & out), ("udp_in", udp & into), ("icmp", icmp), ("arp", p.arp),
         ("dns", out & (p.port_to == 53)), ("broadcast", into & p.many),
     ):  # fmt: skip
@@ -188,13 +219,17 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
 
 
 def _grown(rows: Ints, n: int) -> Ints:
-    grown = np.zeros((n, *rows.shape[1:]), np.int64)  # unlike a concatenation, does not write the new rows
+    grown = np.zeros(
+        (n, *rows.shape[1:]), np.int64
+    )  # unlike a concatenation, does not write the new rows
     grown[: len(rows)] = rows
     return grown
 
 
 def _distinct(state: _State, name: str, window: Ints, values: Hashes) -> None:
-    """Count each value once a window. What the newest windows had is kept: they may go on in the next chunk."""
+    """Count each value once a window. What the newest windows had is kept: they
+    may go on in the next chunk.
+    """
     if not len(window):
         return
     before, known = state.pairs.get(name, (window[:0], values[:0]))
@@ -209,19 +244,26 @@ def _distinct(state: _State, name: str, window: Ints, values: Hashes) -> None:
     state.pairs[name] = at[new], distinct[new]
 
 
-def _connects(state: _State, p: Packets, marked: Bools, out: Bools, latest_ns: int, window_ms: int) -> None:
-    """Follow each SYN to its answer. Few packets of a device's are SYNs or answer one: a loop does."""
+def _connects(
+    state: _State, p: Packets, marked: Bools, out: Bools, latest_ns: int, window_ms: int
+) -> None:
+    """Follow each SYN to its answer. Few packets of a device's are SYNs or
+    answer one: a loop does.
+    """
     patience_ns = UNANSWERED_MS * 1_000_000
     chosen = p.taken(marked)
     packets = zip(
-        chosen.time_ns.tolist(), chosen.flags.tolist(), out[marked].tolist(), chosen.host_from.tolist(),
+        chosen.time_ns.tolist(), chosen.flags.tolist(), out[marked].tolist(),
+        chosen.host_from.tolist(),
         chosen.host_to.tolist(), chosen.port_from.tolist(), chosen.port_to.tolist(), strict=True,
     )  # fmt: skip
     for now, flag, sent, host_from, host_to, port_from, port_to in packets:
         if sent:
             key = (host_to, port_to, port_from)
             if flag & (_SYN | _ACK) == _SYN:
-                then = state.waiting.setdefault(key, now)  # a repeated SYN is the same connection, for a while
+                then = state.waiting.setdefault(
+                    key, now
+                )  # a repeated SYN is the same connection, for a while
                 if now - then > patience_ns:
                     _fail(state, then, window_ms)
                     state.waiting[key] = now
@@ -234,6 +276,8 @@ def _connects(state: _State, p: Packets, marked: Bools, out: Bools, latest_ns: i
 
 
 def _fail(state: _State, then_ns: int, window_ms: int) -> None:
-    """In the window of its SYN: a recording may look ahead, and a live source would tell it UNANSWERED_MS later."""
+    """In the window of its SYN: a recording may look ahead, and a live source
+    would tell it UNANSWERED_MS later.
+    """
     at = max(0, (then_ns - state.first_ns) // (window_ms * 1_000_000))
     state.windows[min(at, len(state.windows) - 1), _AT["connects_failed"]] += 1

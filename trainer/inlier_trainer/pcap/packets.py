@@ -1,6 +1,8 @@
-"""Decodes packets by columns: link, VLAN tags, IPv4 and IPv6 with extensions and fragments, TCP, UDP, ICMP, ARP.
+"""Decodes packets by columns: link, VLAN tags, IPv4 and IPv6 with extensions
+and fragments, TCP, UDP, ICMP, ARP.
 
-Layouts: RFC 791, 8200, 9293, 768, 826; link types as at www.tcpdump.org/linktypes.html.
+Layouts: RFC 791, 8200, 9293, 768, 826; link types as at
+www.tcpdump.org/linktypes.html.
 """
 
 from dataclasses import dataclass
@@ -8,17 +10,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.reference import Bytes, Ints
+from inlier_export.reference import Bytes, Ints
 
 from .reader import Chunk
 
-ETHERNET, RAW, RAW_OTHER, COOKED, RADIOTAP, IPV4, IPV6, COOKED2 = 1, 101, 12, 113, 127, 228, 229, 276
+ETHERNET, RAW, RAW_OTHER, COOKED, RADIOTAP, IPV4, IPV6, COOKED2 = (
+    1,
+    101,
+    12,
+    113,
+    127,
+    228,
+    229,
+    276,
+)
 LINKS = (ETHERNET, RAW, RAW_OTHER, COOKED, RADIOTAP, IPV4, IPV6, COOKED2)
 _IP4, _IP6, _ARP, _VLAN, _QINQ = 0x0800, 0x86DD, 0x0806, 0x8100, 0x88A8
 _EXTENSIONS = (0, 43, 60)  # hop-by-hop, routing, destination options
 _FRAGMENT = 44
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
-_ADDRESS_MIX = np.uint64(0x9E3779B97F4A7C15)  # of a multiplicative hash (Knuth, volume 3, section 6.4)
+_ADDRESS_MIX = np.uint64(
+    0x9E3779B97F4A7C15
+)  # of a multiplicative hash (Knuth, volume 3, section 6.4)
 
 Bools = NDArray[np.bool_]
 Hashes = NDArray[np.uint64]
@@ -26,9 +39,11 @@ Hashes = NDArray[np.uint64]
 
 @dataclass
 class Packets:
-    """Columns (n,) of packets. mac_*: -1 where there is none; host_*: hash of an IP address, 0 where there is none.
+    """Columns (n,) of packets. mac_*: -1 where there is none; host_*: hash of
+    an IP address, 0 where there is none.
 
-    protocol: of IP, -1 if none; flags: of TCP; ports: 0 where unknown; from_here: the capturing machine sent it.
+    protocol: of IP, -1 if none; flags: of TCP; ports: 0 where unknown;
+    from_here: the capturing machine sent it.
     """
 
     time_ns: Ints
@@ -50,7 +65,9 @@ class Packets:
 
 
 def address_hash(octets: Bytes) -> Hashes:
-    """64-bit hashes of addresses (n, 4 or 16) uint8; an IPv4 address and the same mapped into IPv6 are two hosts."""
+    """64-bit hashes of addresses (n, 4 or 16) uint8; an IPv4 address and the
+    same mapped into IPv6 are two hosts.
+    """
     words = np.zeros((len(octets), 2), np.uint64)
     for i in range(octets.shape[1]):
         words[:, i // 8] = words[:, i // 8] << np.uint64(8) | octets[:, i].astype(np.uint64)
@@ -88,12 +105,16 @@ class _Fields:
 
 
 def decode(chunk: Chunk) -> Packets:
-    """A link type that is none of LINKS gives packets with nothing but a time and a length."""
+    """A link type that is none of LINKS gives packets with nothing but a time
+    and a length.
+    """
     n = len(chunk.at)
     fields = _Fields(chunk)
     p = Packets(
-        chunk.time_ns, chunk.original, np.full(n, -1, np.int64), np.full(n, -1, np.int64), np.zeros(n, bool),
-        np.zeros(n, bool), np.zeros(n, np.uint64), np.zeros(n, np.uint64), np.zeros(n, bool), np.full(n, -1, np.int64),
+        chunk.time_ns, chunk.original, np.full(n, -1, np.int64), np.full(n, -1, np.int64),
+        np.zeros(n, bool),
+        np.zeros(n, bool), np.zeros(n, np.uint64), np.zeros(n, np.uint64), np.zeros(n, bool),
+        np.full(n, -1, np.int64),
         np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
     )  # fmt: skip
     kind, at = _link(chunk, fields, p)
@@ -112,7 +133,9 @@ def decode(chunk: Chunk) -> Packets:
 
 
 def _link(chunk: Chunk, fields: _Fields, p: Packets) -> tuple[Ints, Ints]:
-    """Ethertype and place of what the link carries; fills in what the link says of addresses."""
+    """Ethertype and place of what the link carries; fills in what the link says
+    of addresses.
+    """
     at, link = chunk.at, chunk.link
     if link == ETHERNET:
         held = fields.holds(at, 12)
@@ -137,8 +160,12 @@ def _link(chunk: Chunk, fields: _Fields, p: Packets) -> tuple[Ints, Ints]:
 
 
 def _radio(fields: _Fields, p: Packets, at: Ints) -> tuple[Ints, Ints]:
-    """Unencrypted 802.11 data frames with an LLC/SNAP header; encrypted ones give their addresses alone."""
-    at = at + (fields.number(at + 2, 1) | fields.number(at + 3, 1) << 8)  # radiotap's length is little-endian
+    """Unencrypted 802.11 data frames with an LLC/SNAP header; encrypted ones
+    give their addresses alone.
+    """
+    at = at + (
+        fields.number(at + 2, 1) | fields.number(at + 3, 1) << 8
+    )  # radiotap's length is little-endian
     control, flags = fields.number(at, 1), fields.number(at + 1, 1)
     data = control & 0x0C == 0x08
     first, second, third = (fields.number(at + place, 6) for place in (4, 10, 16))
@@ -180,7 +207,9 @@ def _ip6(fields: _Fields, p: Packets, rows: Ints, places: Ints) -> None:
         if not (fragment | extension).any():
             break
         later |= fragment & (fields.number(at + 2, 2, rows) >> 3 > 0)
-        size = np.where(fragment, 8, np.where(extension, (fields.number(at + 1, 1, rows) + 1) * 8, 0))
+        size = np.where(
+            fragment, 8, np.where(extension, (fields.number(at + 1, 1, rows) + 1) * 8, 0)
+        )
         following = np.where(fragment | extension, fields.number(at, 1, rows), following)
         at = at + size
     p.protocol[rows] = following

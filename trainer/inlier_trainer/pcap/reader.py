@@ -1,7 +1,9 @@
-"""Streams a capture file: pcap and pcapng, either byte order, micro- and nanoseconds, gzipped or not.
+"""Streams a capture file: pcap and pcapng, either byte order, micro- and
+nanoseconds, gzipped or not.
 
-Formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. Only record headers are walked one by one; what is in the
-packets is decoded by columns (packets.py).
+Formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. Only record
+headers are walked one by one; what is in the packets is decoded by columns
+(packets.py).
 """
 
 import gzip
@@ -15,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.reference import Ints
-from trainer.errors import BadInput
+from inlier_export.errors import BadInput
+from inlier_export.reference import Ints
 
 CHUNK_BYTES = 1 << 21
 RECORD_MAX = 1 << 20  # longer than any link's packet: a length beyond it is damage
@@ -28,8 +30,10 @@ _TSRESOL = 9
 
 @dataclass
 class Chunk:
-    """Packets of one link type. data: uint8 (bytes,); at, captured, original: (n,) place in data and lengths in bytes;
-    time_ns: (n,) since 1970. read: bytes of the file that were read so far."""
+    """Packets of one link type. data: uint8 (bytes,); at, captured, original:
+    (n,) place in data and lengths in bytes;
+    time_ns: (n,) since 1970. read: bytes of the file that were read so far.
+    """
 
     link: int
     data: NDArray[np.uint8]
@@ -41,7 +45,9 @@ class Chunk:
 
 
 class Broken(Exception):
-    """The file ends or is damaged here; what came before is good. Its text says where."""
+    """The file ends or is damaged here; what came before is good. Its text says
+    where.
+    """
 
 
 File = gzip.GzipFile | io.BufferedReader
@@ -49,7 +55,9 @@ Table = Ints  # (5, n): link, place, captured and original length, time_ns
 
 
 def chunks(path: Path) -> Iterator[Chunk]:
-    """Raises BadInput where `path` is no capture, Broken after the last good packet of a damaged one."""
+    """Raises BadInput where `path` is no capture, Broken after the last good
+    packet of a damaged one.
+    """
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
@@ -60,7 +68,9 @@ def chunks(path: Path) -> Iterator[Chunk]:
                 yield chunk
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
-            raise BadInput(f"{path}: not a gzip file all through ({error}); copy it again") from None
+            raise BadInput(
+                f"{path}: not a gzip file all through ({error}); copy it again"
+            ) from None
         raise BadInput(f"{path}: {error.strerror or error}; check the path") from None
 
 
@@ -88,26 +98,31 @@ def _chunks(path: Path, file: File) -> Iterator[Chunk]:
         yield from _by_link(data, table)
         if broken:
             raise Broken(
-                f"{path}: broken at {broken}, {table.shape[1]} packets after byte {place}; what came before it is used"
+                f"{path}: broken at {broken}, {table.shape[1]} packets after byte {place}; what "
+                f"came before it is used"
             )
         place += used
         try:
             more = _read(file)
         except (EOFError, zlib.error, gzip.BadGzipFile):
             raise Broken(
-                f"{path}: the compressed file breaks off after {place} bytes of capture; what came is used"
+                f"{path}: the compressed file breaks off after {place} bytes of capture; what "
+                f"came is used"
             ) from None
         if not more:
             if used < len(data):
                 raise Broken(
-                    f"{path}: the last packet is cut, {len(data) - used} bytes from its end; what came before is used"
+                    f"{path}: the last packet is cut, {len(data) - used} bytes from its end; "
+                    f"what came before is used"
                 )
             return
         data = data[used:] + more
 
 
 def _read(file: File) -> bytes:
-    """The next bytes, as many as come before damage; an error only where there are none."""
+    """The next bytes, as many as come before damage; an error only where there
+    are none.
+    """
     parts: list[bytes] = []
     left = CHUNK_BYTES
     while left:
@@ -139,11 +154,13 @@ class _Pcap:
         self._unit_ns = 1 if magic == _NANO else 1000
 
     def records(self, data: bytes) -> tuple[Table, int, str]:
-        """The whole packets in data, the bytes used, and what is broken, if anything."""
+        """The whole packets in data, the bytes used, and what is broken, if
+        anything.
+        """
         places: list[int] = []
         at, last = 0, len(data) - 16
         length, append = struct.Struct(f"{self._order}8xI").unpack_from, places.append
-        while at <= last:  # for each packet: no bytecode more than it takes; whatever is damaged leads out of the data
+        while at <= last:  # no bytecode more than it takes; what is damaged leads out of the data
             append(at)
             at += 16 + length(data, at)[0]
         place = np.array(places, np.int64)
@@ -158,13 +175,19 @@ class _Pcap:
                 broken = f"a packet that says it has {captured[n]} bytes"
         time_ns = seconds * 1_000_000_000 + fraction * self._unit_ns
         link = np.full(len(place), self._link)
-        return np.stack([link, place + 16, captured, np.maximum(captured, original), time_ns])[:, :n], at, broken
+        return (
+            np.stack([link, place + 16, captured, np.maximum(captured, original), time_ns])[:, :n],
+            at,
+            broken,
+        )
 
 
 class _Pcapng:
     def __init__(self) -> None:
         self._order = "<"
-        self._interfaces: list[tuple[int, int, int]] = []  # link, nanoseconds' numerator and denominator of a tick
+        self._interfaces: list[
+            tuple[int, int, int]
+        ] = []  # link, nanoseconds' numerator and denominator of a tick
         self._time_ns = 0
 
     def records(self, data: bytes) -> tuple[Table, int, str]:
@@ -185,7 +208,9 @@ class _Pcapng:
             if kind == _INTERFACE and length >= 20:
                 self._interface(data[at + 8 : at + length - 4])
             elif kind == _ENHANCED and length >= 32:
-                i, high, low, captured, original = struct.unpack_from(self._order + "IIIII", data, at + 8)
+                i, high, low, captured, original = struct.unpack_from(
+                    self._order + "IIIII", data, at + 8
+                )
                 if i >= len(self._interfaces) or captured > length - 32:
                     broken = "a packet that fits neither its interface nor its block"
                     break
@@ -198,7 +223,15 @@ class _Pcapng:
             elif kind == _SIMPLE and self._interfaces and length >= 16:
                 original = struct.unpack_from(self._order + "I", data, at + 8)[0]
                 # It has no time stamp of its own.
-                out.append((self._interfaces[0][0], at + 12, min(original, length - 16), original, self._time_ns))
+                out.append(
+                    (
+                        self._interfaces[0][0],
+                        at + 12,
+                        min(original, length - 16),
+                        original,
+                        self._time_ns,
+                    )
+                )
             at += length
         return np.array(out, np.int64).reshape(-1, 5).T, at, broken
 

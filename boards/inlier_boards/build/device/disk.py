@@ -1,4 +1,6 @@
-"""Disks of the emulated boards, for littlefs's extended interface: no part of the heap, they outlive a soft reset."""
+"""Disks of the emulated boards, for littlefs's extended interface: no part of
+the heap, they outlive a soft reset.
+"""
 
 import uctypes
 from machine import mem32
@@ -41,7 +43,9 @@ class Memory:
 
 
 class Nrf51(Memory):
-    """The flash of the microbit, by its controller (nRF51 Series Reference Manual, NVMC): whole words, pages of 1 KB."""
+    """The flash of the microbit, by its controller (nRF51 Series Reference
+    Manual, NVMC): whole words, pages of 1 KB.
+    """
 
     block_bytes = 1024
 

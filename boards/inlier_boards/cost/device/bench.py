@@ -1,13 +1,14 @@
-"""Measures one model of the benchmark with one kernel; prints JSON. Instructions are counted by instructions.py's timer."""
+"""Measures one model of the benchmark with one kernel; prints JSON.
+Instructions are counted by instructions.py's timer.
+"""
 
 import gc
 import json
 from array import array
 
 import bench_models
-import micropython
-
 import instructions
+import micropython
 
 gc.collect()
 _before = gc.mem_alloc()
@@ -48,13 +49,16 @@ def main(name, kernel_name, timer, instructions_per_tick, times):
     timer = instructions.timer(timer)
 
     def cost(call, arguments, empty):
-        ticks = instructions.ticks(timer, call, arguments, times) - instructions.ticks(timer, empty, arguments, times)
+        ticks = instructions.ticks(timer, call, arguments, times) - instructions.ticks(
+            timer, empty, arguments, times
+        )
         return ticks * instructions_per_tick / times
 
     pipeline.step()
     deltas = array("i", pipeline.deltas)
     params, work = pipeline._params, pipeline._work
-    # The most that a window takes from the heap while it is scored: a large block reaches for a new peak first.
+    # The most that a window takes from the heap while it is scored: a large
+    # block reaches for a new peak first.
     gc.collect()
     block = bytearray(micropython.mem_peak() - micropython.mem_current() + 64)
     peak = micropython.mem_peak()

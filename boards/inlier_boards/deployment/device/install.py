@@ -1,4 +1,6 @@
-"""Moves what was copied beside the running program into its place, for boards/deploy.py. Nothing here reads a file."""
+"""Moves what was copied beside the running program into its place, for
+boards/deploy.py. Nothing here reads a file.
+"""
 
 import os
 
@@ -11,7 +13,9 @@ def _kind(path):
 
 
 def remove(path):
-    """A file, or a folder with all that is in it; nothing where there is nothing."""
+    """A file, or a folder with all that is in it; nothing where there is
+    nothing.
+    """
     kind = _kind(path)
     if kind is None:
         return
@@ -29,10 +33,12 @@ def make_folder(path):
 
 
 def activate(stage, folders, files):
-    """Put each (name in the folder `stage`, place) there: folders first, each with its former one kept until then.
+    """Put each (name in the folder `stage`, place) there: folders first, each
+    with its former one kept until then.
 
-    A loss of power between the two renames of a folder, some milliseconds of a runtime's update, leaves the former one as
-    `.old` alone: deploy again. A file is replaced in one step.
+    A loss of power between the two renames of a folder, some milliseconds of a
+    runtime's update, leaves the former one as `.old` alone: deploy again. A
+    file is replaced in one step.
     """
     for name, place in folders:
         old = place + ".old"

@@ -1,4 +1,6 @@
-"""Scores windows with a model that was just copied and prints its integers, for boards/deploy.py to compare."""
+"""Scores windows with a model that was just copied and prints its integers, for
+boards/deploy.py to compare.
+"""
 
 import gc
 import sys

@@ -1,8 +1,11 @@
-"""Scores windows that the host sends as files, with the runtime as it is; one line a window, for boards/emulate.py."""
+"""Scores windows that the host sends as files, with the runtime as it is; one
+line a window, for boards/emulate.py.
+"""
 
 import gc
 
 import instructions
+
 from inlier import kernels
 from inlier.model import load
 from inlier.pipeline import Pipeline
@@ -37,4 +40,11 @@ class Scoring:
                 timer.start()
                 event = step()
                 ticks = timer.ticks()
-                print(p.ae, p.svm, int(p.hot), event, ticks, *("%s=%d" % f for f in p.explain()) if event > 0 else ())
+                print(
+                    p.ae,
+                    p.svm,
+                    int(p.hot),
+                    event,
+                    ticks,
+                    *("%s=%d" % f for f in p.explain()) if event > 0 else (),
+                )

@@ -1,4 +1,6 @@
-"""Counts the instructions of calls on an emulated board, whose timer goes with the instructions (-icount)."""
+"""Counts the instructions of calls on an emulated board, whose timer goes with
+the instructions (-icount).
+"""
 
 import gc
 
@@ -6,7 +8,9 @@ from machine import mem32
 
 
 class SysTick:
-    """Cortex-M's timer. Each start() begins its count anew, so that the same instructions give the same ticks."""
+    """Cortex-M's timer. Each start() begins its count anew, so that the same
+    instructions give the same ticks.
+    """
 
     def __init__(self):
         mem32[0xE000E014] = 0xFFFFFF
@@ -42,7 +46,9 @@ def empty3(a, b, c):
 
 
 def ticks(timer, call, arguments, times):
-    """Ticks of so many calls, with what a call costs: subtract those of an empty function."""
+    """Ticks of so many calls, with what a call costs: subtract those of an
+    empty function.
+    """
     gc.collect()
     gc.disable()  # one collection costs more than all that is counted here
     timer.start()

@@ -1,4 +1,6 @@
-"""A littlefs RAM disk at /, for boards that have no flash file system. Bytes: a multiple of 512."""
+"""A littlefs RAM disk at /, for boards that have no flash file system. Bytes: a
+multiple of 512.
+"""
 
 import vfs
 

@@ -1,7 +1,9 @@
-"""MicroPython's raw REPL, which its Unix port lacks, as far as mpremote uses it.
+"""MicroPython's raw REPL, which its Unix port lacks, as far as mpremote uses
+it.
 
-Arguments: none to run main.py first, "prompt" not to, "raw" to begin in the raw REPL. Ends for a soft reset, with code 3 for
-one within the raw REPL: whoever started it starts it again.
+Arguments: none to run main.py first, "prompt" not to, "raw" to begin in the raw
+REPL. Ends for a soft reset, with code 3 for one within the raw REPL: whoever
+started it starts it again.
 """
 
 import io
@@ -40,7 +42,9 @@ def prompt(raw):
 
 
 def pasted():
-    """Raw paste mode: code up to a Ctrl-D; the sender waits after each window until it is told to go on."""
+    """Raw paste mode: code up to a Ctrl-D; the sender waits after each window
+    until it is told to go on.
+    """
     put(b"R\x01" + _PASTE_WINDOW.to_bytes(2, "little"))
     code = bytearray()
     while True:

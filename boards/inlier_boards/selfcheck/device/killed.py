@@ -1,6 +1,8 @@
-"""What the host kills at random moments, and starts again: killed.py update|state|recording FOLDER MODEL.
+"""What the host kills at random moments, and starts again: killed.py
+update|state|recording FOLDER MODEL.
 
-Says what it has finished, one line each; whatever it said must be there at the next start.
+Says what it has finished, one line each; whatever it said must be there at the
+next start.
 """
 
 import asyncio
@@ -92,11 +94,15 @@ def state(folder, blob):
 
 
 def rows(folder):
-    """Whole rows of the recording; raises AssertionError for one that is not what was counted."""
+    """Whole rows of the recording; raises AssertionError for one that is not
+    what was counted.
+    """
     lines = read_file(folder + "/windows.csv").split(b"\n")[:-1]
     for i in range(1, len(lines)):
         numbers = [int(word) for word in lines[i].split(b",")]
-        if numbers != [numbers[0]] * len(COUNTERS):  # less than STEP where ticks were missed, but all alike
+        if numbers != [numbers[0]] * len(
+            COUNTERS
+        ):  # less than STEP where ticks were missed, but all alike
             raise AssertionError("row %d: %s" % (i, lines[i]))
     return max(0, len(lines) - 1)
 

@@ -1,7 +1,9 @@
-"""Mutated model files against the loader: each is refused by a ModelError, or loads and scores within bounds. Between them
-mutated replay files: each is refused by a ValueError, or gives windows within bounds.
+"""Mutated model files against the loader: each is refused by a ModelError, or
+loads and scores within bounds. Between them mutated replay files: each is
+refused by a ValueError, or gives windows within bounds.
 
-mutate.py MODEL SEED COUNT, under CPython and MicroPython; boards/selfcheck.py also runs it on emulated boards.
+mutate.py MODEL SEED COUNT, under CPython and MicroPython; boards/selfcheck.py
+also runs it on emulated boards.
 """
 
 import gc
@@ -16,7 +18,26 @@ from inlier.model import HEADER_BYTES, Model, ModelError, crc32
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
 
-_EDGES = (0, 1, 2, 3, 4, 29, 30, 31, 127, 128, 255, 0x7FFF, 0x8000, 0xFFFF, 0x3FFFFFFF, 0x40000000, 0x7FFFFFFF, 0xFFFFFFFF)
+_EDGES = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    29,
+    30,
+    31,
+    127,
+    128,
+    255,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+    0x3FFFFFFF,
+    0x40000000,
+    0x7FFFFFFF,
+    0xFFFFFFFF,
+)
 _SCORE_MAX = 1 << 30
 _CLOSELY_EVERY = 4
 _REPLAY_EVERY = 4
@@ -28,11 +49,14 @@ def below(n):
 
 
 def mutated(blob):
-    """A copy with one to four faults. Mostly the length and the checksum are mended, as an attacker would."""
+    """A copy with one to four faults. Mostly the length and the checksum are
+    mended, as an attacker would.
+    """
     b = bytearray(blob)
     for _ in range(1 + below(4)):
         kind = below(8)
-        # Half of the faults in the header and what follows it at once: there the sizes are.
+        # Half of the faults in the header and what follows it at once: there
+        # the sizes are.
         at = below(len(b) if below(2) else min(len(b), HEADER_BYTES + 40)) if b else 0
         if kind < 2 and b:
             b[at] ^= 1 << below(8)
@@ -58,7 +82,9 @@ def mutated(blob):
 
 
 def scored(model, kernel):
-    """Scores of three windows: silence, one event each, and the most that a window can hold."""
+    """Scores of three windows: silence, one event each, and the most that a
+    window can hold.
+    """
     pipeline = Pipeline(model, Replay((), model.counters()), kernel)
     found = []
     for level in (0, 1, (1 << 30) - 1):
@@ -75,9 +101,11 @@ def in_use():
 
 
 def attempt(content, closely, most):
-    """True if it loaded; any exception but ModelError is a fault of the loader's.
+    """True if it loaded; any exception but ModelError is a fault of the
+    loader's.
 
-    closely: hold the kernel's scores against the plain one's, and keep in most[0] the most heap that a load took.
+    closely: hold the kernel's scores against the plain one's, and keep in
+    most[0] the most heap that a load took.
     """
     before = in_use() if closely else 0
     try:
@@ -95,7 +123,9 @@ def attempt(content, closely, most):
 
 
 def replay(content):
-    """Raises AssertionError for a window out of bounds, and whatever else leaves the parser but a ValueError."""
+    """Raises AssertionError for a window out of bounds, and whatever else
+    leaves the parser but a ValueError.
+    """
     try:
         rows = bytes(content).split(b"\n")
         source = Replay(str(row, "utf-8") for row in rows if row)
@@ -120,11 +150,23 @@ def run(blob, seed, count):
             if i % _REPLAY_EVERY == 0:
                 replays += 1
                 replay(mutated(_REPLAY))
-        except Exception as error:  # MemoryError too: a blob may not take more than its own size allows
+        except (
+            Exception
+        ) as error:  # MemoryError too: a blob may not take more than its own size allows
             crashes.append("%d: %r" % (i, error))
             if len(crashes) > 9:
                 break
-    print(json.dumps({"mutations": i + 1, "loaded": loaded, "crashes": crashes, "most_bytes": most[0], "replays": replays}))
+    print(
+        json.dumps(
+            {
+                "mutations": i + 1,
+                "loaded": loaded,
+                "crashes": crashes,
+                "most_bytes": most[0],
+                "replays": replays,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

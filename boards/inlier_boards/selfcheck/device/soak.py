@@ -1,7 +1,9 @@
-"""Windows without end: what a formula counts, through counters that wrap, features, scores and alarm, in constant memory.
+"""Windows without end: what a formula counts, through counters that wrap,
+features, scores and alarm, in constant memory.
 
-soak.py MODEL COUNT EVERY, under CPython and MicroPython; boards/selfcheck.py also runs it on emulated boards and holds the
-digests against the NumPy reference's.
+soak.py MODEL COUNT EVERY, under CPython and MicroPython; boards/selfcheck.py
+also runs it on emulated boards and holds the digests against the NumPy
+reference's.
 """
 
 import gc
@@ -14,7 +16,9 @@ _WRAP = 0x3FFFFFFF
 
 
 class Wrapping:
-    """Counters of 30 bits that move by what `fill` says, and wrap every few thousand windows."""
+    """Counters of 30 bits that move by what `fill` says, and wrap every few
+    thousand windows.
+    """
 
     name = "replay"
     bits = 30
@@ -26,7 +30,9 @@ class Wrapping:
         self._totals = [(1 << 30) - 1 - 5000 * i for i in range(len(counters))]
 
     def fill(self, deltas):
-        """The next window's deltas, below 2^19, all magnitudes alike; one window in 64 is silent."""
+        """The next window's deltas, below 2^19, all magnitudes alike; one
+        window in 64 is silent.
+        """
         s = self._state
         for i in range(len(deltas)):
             s = (s * 1021 + 24593) & 0xFFFFF  # stays below 2^30: no allocation on a 31-bit board
@@ -46,7 +52,9 @@ class Wrapping:
 
 
 def add(digest, x, ae, svm, hot, event):
-    """Digest of a window's integers. x: bytes or a buffer; its CRC alone is made new, the rest is arithmetic."""
+    """Digest of a window's integers. x: bytes or a buffer; its CRC alone is
+    made new, the rest is arithmetic.
+    """
     digest = (digest << 5 & 0x3FFFFFFF | digest >> 25) ^ crc32(x) & 0x3FFFFFFF
     return digest ^ ae ^ (svm & 0x3FFFFFFF) ^ (event + 1 << 28 | hot << 27)
 

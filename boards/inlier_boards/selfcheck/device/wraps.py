@@ -1,7 +1,9 @@
-"""Counters that wrap or are reset while their device does what it always does: wraps.py MODEL SEED COUNT.
+"""Counters that wrap or are reset while their device does what it always does:
+wraps.py MODEL SEED COUNT.
 
-The model knows these windows as benign (boards/selfcheck/wraps.py fits it), so any alarm is a false one. Wraps must also
-give the very deltas that were counted.
+The model knows these windows as benign (boards/selfcheck/wraps.py fits it), so
+any alarm is a false one. Wraps must also give the very deltas that were
+counted.
 """
 
 import json
@@ -20,7 +22,9 @@ RESET_FROM_MIN = 1 << 20  # one that had hardly counted shows no step backwards 
 
 def below(n):
     """From 0 to n - 1, n up to 2^64."""
-    return (random.getrandbits(30) << 40 | random.getrandbits(30) << 20 | random.getrandbits(30)) % n
+    return (
+        random.getrandbits(30) << 40 | random.getrandbits(30) << 20 | random.getrandbits(30)
+    ) % n
 
 
 class Steady:
@@ -55,7 +59,8 @@ class Steady:
         for i in range(len(BASES)):
             self.totals[i] = (self.totals[i] + self.deltas[i]) % (1 << self.bits)
             if self.fault == "reset" and self.which >> i & 1:
-                # What it counted after it, or what is left of a sum of which a part is gone.
+                # What it counted after it, or what is left of a sum of which a
+                # part is gone.
                 self.totals[i] = below(self.deltas[i] + 1 if below(2) else self.totals[i])
         self.fault = None
 

@@ -1,6 +1,8 @@
-"""What counting costs: send and receive on a counted TCP socket next to an uncounted one, both ends in this process.
+"""What counting costs: send and receive on a counted TCP socket next to an
+uncounted one, both ends in this process.
 
-Prints {"counted_us", "uncounted_us"} for one send and one receive of 64 bytes, the least of many rounds.
+Prints {"counted_us", "uncounted_us"} for one send and one receive of 64 bytes,
+the least of many rounds.
 """
 
 import json

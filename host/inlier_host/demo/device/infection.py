@@ -1,7 +1,9 @@
-"""What an infected doorbell does, on loopback addresses alone, bounded in count by the stage's length.
+"""What an infected doorbell does, on loopback addresses alone, bounded in count
+by the stage's length.
 
-After Mirai (Antonakakis et al., "Understanding the Mirai Botnet", 2017): it looks for telnet on random addresses, nine times
-port 23 to once 2323, floods a victim on command, and keeps in touch with its master.
+After Mirai (Antonakakis et al., "Understanding the Mirai Botnet", 2017): it
+looks for telnet on random addresses, nine times port 23 to once 2323, floods a
+victim on command, and keeps in touch with its master.
 """
 
 import asyncio
@@ -14,7 +16,9 @@ BEACON_MS = 400
 
 
 class Infection:
-    """`start(name)` begins scan, flood or beacon; any other name is no attack. `stop()` ends it."""
+    """`start(name)` begins scan, flood or beacon; any other name is no attack.
+    `stop()` ends it.
+    """
 
     def __init__(self, targets):
         self._targets = targets
@@ -33,7 +37,11 @@ class Infection:
     async def _scan(self):
         while True:
             for i in range(SCAN_CONNECTS):
-                host = "127.%d.%d.%d" % (random.randint(64, 127), random.randint(0, 255), random.randint(1, 254))
+                host = "127.%d.%d.%d" % (
+                    random.randint(64, 127),
+                    random.randint(0, 255),
+                    random.randint(1, 254),
+                )
                 s = socket.socket()
                 s.setblocking(False)
                 try:

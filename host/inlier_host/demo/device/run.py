@@ -1,4 +1,5 @@
-"""The demonstration's device: the doorbell with inlier, recording or monitored. One JSON object a line says what happens.
+"""The demonstration's device: the doorbell with inlier, recording or monitored.
+One JSON object a line says what happens.
 
 argv: a file of settings (JSON), as trainer/demo/stages.py writes it.
 """
@@ -17,6 +18,7 @@ import asyncio
 
 import doorbell
 from infection import Infection
+
 from inlier import monitor, recorder
 
 
@@ -27,8 +29,9 @@ def say(**what):
 class Director:
     """Moves through the plan: a list of {"name", "windows", "calm"}.
 
-    A stage lasts so many windows; with `calm`, longer, until the alarm has been off for so many in a row, but never more
-    than `at_most`. A stage whose name an attack has is one.
+    A stage lasts so many windows; with `calm`, longer, until the alarm has been
+    off for so many in a row, but never more than `at_most`. A stage whose name
+    an attack has is one.
     """
 
     def __init__(self, plan):
@@ -82,11 +85,17 @@ async def main():
     application = asyncio.create_task(doorbell.run(SETTINGS["doorbell"]))
     if "plan" not in SETTINGS:
         await recorder.record(
-            SETTINGS["windows"], source, SETTINGS["window_ms"], SETTINGS["count"], lambda deltas: say(deltas=list(deltas))
+            SETTINGS["windows"],
+            source,
+            SETTINGS["window_ms"],
+            SETTINGS["count"],
+            lambda deltas: say(deltas=list(deltas)),
         )
     else:
         director = Director(SETTINGS["plan"])
-        watch = monitor.watch(SETTINGS["model"], source, director.on_alarm, director.on_clear, director.on_window)
+        watch = monitor.watch(
+            SETTINGS["model"], source, director.on_alarm, director.on_clear, director.on_window
+        )
         watching = asyncio.create_task(watch)
         while not (director.ended or watching.done()):
             await asyncio.sleep(0.05)

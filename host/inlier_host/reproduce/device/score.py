@@ -1,6 +1,8 @@
-"""Scores rows with the runtime as it is, under MicroPython: argv: model, rows (int32, little-endian), file for the scores.
+"""Scores rows with the runtime as it is, under MicroPython: argv: model, rows
+(int32, little-endian), file for the scores.
 
-For each row two int32, the autoencoder's score and the SVM's, and one more: 1 where a score is over its threshold.
+For each row two int32, the autoencoder's score and the SVM's, and one more: 1
+where a score is over its threshold.
 """
 
 import sys
