@@ -103,7 +103,7 @@ def test_knots_out_of_order_are_refused():
     at = HEADER_BYTES + len(golden.model().scales)
     blob[at], blob[at + 1] = blob[at + 1], blob[at]
     assert "knots" in _refused(golden.sealed(blob[:-4])), (
-        "kernels would differ: found by boards/device/mutate.py"
+        "kernels would differ: found by selfcheck/device/mutate.py"
     )
 
 

@@ -129,7 +129,7 @@ def test_ctrl_c_leaves_the_former_file(tmp_path, command):
         "train": ["train", str(recording), "-o", str(out), "--accept-anomalies"],
     }[command]
     process = subprocess.Popen(
-        [sys.executable, "-m", "trainer", *arguments], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "inlier_host", *arguments], stderr=subprocess.PIPE, text=True
     )
     if command == "record":
         part = tmp_path / "out.part"
@@ -157,7 +157,7 @@ def test_a_full_disk_leaves_the_former_file(tmp_path):
     command = [
         sys.executable,
         "-c",
-        "import sys; from trainer import record; record.Path.exists = lambda path: False\n",
+        "import sys; from inlier_trainer import record; record.Path.exists = lambda path: False\n",
     ]
     command[-1] += "from inlier_host.cli import main; main()"
     done = subprocess.run(

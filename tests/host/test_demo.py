@@ -26,7 +26,7 @@ def demo(tmp_path_factory):
     command = [
         sys.executable,
         "-m",
-        "trainer",
+        "inlier_host",
         "demo",
         "--seed",
         SEED,

@@ -55,7 +55,7 @@ def test_same_input_and_seed_give_the_same_bytes_in_another_process(trained, tmp
     command = [
         sys.executable,
         "-m",
-        "trainer",
+        "inlier_host",
         "train",
         str(path),
         "-o",

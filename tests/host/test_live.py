@@ -25,7 +25,7 @@ from inlier_trainer.recordings import read_windows
 from tools_missing import needs_tool
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "trainer", "monitor"]
+COMMAND = [sys.executable, "-m", "inlier_host", "monitor"]
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 RUNTIMES = ("cpython", "unix")
 ON_CPYTHON = """
 import runpy, sys
-from boards import umqtt
+from inlier_boards.build import umqtt
 umqtt.importable()
 sys.argv.pop(0)
 runpy.run_path(sys.argv[0], run_name='__main__')

@@ -36,7 +36,7 @@ def test_a_million_windows_train_within_three_gigabytes(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "trainer",
+        "inlier_host",
         "train",
         str(tmp_path / "w.csv"),
         "-o",
@@ -62,7 +62,7 @@ def test_what_was_added_alarms_no_more_and_the_attacks_still_do(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "trainer",
+        "inlier_host",
         "train",
         str(recorded / "windows.csv"),
         "-o",
@@ -97,7 +97,7 @@ def test_demonstration(seed, tmp_path):
     command = [
         sys.executable,
         "-m",
-        "trainer",
+        "inlier_host",
         "demo",
         "--seed",
         str(seed),
@@ -127,7 +127,7 @@ def test_a_model_is_deployed_onto_every_emulated_board(name, tmp_path):
         pytest.skip(missing(name))
     model = Path(__file__).parent / "recorded/doorbell.inlier"
     with emulator.plugged(board(name), stock=True) as there:
-        command = [sys.executable, "-m", "trainer", "deploy", model, "--port", there.port, "--json"]
+        command = [sys.executable, "-m", "inlier_host", "deploy", model, "--port", there.port, "--json"]
         said = json.loads(
             subprocess.run(command, check=True, capture_output=True, timeout=300).stdout
         )

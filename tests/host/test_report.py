@@ -38,7 +38,7 @@ def run():
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     out = tmp_path_factory.mktemp("report") / "report.html"
-    command = [sys.executable, "-m", "trainer", "report", str(RUN), "-o", str(out), "--json"]
+    command = [sys.executable, "-m", "inlier_host", "report", str(RUN), "-o", str(out), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)

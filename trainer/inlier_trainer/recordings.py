@@ -17,7 +17,7 @@ MARKS = (
     "boot",
     "window",
     "missed",
-)  # columns of a board's recording before its counters: see boards/collect.py
+)  # columns of a board's recording before its counters: see serial_line/record_board.py
 
 
 def read_windows(path: Path, counters: tuple[str, ...]) -> Ints:

@@ -1,4 +1,4 @@
-"""What a check found, and how its script of boards/device gets to run on this
+"""What a check found, and how its script of device/ gets to run on this
 machine or on an emulated board.
 """
 

@@ -1,5 +1,5 @@
 """The lines that a board prints, or kept in its ring of files, for
-boards/collect.py.
+serial_line/record_board.py.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Says what board this is, as a literal, for boards/deploy.py."""
+"""Says what board this is, as a literal, for inlier_boards/deployment."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
 """Moves what was copied beside the running program into its place, for
-boards/deploy.py. Nothing here reads a file.
+inlier_boards/deployment. Nothing here reads a file.
 """
 
 import os

@@ -1,5 +1,5 @@
 """Scores windows with a model that was just copied and prints its integers, for
-boards/deploy.py to compare.
+inlier_boards/deployment to compare.
 """
 
 import gc

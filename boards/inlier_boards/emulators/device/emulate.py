@@ -1,5 +1,5 @@
 """Scores windows that the host sends as files, with the runtime as it is; one
-line a window, for boards/emulate.py.
+line a window, for emulators/emulate.py.
 """
 
 import gc

@@ -2,7 +2,7 @@
 loads and scores within bounds. Between them mutated replay files: each is
 refused by a ValueError, or gives windows within bounds.
 
-mutate.py MODEL SEED COUNT, under CPython and MicroPython; boards/selfcheck.py
+mutate.py MODEL SEED COUNT, under CPython and MicroPython; inlier_boards/selfcheck
 also runs it on emulated boards.
 """
 

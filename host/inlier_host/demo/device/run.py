@@ -1,7 +1,7 @@
 """The demonstration's device: the doorbell with inlier, recording or monitored.
 One JSON object a line says what happens.
 
-argv: a file of settings (JSON), as trainer/demo/stages.py writes it.
+argv: a file of settings (JSON), as inlier_host/demo/stages.py writes it.
 """
 
 import json
