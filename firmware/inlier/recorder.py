@@ -1,9 +1,9 @@
 """The asyncio task that writes windows for training: the same windows that the
 monitor will score.
 
-from inlier import recorder, sockets source = sockets.install()
-# before anything imports `socket`
-asyncio.create_task(recorder.record("windows.csv", source, 10_000))
+    from inlier import recorder, sockets
+    source = sockets.install()  # before anything imports `socket`
+    asyncio.create_task(recorder.record("windows.csv", source, 10_000))
 """
 
 from .counters import Windows

@@ -1,10 +1,10 @@
 """Windows as lines, for a computer that listens at the serial port or for a
 ring of files on flash: `inlier record --port`.
 
-    ~b WINDOW_MS SOURCE NAME,NAME,…                         at boot, and again
-    before every 32nd window
-    ~w BOOT INDEX ELAPSED DELTA,DELTA,…                     a window
-    ~w BOOT INDEX ELAPSED DELTA,DELTA,… AE SVM HOT EVENT    one that was scored
+    ~b WINDOW_MS SOURCE NAME,NAME,…
+        at boot, and again before every 32nd window
+    ~w BOOT INDEX ELAPSED DELTA,DELTA,…  a window
+    ~w BOOT INDEX ELAPSED DELTA,DELTA,… AE SVM HOT EVENT  one that was scored
 
 BOOT is another number after each boot (0 on a board that has none), INDEX
 counts from 0 at boot, ELAPSED is over 1 after missed ticks. Each line ends in `
@@ -12,10 +12,10 @@ counts from 0 at boot, ELAPSED is over 1 after missed ticks. Each line ends in `
 come in between. A leaf, which nothing of the core imports; it makes strings,
 and so takes heap for a while.
 
-from inlier import sockets, stream source = sockets.install()
-# before anything imports `socket` asyncio.create_task(stream.record(source,
-10_000))                                        # or
-asyncio.create_task(stream.record(source, 10_000, stream.Ring("windows")))
+    from inlier import sockets, stream
+    source = sockets.install()  # before anything imports `socket`
+    asyncio.create_task(stream.record(source, 10_000))  # or
+    asyncio.create_task(stream.record(source, 10_000, stream.Ring("windows")))
 """
 
 import os

@@ -6,10 +6,11 @@ the callbacks of monitor.watch:
 log keeps them on flash, signal switches an LED, lines prints them, mqtt
 publishes them for Home Assistant, defender reports to AWS.
 
-from inlier.sinks import Together, log, signal sinks =
-Together(log.Log("alarms.log"), signal.Signal(Pin("LED", Pin.OUT).value))
-asyncio.create_task(monitor.watch("model.inlier", source, sinks.on_alarm,
-sinks.on_clear, sinks.on_window))
+    from inlier.sinks import Together, log, signal
+    sinks = Together(log.Log("alarms.log"), signal.Signal(Pin("LED", Pin.OUT).value))
+    asyncio.create_task(
+        monitor.watch("model.inlier", source, sinks.on_alarm, sinks.on_clear, sinks.on_window)
+    )
 """
 
 
