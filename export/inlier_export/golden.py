@@ -34,17 +34,17 @@ def windows(benign: Ints) -> Ints:
 
 
 def vectors(detector: Detector, benign: Ints) -> dict[str, object]:
-    """windows: deltas, clamped as a window is; x: hex of the quantised bytes;
-    ae, svm, event: ints, one a window.
+    """windows: deltas, clamped as a window is; x: hex of the autoencoder's
+    inputs + 128, f: log features; ae, svm, quiet, event, gone: ints, one a
+    window.
     """
     deltas = windows(benign)
     t = reference.run(detector, deltas)
     return {
         "windows": deltas.tolist(),
         "x": [row.tobytes().hex() for row in t.x],
-        "ae": t.ae.tolist(),
-        "svm": t.svm.tolist(),
-        "event": t.event.tolist(),
+        "f": t.f.tolist(),
+        **{name: getattr(t, name).tolist() for name in ("ae", "svm", "quiet", "event", "gone")},
     }
 
 

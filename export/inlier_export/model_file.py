@@ -9,12 +9,15 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inlier.model import (
     BIAS_MAX,
     FLAG_HMAC,
+    FLAG_ROWS,
     HEADER,
     HEADER_BYTES,
+    HORIZON,
     MAGIC,
     VERSION,
     Model,
@@ -25,41 +28,34 @@ from inlier.secure import authentic, selftest
 
 from . import reference
 from .errors import BadInput
-from .reference import Detector, Layer
+from .reference import Detector, Layer, Schema
 
 
 def pack(d: Detector, key: bytes | None = None) -> bytes:
     """The model file, signed if there is a key. Raises ModelError if the
     runtime would refuse it.
     """
-    text = "\0".join(
-        [d.source, *d.counters, json.dumps(d.metadata, sort_keys=True, separators=(",", ":"))]
-    ).encode()
-    body = bytearray(bytes(d.scales) + bytes(d.knots))
+    schema = d.schema
+    meta = json.dumps(d.metadata, sort_keys=True, separators=(",", ":"))
+    text = "\0".join([d.source, *d.counters, meta]).encode()
+    body = bytearray()
+    for k, n, threshold in d.horizons:
+        body += struct.pack(HORIZON, k, n, threshold)
+    body += bytes(schema.scales) + bytes(schema.persistence)
     body += struct.pack(f"<{len(d.layers)}H", *(len(layer.weights) for layer in d.layers))
-    body += bytes(8 - int(s) for s in d.shifts)
-    body += np.stack([d.offset, d.multiplier], axis=1).astype("<u2").tobytes()
+    body += np.stack([8 - schema.shifts, schema.caps], axis=1).astype(np.uint8).tobytes()
+    body += _table(d).tobytes()
     for layer in d.layers:
         body += _pack_layer(layer)
-    body += (d.svm_weights.astype(np.int16) + 128).astype(np.uint8).tobytes()
     body += text
     length = HEADER_BYTES + len(body) + 4
-    sizes = len(d.scales), len(d.knots), len(d.layers)
-    thresholds = d.threshold_ae, d.threshold_svm
-    flags = 0 if key is None else FLAG_HMAC
-    fixed = (
-        MAGIC,
-        VERSION,
-        flags,
-        len(d.counters),
-        length,
-        d.window_ms,
-        *thresholds,
-        *sizes,
-        *d.alarm,
-        len(text),
-    )
-    blob = struct.pack(HEADER, *fixed, d.number, _self_test(d)) + bytes(body)
+    flags = (0 if key is None else FLAG_HMAC) | (FLAG_ROWS if d.by_rows else 0)
+    fixed = MAGIC, VERSION, flags, len(d.counters), length, d.window_ms
+    thresholds = d.threshold_ae, d.threshold_quiet
+    sizes = len(schema.scales), len(schema.persistence), len(d.layers), len(d.horizons)
+    alarm = d.clear_after, d.quiet_after, d.cooldown, d.warmup
+    header = (*fixed, *thresholds, *sizes, *alarm, len(text), d.number, _self_test(d))
+    blob = struct.pack(HEADER, *header) + bytes(body)
     blob += struct.pack("<I", zlib.crc32(blob))
     if key is not None:
         blob += hmac.digest(key, blob, "sha256")
@@ -67,14 +63,33 @@ def pack(d: Detector, key: bytes | None = None) -> bytes:
     return blob
 
 
+# FEATURE_BYTES a feature, as inlier.model has it.
+_FEATURE = np.dtype(
+    [
+        ("offset", "<u2"),
+        ("high", "<u2"),
+        ("low", "<u2"),
+        ("far", "<u2"),
+        ("input_shift", "u1"),
+        ("weights", "u1", 3),
+    ]
+)
+
+
+def _table(d: Detector) -> NDArray[np.void]:
+    table = np.zeros(d.features, _FEATURE)
+    for name in _FEATURE.names or ():
+        table[name] = getattr(d, name)
+    return table
+
+
 def _self_test(d: Detector) -> int:
     """The digest that the runtime must reach on its self-test windows, by the
     NumPy reference.
     """
-    deltas = np.array(
-        [selftest.window(i, [0] * len(d.counters)) for i in range(selftest.WINDOWS)], np.int64
-    )
-    t = reference.run(d, deltas)
+    counters = len(d.counters)
+    deltas = [selftest.window(i, [0] * counters) for i in range(selftest.WINDOWS)]
+    t = reference.run(d, np.array(deltas, np.int64))
     digest = 0
     for x, ae, svm, hot in zip(t.x, t.ae, t.svm, t.hot, strict=True):
         digest = selftest.add(digest, x.tobytes(), int(ae), int(svm), bool(hot))
@@ -98,14 +113,14 @@ def _pack_layer(layer: Layer) -> bytes:
 def unpack(blob: bytes) -> Detector:
     """The Detector in a model file. Raises ModelError."""
     m = Model(blob)
-    n = m.features
     try:
         metadata = json.loads(m.metadata())
     except (ValueError, RecursionError):
         metadata = None
     if not isinstance(metadata, dict):
         raise ModelError("model's training metadata is no JSON object; export it again")
-    quantisation = np.frombuffer(m.quantisation(), "<u2").reshape(n, 2).astype(np.int64)
+    table = np.frombuffer(m.table(), _FEATURE)
+    per_counter = np.frombuffer(m.params[: 2 * len(m.counters())], np.uint8).reshape(-1, 2)
     layers = []
     for count, (weights, cols, bias, shift, blocks) in zip(m.rows, m.layers(), strict=True):
         w = (
@@ -121,22 +136,28 @@ def unpack(blob: bytes) -> Detector:
                 np.frombuffer(shift, np.uint8)[:count].astype(np.int64),
             )
         )
+    scales = len(m.scales)
+    schema = Schema(
+        m.counters(),
+        scales=tuple(m.scales),
+        persistence=tuple(k for k, _ in m.kinds[scales:]),
+        shifts=8 - per_counter[:, 0].astype(np.int64),
+        caps=per_counter[:, 1].astype(np.int64),
+    )
     return Detector(
         source=m.source,
-        counters=m.counters(),
         window_ms=m.window_ms,
-        scales=tuple(m.scales),
-        shifts=8 - np.frombuffer(m.shifts(), np.uint8).astype(np.int64),
-        offset=quantisation[:, 0],
-        multiplier=quantisation[:, 1],
+        schema=schema,
+        **{name: table[name].astype(np.int64) for name in _FEATURE.names or ()},
         layers=layers,
-        knots=tuple(m.knots),
-        svm_weights=(np.frombuffer(m.svm_weights(), np.uint8).astype(np.int16) - 128)
-        .astype(np.int8)
-        .reshape(n, -1),
+        horizons=tuple(m.horizons()),
         threshold_ae=m.threshold_ae,
-        threshold_svm=m.threshold_svm,
-        alarm=m.alarm,
+        threshold_quiet=m.threshold_quiet,
+        by_rows=m.by_rows,
+        clear_after=m.clear_after,
+        quiet_after=m.quiet_after,
+        cooldown=m.cooldown,
+        warmup=m.warmup,
         metadata=metadata,
         number=authentic.number(blob),
     )

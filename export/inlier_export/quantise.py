@@ -1,16 +1,12 @@
-"""Floats to the integers of the model file: counter shifts, feature
-quantisation, layers, SVM weights.
-"""
+"""Floats to the integers of the model file: counter shifts and caps, layers."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inlier.features import LOG_MAX, UNIT_BITS
-from inlier.model import BIAS_MAX, FEATURES_MAX
-from inlier.sinks.benign import BENIGN_HALF
+from inlier.features import UNIT_BITS
+from inlier.model import BIAS_MAX, FEATURES_MAX, SHIFT_MAX
 
 from .reference import Bytes, Ints, Layer, dense
 
@@ -20,24 +16,12 @@ INPUT_BITS = 6  # a quantised feature q stands for q / 2^6: the benign range is 
 # of requantisation: an output's zero point, 128 << shift, leaves its bias room
 # below BIAS_MAX
 SHIFT_LIMIT = 19
-LEVEL_BITS = (
-    22  # the benign maximum stays below 2^22 of the 2^26 levels: 16 times more is still told apart
-)
-
-
-@dataclass(frozen=True)
-class Headroom:
-    """Where quantised features come to lie: what is benign on [-half, half],
-    what is up to 127 / half times as far out beside it. narrowest: half of a
-    log feature's range counts as so wide at least, or one that hardly moves
-    would turn its noise into outliers.
-    """
-
-    half: int
-    narrowest: int
-
-
-HEADROOM = Headroom(BENIGN_HALF, 8)  # of a device's windows; half an octave
+# the benign maximum stays below 2^22 of the 2^26 levels: 16 times more is still
+# told apart
+LEVEL_BITS = 22
+CAP_QUANTILE = 0.99
+BYTES = frozenset(("bytes_out", "bytes_in"))
+BYTES_FULL = 64  # a frame: fewer bytes make no window of a persistence full
 
 
 def counter_shifts(deltas: Ints) -> Ints:
@@ -49,19 +33,14 @@ def counter_shifts(deltas: Ints) -> Ints:
     return np.minimum(UNIT_BITS, LEVEL_BITS - bits).astype(np.int64)
 
 
-def feature_ranges(f: NDArray[np.int16], headroom: Headroom = HEADROOM) -> tuple[Ints, Ints]:
-    """Offset and multiplier (features,) that put the range of benign f (n,
-    features) on [-headroom.half, headroom.half].
-
-    All of f counts: a connection that a device makes but twice a week would
-    else saturate, and a flood look no larger.
+def caps(deltas: Ints, counters: tuple[str, ...] = ()) -> Ints:
+    """The least power of two that all but a hundredth of the windows stay
+    within, as its exponent: what fills a window of a persistence (counters,).
     """
-    low, high = f.min(axis=0).astype(np.int64), f.max(axis=0).astype(np.int64)
-    offset = (low + high + 1) // 2
-    half = np.maximum(np.maximum(high - offset, offset - low), headroom.narrowest)
-    multiplier = headroom.half * 256 // half
-    assert offset.max() <= LOG_MAX and multiplier.max() < 1 << 16
-    return offset, multiplier
+    least = np.ones(deltas.shape[1])
+    least[[name in BYTES for name in counters]] = BYTES_FULL
+    usual = np.maximum(np.quantile(deltas, CAP_QUANTILE, axis=0), least)
+    return np.minimum(np.ceil(np.log2(usual) - 1e-9), SHIFT_MAX).astype(np.int64)
 
 
 def layers(floats: list[tuple[Floats, Floats]], x: Bytes) -> list[Layer]:
@@ -85,13 +64,10 @@ def layers(floats: list[tuple[Floats, Floats]], x: Bytes) -> list[Layer]:
         weight_bits = np.array([_bits_below(127, float(np.abs(row).max())) for row in w])
         if not last:
             out_bits = min(_bits_below(127, float(target.max())), int(weight_bits.min()) + in_bits)
-        weight_bits = np.minimum(weight_bits, SHIFT_LIMIT + out_bits - in_bits)
+        # no shift is negative: a weight too large for that is cut to 127
+        weight_bits = np.clip(weight_bits, out_bits - in_bits, SHIFT_LIMIT + out_bits - in_bits)
         shift = weight_bits + in_bits - out_bits
-        if shift.min() < 0:
-            raise ValueError(
-                "output layer's weights are too large to requantise by a shift; train again"
-            )
-        wq = np.rint(w * 2.0 ** weight_bits[:, None]).astype(np.int64)
+        wq = np.clip(np.rint(w * 2.0 ** weight_bits[:, None]), -127, 127).astype(np.int64)
         mean_acc = (inputs.astype(np.float64).mean(axis=0) - zero) @ wq.T
         bq = np.rint(target.mean(axis=0) * 2.0 ** (weight_bits + in_bits) - mean_acc).astype(
             np.int64
@@ -122,11 +98,3 @@ def _prove_bounds(w: Ints, bias: Ints) -> None:
     highest = (255 * (w + 128)).sum(axis=1) + np.maximum(bias, 0)
     lowest = -128 * 255 * w.shape[1] + np.minimum(bias, 0)
     assert highest.max() < 1 << 30 and lowest.min() > -(1 << 30)
-
-
-def svm_weights(weights: Floats) -> NDArray[np.int8]:
-    """int8 at one common scale (the threshold takes it up): the greatest
-    magnitude becomes 127.
-    """
-    top = float(np.abs(weights).max())
-    return np.rint(weights * (127 / top if top else 0)).astype(np.int8)

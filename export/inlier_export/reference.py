@@ -7,17 +7,21 @@ inlier.kernels.plain.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inlier.alarm import Alarm
 from inlier.counters import DELTA_MAX
-from inlier.features import LEVEL_MAX, UNIT_BITS, mean_of_log
+from inlier.features import FULL_BITS, LEVEL_MAX, PERSISTENCE_OUT, UNIT_BITS, mean_of_log
+from inlier.quiet import Quiet
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
+Horizon = tuple[int, int, int]  # k, n, threshold: k of the last n scores over it
+NEVER = DELTA_MAX  # a threshold that nothing exceeds
 
 
 @dataclass
@@ -32,38 +36,83 @@ class Layer:
 
 
 @dataclass
+class Schema:
+    """What makes log features of windows.
+
+    shifts: (counters,), left shift of a delta: at most 8, negative to the
+    right. caps: (counters,), a persistence counts at most 2^cap events a
+    window. Features are counter-major, each counter's in the order of `kinds`.
+    """
+
+    counters: tuple[str, ...]
+    scales: tuple[int, ...]
+    persistence: tuple[int, ...]
+    shifts: Ints
+    caps: Ints
+
+    @property
+    def kinds(self) -> tuple[tuple[int, int], ...]:
+        """(k, r) of each of a counter's features; see inlier.features."""
+        means = ((k, k) for k in self.scales)
+        return (*means, *((k, PERSISTENCE_OUT) for k in self.persistence))
+
+    @property
+    def features(self) -> int:
+        return len(self.counters) * len(self.kinds)
+
+
+@dataclass
 class Detector:
-    """Everything a model file holds, unpacked. features = counters x scales,
-    counter-major.
+    """Everything a model file holds, unpacked.
+
+    offset, high, low, far, input_shift: (features,). weights: (features, 3),
+    0 to 127: beyond high, below low, beyond far. by_rows: windows have no
+    order; both sides and the autoencoder's squared error decide at once.
     """
 
     source: str
-    counters: tuple[str, ...]
     window_ms: int
-    scales: tuple[int, ...]
-    shifts: Ints  # (counters,), left shift of a delta: at most 8, negative to the right
-    offset: Ints  # (features,)
-    multiplier: Ints  # (features,)
+    schema: Schema
+    offset: Ints
+    high: Ints
+    low: Ints
+    far: Ints
+    input_shift: Ints
+    weights: Ints
     layers: list[Layer]
-    knots: tuple[int, ...]
-    svm_weights: NDArray[np.int8]  # (features, 2 * knots)
-    threshold_ae: int = 0
-    threshold_svm: int = 0
-    alarm: tuple[int, int, int, int, int] = (2, 8, 8, 8, 16)  # k, n, m, cooldown, warm-up
+    horizons: tuple[Horizon, ...]
+    threshold_ae: int = NEVER
+    threshold_quiet: int = NEVER
+    by_rows: bool = False
+    clear_after: int = 8
+    quiet_after: int = 56
+    cooldown: int = 8
+    warmup: int = 32
     metadata: dict[str, object] = field(default_factory=dict)
     number: int = 0  # of the model: a device refuses one that is lower than what it ran before
 
     @property
+    def counters(self) -> tuple[str, ...]:
+        return self.schema.counters
+
+    @property
     def features(self) -> int:
-        return len(self.counters) * len(self.scales)
+        return self.schema.features
+
+    @property
+    def least(self) -> int:
+        """The lowest threshold: a score over it is hot."""
+        return min(limit for _, _, limit in self.horizons)
 
 
-def levels(deltas: Ints, shifts: Ints) -> Ints:
-    """x' (n, counters) of deltas (n, counters)."""
+def levels(deltas: Ints, schema: Schema) -> tuple[Ints, Ints]:
+    """Levels of means and of persistences (..., n, counters) of deltas."""
     d = np.clip(deltas, 0, DELTA_MAX).astype(np.int64)
-    left = np.maximum(shifts, 0)
-    right = np.maximum(-shifts, 0)
-    return np.minimum((d >> right) << left, LEVEL_MAX)
+    left, right = np.maximum(schema.shifts, 0), np.maximum(-schema.shifts, 0)
+    level = np.minimum((d >> right) << left, LEVEL_MAX)
+    over = schema.caps - FULL_BITS
+    full = np.minimum(d, np.int64(1) << schema.caps) >> np.maximum(over, 0)
+    return level, full << np.maximum(-over, 0)
 
 
 def log2_fixed(mean: Ints) -> Ints:
@@ -73,40 +122,44 @@ def log2_fixed(mean: Ints) -> Ints:
     return (exponent - UNIT_BITS) * 16 + (v >> (exponent - 4)) - 16
 
 
-def start_state(offset: Ints, scales: tuple[int, ...]) -> Ints:
-    k = np.tile(np.asarray(scales), len(offset) // len(scales))
-    return np.asarray([mean_of_log(int(f)) for f in offset], np.int64) << k
+def start_state(offset: Ints, schema: Schema) -> Ints:
+    """Each feature's sum at boot (features,): at its offset."""
+    out = np.tile([r for _, r in schema.kinds], len(schema.counters))
+    return np.asarray([mean_of_log(int(f)) for f in offset], np.int64) << out
 
 
 def log_features(
-    deltas: Ints,
-    shifts: Ints,
-    scales: tuple[int, ...],
-    state: Ints | None = None,
-    progress: Progress | None = None,
+    deltas: Ints, schema: Schema, state: Ints, progress: Progress | None = None
 ) -> NDArray[np.int16]:
-    """f (n, features) int16 of windows in order. state: int64 (features,),
-    updated in place; by default zero.
+    """f (..., n, features) int16 of windows (..., n, counters) in order, from
+    the sums `state` (features,), which stay as they are.
     """
-    k = np.tile(np.asarray(scales, np.int64), deltas.shape[1])
-    s = np.zeros(len(k), np.int64) if state is None else state
-    out = np.empty((len(deltas), len(k)), np.int16)
+    kinds = schema.kinds
+    decay = np.tile([k for k, _ in kinds], len(schema.counters))
+    out_shift = np.tile([r for _, r in kinds], len(schema.counters))
+    means = np.arange(len(kinds)) < len(schema.scales)
+    n = deltas.shape[-2]
+    out = np.empty((*deltas.shape[:-1], schema.features), np.int16)
+    s = np.broadcast_to(state, (*deltas.shape[:-2], schema.features)).copy()
     step = 4096
-    for start in range(0, len(deltas), step):
-        x = np.repeat(levels(deltas[start : start + step], shifts), len(scales), axis=1)
-        means = np.empty_like(x)
-        for i in range(len(x)):  # a recurrence with rounding: one window after the other
-            s += x[i] - (s >> k)
-            means[i] = s >> k
-        out[start : start + len(x)] = log2_fixed(means)
+    for start in range(0, n, step):
+        part = deltas[..., start : start + step, :]
+        level, full = levels(part, schema)
+        x = np.where(means, level[..., None], full[..., None])
+        x = x.reshape(*part.shape[:-1], schema.features)
+        sums = np.empty_like(x)
+        for i in range(part.shape[-2]):  # a recurrence with rounding: one window after the other
+            s += x[..., i, :] - (s >> decay)
+            sums[..., i, :] = s
+        out[..., start : start + step, :] = log2_fixed(sums >> out_shift)
         if progress:
-            progress(start + len(x), len(deltas))
+            progress(min(start + step, n), n)
     return out
 
 
-def quantise(f: NDArray[np.int16], offset: Ints, multiplier: Ints) -> Bytes:
-    """x = q + 128 (n, features) uint8."""
-    q = ((f.astype(np.int32) - offset.astype(np.int32)) * multiplier.astype(np.int32)) >> 8
+def inputs(f: NDArray[np.int16], offset: Ints, input_shift: Ints) -> Bytes:
+    """The autoencoder's: x = q + 128 (..., features) uint8."""
+    q = (f.astype(np.int32) - offset.astype(np.int32)) >> input_shift.astype(np.int32)
     return (np.clip(q, -128, 127) + 128).astype(np.uint8)
 
 
@@ -122,51 +175,53 @@ def reconstruct(x: Bytes, layers: list[Layer]) -> Bytes:
     return x
 
 
-def hinge_map(x: Bytes, knots: tuple[int, ...]) -> NDArray[np.int16]:
-    """max(0, q - t) for each knot t, then max(0, -q - t): (n, features, 2 *
-    knots) int16.
+def squared_error(x: Bytes, y: Bytes) -> Ints:
+    """Of the reconstruction y of x (..., features) uint8: (...,)."""
+    error = x.astype(np.int32) - y
+    return (error * error).sum(axis=-1, dtype=np.int64)
+
+
+def distance(f: NDArray[np.int16], y: Bytes, offset: Ints, input_shift: Ints) -> NDArray[np.int32]:
+    """How far f lies above its reconstruction y, signed, in sixteenths of an
+    octave (..., features).
     """
-    q = x.astype(np.int16)[:, :, None] - 128
-    t = np.asarray(knots, np.int16)
-    return np.concatenate([np.maximum(0, q - t), np.maximum(0, -q - t)], axis=2)
+    back = (y.astype(np.int32) - 128) << input_shift.astype(np.int32)
+    return f.astype(np.int32) - offset.astype(np.int32) - back
 
 
-def autoencoder_score(x: Bytes, layers: list[Layer]) -> Ints:
-    """Squared reconstruction error (n,) of quantised features x (n, features)
-    uint8, in bounded memory.
-    """
-    out = np.empty(len(x), np.int64)
-    for start in range(0, len(x), 4096):
-        part = slice(start, start + 4096)
-        error = x[part].astype(np.int64) - reconstruct(x[part], layers)
-        out[part] = (error * error).sum(axis=1)
-    return out
+def excess(f: NDArray[np.int16], y: Bytes, d: Detector) -> tuple[Ints, Ints, Ints]:
+    """Beyond high, below low and beyond far (..., features), none negative."""
+    wide = f.astype(np.int64)
+    return (
+        np.maximum(wide - d.high, 0),
+        np.maximum(d.low - wide, 0),
+        np.maximum(distance(f, y, d.offset, d.input_shift).astype(np.int64) - d.far, 0),
+    )
 
 
-def svm_score(x: Bytes, knots: tuple[int, ...], weights: NDArray[np.int8]) -> Ints:
-    """Weighted sum of the hinges (n,) of x (n, features) uint8; weights: int8
-    (features, 2 * knots).
-    """
-    out = np.empty(len(x), np.int64)
-    w = weights.reshape(-1).astype(np.float64)
-    for start in range(0, len(x), 4096):
-        part = slice(start, start + 4096)
-        h = hinge_map(x[part], knots)
-        out[part] = (h.reshape(len(h), -1).astype(np.float64) @ w).astype(np.int64)
-    return out
+def contributions(f: NDArray[np.int16], y: Bytes, d: Detector) -> Ints:
+    """Each feature's part of the score (..., features)."""
+    over, under, beyond = excess(f, y, d)
+    parts: Ints = over * d.weights[:, 0] + beyond * d.weights[:, 2]
+    return parts + under * d.weights[:, 1] if d.by_rows else parts
 
 
 @dataclass
 class Trace:
-    """What a run over windows gives: x (n, features) uint8, scores (n,), hot
-    (n,) bool, event (n,): 1 raised, -1 cleared.
+    """What a run over windows gives: f (n, features) int16, x and y (n,
+    features) uint8, scores and quiet scores (n,), hot (n,) bool, event (n,): 1
+    raised, 2 grown, -1 cleared; gone (n,): 1 gone quiet, -1 back.
     """
 
+    f: NDArray[np.int16]
     x: Bytes
+    y: Bytes
     ae: Ints
     svm: Ints
+    quiet: Ints
     hot: NDArray[np.bool_]
     event: Ints
+    gone: Ints
 
 
 def joined(traces: Sequence[Trace]) -> Trace:
@@ -178,16 +233,71 @@ def joined(traces: Sequence[Trace]) -> Trace:
 
 def run(detector: Detector, deltas: Ints, progress: Progress | None = None) -> Trace:
     """Score windows (n, counters) from boot, as the device would."""
-    state = start_state(detector.offset, detector.scales)
-    f = log_features(deltas, detector.shifts, detector.scales, state, progress)
-    x = quantise(f, detector.offset, detector.multiplier)
-    ae = autoencoder_score(x, detector.layers)
-    svm = svm_score(x, detector.knots, detector.svm_weights)
-    hot = (ae > detector.threshold_ae) | (svm > detector.threshold_svm)
-    return Trace(x, ae, svm, hot, alarm_events(hot, detector.alarm))
+    d = detector
+    f = log_features(deltas, d.schema, start_state(d.offset, d.schema), progress)
+    return score(d, f)
 
 
-def alarm_events(hot: NDArray[np.bool_], settings: tuple[int, int, int, int, int]) -> Ints:
-    """The alarm's decisions (n,), by the runtime's own rule."""
-    alarm = Alarm(*settings)
-    return np.fromiter((alarm.step(bool(h)) for h in hot), np.int64, len(hot))
+def score(d: Detector, f: NDArray[np.int16]) -> Trace:
+    """The same of log features (n, features), in bounded memory."""
+    x = inputs(f, d.offset, d.input_shift)
+    y = np.empty_like(x)
+    ae, svm, quiet = np.zeros((3, len(f)), np.int64)
+    for start in range(0, len(f), 4096):
+        part = slice(start, start + 4096)
+        y[part] = reconstruct(x[part], d.layers)
+        ae[part] = squared_error(x[part], y[part])
+        over, under, beyond = excess(f[part], y[part], d)
+        svm[part] = over @ d.weights[:, 0] + beyond @ d.weights[:, 2]
+        quiet[part] = under @ d.weights[:, 1]
+    odd = np.zeros(len(f), bool)
+    if d.by_rows:
+        svm = svm + quiet
+        odd = ae > d.threshold_ae
+    hot = odd | (svm > d.least)
+    kinds = len(d.schema.kinds)
+
+    def leading(i: int) -> int:
+        parts = contributions(f[i], y[i], d).reshape(-1, kinds).sum(axis=1)
+        return int(parts.argmax())
+
+    event = alarm_events(d, svm, odd, leading)
+    gone = quiet_events(d, quiet)
+    return Trace(f, x, y, ae, svm, quiet, hot, event, gone)
+
+
+def settings(d: Detector) -> SimpleNamespace:
+    """What inlier.alarm and inlier.quiet ask of a model."""
+    return SimpleNamespace(
+        horizons=lambda: iter(d.horizons),
+        clear_after=d.clear_after,
+        cooldown=d.cooldown,
+        warmup=d.warmup,
+        threshold_quiet=d.threshold_quiet,
+        quiet_after=d.quiet_after,
+    )
+
+
+def alarm_events(
+    d: Detector, scores: Ints, odd: NDArray[np.bool_], leading: Callable[[int], int]
+) -> Ints:
+    """The alarm's decisions (n,), by the runtime's own rule. leading: of a
+    window, the counter that contributes most.
+    """
+    alarm = Alarm(settings(d))
+    out = np.zeros(len(scores), np.int64)
+    for i, (value, also) in enumerate(zip(scores.tolist(), odd.tolist(), strict=True)):
+        out[i] = alarm.step(value, also, lambda i=i: leading(i))  # type: ignore[misc]
+    return out
+
+
+def quiet_events(d: Detector, scores: Ints) -> Ints:
+    """When the device goes quiet (1) and is back (-1), (n,)."""
+    out = np.zeros(len(scores), np.int64)
+    if d.by_rows:
+        return out
+    quiet = Quiet(settings(d))
+    for i, value in enumerate(scores.tolist()):
+        quiet.step(value)
+        out[i] = quiet.event
+    return out

@@ -4,20 +4,24 @@ training finds.
 
 import numpy as np
 
-from .reference import Detector, Ints, Layer
+from inlier.features import LOG_MAX
+
+from .reference import Detector, Ints, Layer, Schema
 
 COUNTERS = tuple(f"c{i}" for i in range(14))
+HORIZONS = ((2, 8, 40_000), (8, 12, 30_000), (20, 24, 20_000), (56, 64, 10_000), (170, 192, 9_000))
 
 
 def random_detector(
     seed: int,
     hidden: tuple[int, ...] = (13, 4, 13),
-    knots: tuple[int, ...] = (0, 31, 63),
     counters: tuple[str, ...] = COUNTERS,
     scales: tuple[int, ...] = (0, 2, 4),
+    persistence: tuple[int, ...] = (5,),
+    by_rows: bool = False,
 ) -> Detector:
     rng = np.random.default_rng(seed)
-    n = len(counters) * len(scales)
+    n = len(counters) * (len(scales) + len(persistence))
     layers = []
     cols = n
     for rows in (*hidden, n):
@@ -26,20 +30,32 @@ def random_detector(
         bias = rng.integers(-(1 << 20), 1 << 20, rows)
         layers.append(Layer(weights, bias, shift))
         cols = rows
+    schema = Schema(
+        counters,
+        scales,
+        persistence,
+        shifts=rng.integers(-6, 9, len(counters)),
+        caps=rng.integers(0, 21, len(counters)),
+    )
     return Detector(
         source="replay",
-        counters=counters,
         window_ms=1000,
-        scales=scales,
-        shifts=rng.integers(-6, 9, len(counters)),
+        schema=schema,
         offset=rng.integers(0, 200, n),
-        multiplier=rng.integers(100, 2017, n),
+        high=rng.integers(100, LOG_MAX + 1, n),
+        low=rng.integers(0, 100, n),
+        far=rng.integers(0, 100, n),
+        input_shift=rng.integers(0, 4, n),
+        weights=rng.integers(0, 128, (n, 3)),
         layers=layers,
-        knots=knots,
-        svm_weights=rng.integers(-127, 128, (n, 2 * len(knots))).astype(np.int8),
-        threshold_ae=400_000,
-        threshold_svm=20_000,
-        alarm=(2, 8, 4, 3, 5),
+        horizons=((1, 1, 40_000),) if by_rows else HORIZONS,
+        threshold_ae=400_000 if by_rows else (1 << 30) - 1,
+        threshold_quiet=2_000,
+        by_rows=by_rows,
+        clear_after=4,
+        quiet_after=6,
+        cooldown=3,
+        warmup=5,
         metadata={"seed": seed},
     )
 

@@ -1,54 +1,137 @@
-"""An alarm is a decision over several windows: k of the last n hot raise it, m
-quiet ones in a row clear it.
+"""An alarm is a decision over several windows: at several horizons, k of the
+last n scores over the horizon's threshold raise it, m windows in a row without
+a reason clear it. An alarm that is on is told again when it grows.
 """
+
+from array import array
+
+TELL_AFTER = 8  # windows before an alarm that grows is told again
+GROWN = 4  # times the score last told
+TOLD_MAX = 4  # counters that took the lead of an alarm, each told once
+
+
+class Horizons:
+    """How many of the last n scores were over each horizon's threshold."""
+
+    def __init__(self, model):
+        horizons = list(model.horizons())
+        self._k = bytes([k for k, _, _ in horizons])
+        self._n = bytes([n for _, n, _ in horizons])
+        self._limits = array("i", [limit for _, _, limit in horizons])
+        # Thresholds never ascend, so that how many of them a score exceeds says
+        # which: one byte a window serves all horizons.
+        self.grades = bytearray(self._n[-1])
+        self.at = 0
+        self._counts = bytearray(len(horizons))
+        self.count = len(horizons)
+
+    def step(self, score):
+        """Take one window; returns whether a horizon has k of its last n."""
+        grade = 0
+        for limit in self._limits:
+            if score > limit:
+                grade += 1
+        return self.take(grade)
+
+    def take(self, grade):
+        """The same, for how many thresholds a score exceeds."""
+        counts = self._counts
+        grades = self.grades
+        at = self.at
+        reached = False
+        last = self.count
+        if grade or counts[last - 1]:  # else nothing is over any, as mostly
+            for h in range(last):
+                if grade >= last - h:
+                    counts[h] += 1
+                if grades[at - self._n[h]] >= last - h:
+                    counts[h] -= 1
+                if counts[h] >= self._k[h]:
+                    reached = True
+        grades[at] = grade
+        at += 1
+        self.at = 0 if at == len(grades) else at
+        return reached
 
 
 class Alarm:
-    """`step(hot)` once a window.
+    """`step(score)` once a window.
 
     active: raised and not yet cleared. latched: raised since `acknowledge()`;
     the caller keeps it over a reboot. For `warmup` windows after boot and
-    `cooldown` windows after a clear nothing is raised.
+    `cooldown` windows after a clear nothing is raised. The other fields are for
+    secure/state.py.
     """
 
-    def __init__(self, k, n, m, cooldown, warmup, latched=False):
-        self._k = k
-        self._m = m
-        self._mask = (1 << n) - 1  # n <= 29: stays a small int on 31-bit boards
-        self._cooldown = cooldown
-        self._history = 0
-        self._quiet = 0
-        self._hold = warmup
+    def __init__(self, model, latched=False):
+        self.horizons = Horizons(model)
+        self._clear_after = model.clear_after
+        self._cooldown = model.cooldown
+        self.hold = model.warmup  # windows before it can be raised
+        self.calm = 0  # windows in a row without a reason
+        self.since = 0  # windows since it was told
+        self.peak = 0  # the score last told
+        # the counters that led when it was told, and how many
+        self.told = bytearray(TOLD_MAX)
+        self.n_told = 0
         self.active = False
         self.latched = latched
 
-    def step(self, hot):
-        """Take one window; returns 1 when it raises the alarm, -1 when it
-        clears it, else 0.
+    def step(self, score, also=False, leading=None):
+        """Take one window; returns 1 when it raises the alarm, 2 when one that
+        is on grows (the score is GROWN times what was told, or another counter
+        leads), -1 when it clears it, else 0.
+
+        also: a reason besides the score. leading(): index of the counter that
+        contributes most to this window; asked once in TELL_AFTER windows.
         """
-        if self._hold:
-            self._hold -= 1
+        if self.hold:
+            self.hold -= 1
             return 0
-        self._history = (self._history << 1 | (1 if hot else 0)) & self._mask
+        reason = self.horizons.step(score) or also
         if self.active:
-            self._quiet = 0 if hot else self._quiet + 1
-            if self._quiet < self._m:
-                return 0
-            self.active = False
-            self._history = 0
-            self._hold = self._cooldown
-            return -1
-        bits = self._history
-        count = 0
-        while bits:
-            bits &= bits - 1
-            count += 1
-        if count < self._k:
+            return self._go_on(score, reason, leading)
+        if not reason:
             return 0
         self.active = True
         self.latched = True
-        self._quiet = 0
+        self.calm = 0
+        self.n_told = 0
+        self._tell(score, leading)
         return 1
+
+    def _go_on(self, score, reason, leading):
+        if not reason:
+            self.calm += 1
+            if self.calm < self._clear_after:
+                return 0
+            self.active = False
+            self.hold = self._cooldown
+            return -1
+        self.calm = 0
+        self.since += 1
+        if self.since < TELL_AFTER:
+            return 0
+        if score < GROWN * self.peak and (self.since % TELL_AFTER or not self._joined(leading)):
+            return 0
+        self._tell(score, leading)
+        return 2
+
+    def _joined(self, leading):
+        if leading is None or self.n_told == TOLD_MAX:
+            return False
+        lead = leading() & 0xFF
+        for i in range(self.n_told):
+            if self.told[i] == lead:
+                return False
+        return True
+
+    def _tell(self, score, leading):
+        self.since = 0
+        self.peak = max(score, 1)
+        if leading is not None and self._joined(leading):
+            self.told[self.n_told] = leading() & 0xFF
+            self.n_told += 1
 
     def acknowledge(self):
         self.latched = False

@@ -1,31 +1,51 @@
-"""Which counters made a window outlying. Runs when an alarm is raised, not on
-the steady path: it may allocate.
+"""Which counters made a window outlying. Runs when an alarm is raised or goes
+on, not on the steady path.
 """
 
 
-def top_features(model, x, y, count=3):
-    """The `count` features that contributed most: a list of (name, per cent),
-    largest first.
+def contribution(model, table, f, y, i):
+    """Feature i's part of the score, beyond its range and its distance."""
+    p = 12 * i
+    value = f[i]
+    part = 0
+    e = value - (table[p + 2] | table[p + 3] << 8)
+    if e > 0:
+        part = table[p + 9] * e
+    if model.by_rows:
+        e = (table[p + 4] | table[p + 5] << 8) - value
+        if e > 0:
+            part += table[p + 10] * e
+    e = value - (table[p] | table[p + 1] << 8) - (y[i] - 128 << table[p + 8])
+    e -= table[p + 6] | table[p + 7] << 8
+    return part + table[p + 11] * e if e > 0 else part
 
-    x: quantised features; y: their reconstruction. A contribution is the mean
-    of a feature's share of the squared reconstruction error and its share of
-    the SVM's positive terms. Names are `counter` for the window itself and
-    `counter~16` for a mean damped over about 16 windows.
+
+def top_features(model, f, y, count=3):
+    """The `count` features that contributed most to the score: a list of (name,
+    per cent), largest first.
+
+    f: log features; y: the reconstruction. Names are `counter` for the window
+    itself and `counter~16` for what it did over about 16 windows.
     """
-    weights = model.svm_weights()
-    squares = [(x[i] - y[i]) ** 2 for i in range(model.features)]
-    terms = [max(0, _svm_term(model, weights, x[i], i)) for i in range(model.features)]
-    both = [(squares, max(1, sum(squares))), (terms, max(1, sum(terms)))]
-    shares = [
-        (sum(part[i] * 50 // total for part, total in both), -i) for i in range(model.features)
-    ]
+    table = model.table()
+    parts = [contribution(model, table, f, y, i) for i in range(model.features)]
+    whole = max(1, sum(parts))
+    shares = [(part * 100 // whole, -i) for i, part in enumerate(parts)]
     shares.sort(reverse=True)
     return [(model.feature_name(-i), share) for share, i in shares[:count] if share > 0]
 
 
-def _svm_term(model, weights, byte, i):
-    q = byte - 128
-    k = len(model.knots)
-    side = 2 * k * i + (0 if q >= 0 else k)
-    q = abs(q)
-    return sum((weights[side + t] - 128) * max(0, q - model.knots[t]) for t in range(k))
+def leading(model, table, f, y):
+    """Index of the counter whose features contributed most, the first of
+    equals. Takes no heap.
+    """
+    kinds = len(model.kinds)
+    best = most = part = 0
+    for i in range(model.features):
+        part += contribution(model, table, f, y, i)
+        if i % kinds == kinds - 1:
+            if part > most:
+                best = i // kinds
+                most = part
+            part = 0
+    return best

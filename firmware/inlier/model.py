@@ -2,29 +2,34 @@
 allocated, then used in place.
 
 Header (44 bytes, HEADER): magic "INLR"; version, flags (bit 0: an HMAC-SHA256
-of 32 bytes follows the CRC); uint16 number of counters; uint32 length up to and
-including the CRC; uint32 window in ms; int32 threshold of the autoencoder's
-score and of the SVM's; uint8 numbers of time scales, knots and layers; uint8
-alarm k, n, m; uint16 cooldown and warm-up in windows; uint16 length of the
-text; at IDENTITY_AT uint32 model number, which only grows
-(secure/authentic.py), and uint32 digest of what the self-test windows must
-score (secure/selftest.py). Then, without padding:
-    scales      uint8 each      time-scale shifts k
-    knots       uint8 each      ascending distances from zero
-    rows        uint16 each     outputs of each layer (the last: the number of features)
-    shifts      uint8 each      one a counter: 8 - shift
-    quantisation uint16 x 2     offset and multiplier of each feature
+of 32 bytes follows the CRC; bit 1: rows without an order in time, whose
+autoencoder's error decides too); uint16 number of counters; uint32 length up to
+and including the CRC; uint32 window in ms; int32 threshold of the autoencoder's
+squared error, of rows alone, and of the quiet score; uint8 numbers of time
+scales, persistences, layers and horizons; uint8 windows that clear an alarm;
+uint8 windows in a row of a device gone quiet; uint16 cooldown and warm-up in
+windows; uint16 length of the text; at IDENTITY_AT uint32 model number, which
+only grows (secure/authentic.py), and uint32 digest of what the self-test
+windows must score (secure/selftest.py). Then, without padding:
+    horizons    uint8 k, uint8 n, int32 threshold each: k of the last n windows;
+                n ascends, thresholds never do
+    scales      uint8 each: k of each mean
+    persistence uint8 each: k of each persistence
+    rows        uint16 each: outputs of each layer (the last: the features)
+    counters    uint8 8 - shift, uint8 cap of each
+    features    12 bytes each, counter by counter: uint16 offset, high, low,
+                far; uint8 s, weights beyond high, below low, beyond far
     layers      per layer, rows rounded up to a multiple of four: bias int32,
                 shift uint8, weights uint8 (rows/4, cols, 4)
-    svm         uint8 (features, 2, knots)
-    text        UTF-8: source, NUL, each counter, NUL, then the training metadata as JSON
+    text        UTF-8: source, NUL, each counter, NUL, then the training
+                metadata as JSON
     crc         CRC-32 (ISO 3309, as zlib's) of all before it
     hmac        32 bytes if flagged, over all before it
 """
 
 import struct
 
-from .features import LOG_MAX, SCALE_MAX
+from .features import LOG_MAX, PERSISTENCE_MAX, PERSISTENCE_OUT, SCALE_MAX
 
 try:
     from binascii import crc32
@@ -40,21 +45,26 @@ except ImportError:  # a MicroPython built without MICROPY_PY_BINASCII_CRC32
 
 
 MAGIC = b"INLR"
-VERSION = 2
+VERSION = 3
 FLAG_HMAC = 1
+FLAG_ROWS = 2
 HEADER = "<4sBBHIIiiBBBBBBHHHII"
 HEADER_BYTES = 44
+HORIZON = "<BBi"
+FEATURE_BYTES = 12
 IDENTITY_AT = 36
 # an hour: all that ticks_diff of a 2^30 ms clock tells apart, and more than a
 # window should be
 WINDOW_MS_MAX = 3600000
 SHIFT_MAX = 30
 BIAS_MAX = 1 << 28
-SCALES_MAX = 4
-KNOTS_MAX = 4
-FEATURES_MAX = (
-    4096  # 4096 * 255 * 255 + BIAS_MAX + 128 * 4096 * 255 < 2^30: no accumulator leaves 31 bits
-)
+KINDS_MAX = 6
+HORIZONS_MAX = 8
+INPUT_SHIFT_MAX = 3
+WEIGHT_MAX = 127
+# No accumulator leaves 31 bits: 4096 * 255 * 255 + BIAS_MAX + 128 * 4096 * 255,
+# and of scores 4096 * 127 * (2 * LOG_MAX + (128 << 3)), are below 2^30.
+FEATURES_MAX = 4096
 
 
 class ModelError(ValueError):
@@ -103,39 +113,32 @@ class Model:
         self.bytes = size
         self.window_ms = header[5]
         self.threshold_ae = header[6]
-        self.threshold_svm = header[7]
-        self.alarm = header[11:16]  # k, n, m, cooldown, warm-up
+        self.threshold_quiet = header[7]
+        self.by_rows = bool(header[2] & FLAG_ROWS)
+        self.clear_after, self.quiet_after, self.cooldown, self.warmup = header[12:16]
         self._parse(view, header, length)
         self._check(source, counters)
 
     def _parse(self, view, header, length):
-        n_counters, n_scales, n_knots, n_layers, text_bytes = (
-            header[3],
-            header[8],
-            header[9],
-            header[10],
-            header[16],
-        )
-        self.features = n = n_counters * n_scales
+        n_counters, n_layers, n_horizons, text_bytes = header[3], header[10], header[11], header[16]
+        n_kinds = header[8] + header[9]
+        self.features = n = n_counters * n_kinds
         odd = "model contradicts itself (%s); export it again"
         _require(
-            0 < n <= FEATURES_MAX
-            and 0 < n_knots <= KNOTS_MAX
-            and n_scales <= SCALES_MAX
-            and n_layers,
+            0 < n <= FEATURES_MAX and n_kinds <= KINDS_MAX and 0 < n_horizons <= HORIZONS_MAX,
             odd % "sizes",
         )
-        k, window = header[11], header[12]
-        _require(0 < k <= window <= 29 and header[13], odd % "alarm")
+        _require(self.clear_after and self.quiet_after, odd % "alarm")
         _require(0 < header[5] <= WINDOW_MS_MAX, odd % "window")
-        at = HEADER_BYTES
         end = length - 4
         # Every length is known from the header and the rows of the layers:
         # check them against the file, then slice.
-        rows_at = at + n_scales + n_knots
-        _require(rows_at + 2 * n_layers <= end, odd % "length")
+        kinds_at = HEADER_BYTES + 6 * n_horizons
+        rows_at = kinds_at + n_kinds
+        at = rows_at + 2 * n_layers
+        _require(at <= end, odd % "length")
         rows = struct.unpack_from("<%dH" % n_layers, view, rows_at)
-        need = rows_at + 2 * n_layers + n_counters + 4 * n + 2 * n * n_knots + text_bytes
+        need = at + 2 * n_counters + FEATURE_BYTES * n + text_bytes
         cols = n
         for r in rows:
             _require(0 < r <= FEATURES_MAX, odd % "layers")
@@ -143,20 +146,35 @@ class Model:
             cols = r
         _require(need == end and cols == n, odd % "length")
 
-        self.scales = view[at : at + n_scales]
-        self.knots = view[at + n_scales : rows_at]
-        for k in self.scales:
-            _require(k <= SCALE_MAX, odd % "time scale")
-        low = 0
-        for k in self.knots:  # kernels stop at the first that a value does not reach
-            _require(low <= k, odd % "knots")
-            low = k
-        at = rows_at + 2 * n_layers
+        self._horizons = view[HEADER_BYTES:kinds_at]
+        before = 0
+        limit = (1 << 30) - 1
+        _require(0 <= header[6] <= limit and 0 <= header[7] <= limit, odd % "threshold")
+        for k, window, threshold in self.horizons():
+            _require(0 < k <= window and before < window, odd % "horizon")
+            _require(0 <= threshold <= limit, odd % "threshold")
+            before, limit = window, threshold
+        self.scales = view[kinds_at : kinds_at + header[8]]
+        kinds = []  # of each feature of a counter: k, r (features.py)
+        for t in range(n_kinds):
+            k = view[kinds_at + t]
+            mean = t < header[8]
+            _require(k <= (SCALE_MAX if mean else PERSISTENCE_MAX), odd % "time scale")
+            kinds.append((k, k if mean else PERSISTENCE_OUT))
+        self.kinds = tuple(kinds)
         self.params = view[at : end - text_bytes]
-        for r in self.params[:n_counters]:
-            _require(r <= 8 + SHIFT_MAX, odd % "counter shift")
-        for i in range(n_counters, n_counters + 4 * n, 4):  # a state beyond 2^30 would come from it
-            _require(self.params[i] | self.params[i + 1] << 8 <= LOG_MAX, odd % "offset")
+        self._table_at = 2 * n_counters
+        for i in range(0, 2 * n_counters, 2):
+            _require(self.params[i] <= 8 + SHIFT_MAX, odd % "counter shift")
+            _require(self.params[i + 1] <= SHIFT_MAX, odd % "counter cap")
+        table = self.table()
+        for i in range(0, FEATURE_BYTES * n, FEATURE_BYTES):
+            # a state or a score beyond 2^30 would come from them
+            _require(table[i] | table[i + 1] << 8 <= LOG_MAX, odd % "offset")
+            _require(table[i + 4] | table[i + 5] << 8 <= LOG_MAX, odd % "low")
+            _require(table[i + 8] <= INPUT_SHIFT_MAX, odd % "input shift")
+            for j in (9, 10, 11):
+                _require(table[i + j] <= WEIGHT_MAX, odd % "weight")
         self.rows = rows
         for _, _, bias, shift, blocks in self.layers():
             for j in range(4 * blocks):
@@ -168,38 +186,31 @@ class Model:
         _require(sum(not c for c in self._text) == n_counters + 1, odd % "names")
         self.source = self.text().split("\0")[0]
 
+    def horizons(self):
+        """Yields (k, n, threshold): k of the last n scores over the threshold."""
+        for at in range(0, len(self._horizons), 6):
+            yield struct.unpack_from(HORIZON, self._horizons, at)
+
     # Views are made when asked for: each costs RAM.
 
-    def shifts(self):
-        return self.params[: self.features // len(self.scales)]
-
-    def quantisation(self):
-        at = self.features // len(self.scales)
-        return self.params[at : at + 4 * self.features]
+    def table(self):
+        """FEATURE_BYTES a feature; see the format."""
+        return self.params[self._table_at : self._table_at + FEATURE_BYTES * self.features]
 
     def layers(self):
         """Yields (weights, cols, bias, shift, blocks) of each layer: views of
         the shapes that the kernels take.
         """
         cols = self.features
-        at = cols // len(self.scales) + 4 * cols
+        at = self._table_at + FEATURE_BYTES * cols
         for r in self.rows:
             blocks = r + 3 >> 2
             weights = at + 20 * blocks
             end = weights + 4 * blocks * cols
             p = self.params
-            yield (
-                p[weights:end],
-                cols,
-                p[at : at + 16 * blocks],
-                p[at + 16 * blocks : weights],
-                blocks,
-            )
+            yield p[weights:end], cols, p[at : at + 16 * blocks], p[at + 16 * blocks : weights], blocks
             at = end
             cols = r
-
-    def svm_weights(self):
-        return self.params[len(self.params) - 2 * self.features * len(self.knots) :]
 
     def _check(self, source, counters):
         _require(
@@ -232,11 +243,11 @@ class Model:
         return self.text().split("\0")[-1]
 
     def feature_name(self, i):
-        """`counter` for the window itself, `counter~N` for a mean damped over
+        """`counter` for the window itself, `counter~N` for what it did over
         about N windows.
         """
-        k = self.scales[i % len(self.scales)]
-        name = self.counters()[i // len(self.scales)]
+        k = self.kinds[i % len(self.kinds)][0]
+        name = self.counters()[i // len(self.kinds)]
         return "%s~%d" % (name, 1 << k) if k else name
 
 

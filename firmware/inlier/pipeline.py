@@ -1,19 +1,25 @@
-"""One step a window: counters, features, both scores, alarm. Needs no clock, no
+"""One step a window: counters, features, scores, alarm. Needs no clock, no
 asyncio and no sockets.
 """
 
+from array import array
+
 from .alarm import Alarm
 from .counters import Windows
-from .explain import top_features
+from .explain import leading, top_features
+from .quiet import Quiet
 
 
 class Pipeline:
     """Scores windows of `source` with `model`.
 
-    After each `step`: deltas (array('i'), one a counter), x and y (quantised
-    features + 128 and their reconstruction), ae and svm (ints), hot (a score is
-    over its threshold), alarm.active. `kernel` is a module of inlier.kernels;
-    by default the fastest that loads here.
+    After each `step`: deltas (array('i'), one a counter), f (log features), x
+    and y (the autoencoder's inputs + 128 and their reconstruction), ae (squared
+    reconstruction error) and svm (the one-class SVM's score, which the alarm
+    rests on), hot (it is over `least`, the lowest threshold), alarm.active; quiet.score,
+    quiet.active and quiet.event (1: gone quiet in this window, -1: back).
+    `kernel` is a module of inlier.kernels; by default the fastest that loads
+    here.
     """
 
     def __init__(self, model, source, kernel=None, latched=False):
@@ -23,19 +29,24 @@ class Pipeline:
         self.windows = Windows(source)
         self.deltas = self.windows.deltas
         self._params = model.params
-        self._work, self.x, self.y = kernel.prepare(model)
+        self.work, self.x, self.y, self.f = kernel.prepare(model)
         self._features = kernel.features
         self._autoencoder = kernel.autoencoder
-        self._svm = kernel.svm
-        self.alarm = Alarm(*model.alarm, latched)
+        self._evidence = kernel.evidence
+        self._sums = array("i", (0, 0))
+        self.least = min(limit for _, _, limit in model.horizons())
+        self._table = model.table()
+        self.alarm = Alarm(model, latched)
+        self._leading = self.leading  # bound once: each binding takes heap
+        self.quiet = Quiet(model)
         self.ae = 0
         self.svm = 0
         self.hot = False
         self.index = -1
 
     def step(self, elapsed=1):
-        """Take and score one window; returns 1 when it raises the alarm, -1
-        when it clears it, else 0.
+        """Take and score one window; returns 1 when it raises the alarm, 2
+        when one that is on grows, -1 when it clears it, else 0.
         """
         return self.score(self.windows.take(elapsed))
 
@@ -45,15 +56,27 @@ class Pipeline:
         """
         # Few locals: a frame beyond 11 words would come from MicroPython's
         # heap.
-        self._features(deltas, self._params, self._work)
-        self.ae = self._autoencoder(self._params, self._work)
-        self.svm = self._svm(self._params, self._work)
-        self.hot = self.ae > self.model.threshold_ae or self.svm > self.model.threshold_svm
+        self._features(deltas, self._params, self.work)
+        if self.model.rows:
+            self.ae = self._autoencoder(self._params, self.work)
+        self._evidence(self._params, self.work, self._sums)
+        self.svm = self._sums[0]
         self.index += 1
-        return self.alarm.step(self.hot)
+        if self.model.by_rows:  # what is too low is odd there, and no silence
+            self.svm += self._sums[1]
+            odd = self.ae > self.model.threshold_ae
+        else:
+            self.quiet.step(self._sums[1])
+            odd = False
+        self.hot = odd or self.svm > self.least
+        return self.alarm.step(self.svm, odd, self._leading)
+
+    def leading(self):
+        """Index of the counter that contributed most to the last window."""
+        return leading(self.model, self._table, self.f, self.y)
 
     def explain(self, count=3):
         """The features that contributed most to the last window: [(name, per
         cent)], largest first.
         """
-        return top_features(self.model, self.x, self.y, count)
+        return top_features(self.model, self.f, self.y, count)

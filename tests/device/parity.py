@@ -19,7 +19,8 @@ def main(kernel, model_path, windows_path):
         pipeline = Pipeline(model, source, kernels)
         while source.advance():
             event = pipeline.step()
-            print(bytes(pipeline.x).hex(), pipeline.ae, pipeline.svm, int(pipeline.hot), event)
+            scores = pipeline.ae, pipeline.svm, pipeline.quiet.score, int(pipeline.hot)
+            print(bytes(pipeline.x).hex(), *scores, event, pipeline.quiet.event)
 
 
 main(*sys.argv[1:])

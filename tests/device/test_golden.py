@@ -31,7 +31,10 @@ def _check(name):
     for i in range(len(v["windows"])):
         event = pipeline.score(array("i", v["windows"][i]))
         assert bytes(pipeline.x).hex() == v["x"][i], ("features", i)
-        assert (pipeline.ae, pipeline.svm, event) == (v["ae"][i], v["svm"][i], v["event"][i]), i
+        assert [pipeline.f[j] for j in range(model.features)] == v["f"][i], ("log features", i)
+        got = pipeline.ae, pipeline.svm, pipeline.quiet.score, event, pipeline.quiet.event
+        want = v["ae"][i], v["svm"][i], v["quiet"][i], v["event"][i], v["gone"][i]
+        assert got == want, (i, got, want)
 
 
 def test_plain():

@@ -16,8 +16,12 @@ def contents() -> dict[str, bytes]:
     detector = random_detector(11)
     windows = extreme_windows(12, golden.ORDINARY)
     trace = reference.run(detector, windows)
-    detector.threshold_ae = int(np.median(trace.ae))
-    detector.threshold_svm = int(np.percentile(trace.svm, 80))
+    # About half of the windows must be hot for a wrong comparison to show.
+    detector.horizons = tuple(
+        (k, n, int(np.percentile(trace.svm, share)))
+        for (k, n, _), share in zip(detector.horizons, (80, 60, 50, 45, 40), strict=True)
+    )
+    detector.threshold_quiet = int(np.percentile(trace.quiet, 40))
     return {"model.inlier": pack(detector), "vectors.json": golden.dump(detector, windows)}
 
 

@@ -84,7 +84,7 @@ def test_a_scan_is_seen_at_every_start_and_nothing_at_none(trained):
 
 def test_a_capture_without_its_device_is_refused():
     with pytest.raises(BadInput, match="FILE@ADDRESS"):
-        cli_captures._capture("hub.pcap")
+        cli_evaluate._capture("hub.pcap")
 
 
 def capture(path, windows, scan_at=None):

@@ -209,7 +209,7 @@ def test_options(text):
     parsers = (
         options.milliseconds,
         options.layer_sizes,
-        cli_captures._capture,
+        cli_evaluate._capture,
         count.device_address,
         cli_report._attack,
     )

@@ -30,22 +30,22 @@ def case(tmp_path_factory):
     deltas = extreme_windows(5, WINDOWS)
     trace = reference.run(detector, deltas)
     # About half of the windows must be hot for a wrong comparison to show.
-    detector.threshold_ae = int(np.median(trace.ae))
-    detector.threshold_svm = int(np.percentile(trace.svm, 80))
+    detector.horizons = tuple(
+        (k, n, int(np.percentile(trace.svm, share)))
+        for (k, n, _), share in zip(detector.horizons, (80, 60, 50, 45, 40), strict=True)
+    )
+    detector.threshold_quiet = int(np.percentile(trace.quiet, 40))
     (folder / "model").write_bytes(pack(detector))
     trace = reference.run(detector, deltas)
     np.savetxt(folder / "windows.csv", deltas, "%d", ",", header=",".join(COUNTERS), comments="")
+    columns = trace.ae, trace.svm, trace.quiet, trace.hot.astype(int), trace.event, trace.gone
     lines = [
-        f"{x.tobytes().hex()} {ae} {svm} {int(hot)} {event}"
-        for x, ae, svm, hot, event in zip(
-            trace.x, trace.ae, trace.svm, trace.hot, trace.event, strict=True
-        )
+        " ".join([x.tobytes().hex(), *map(str, numbers)])
+        for x, numbers in zip(trace.x, np.stack(columns, axis=1).tolist(), strict=True)
     ]
-    assert (
-        0.2 < trace.hot.mean() < 0.9
-        and (trace.event == 1).sum() > 10
-        and (trace.event == -1).sum() > 10
-    )
+    assert 0.2 < trace.hot.mean() < 0.9
+    for events, kinds in ((trace.event, (1, 2, -1)), (trace.gone, (1, -1))):
+        assert all((events == kind).sum() > 3 for kind in kinds), "a rule that never decides"
     return folder, lines
 
 
@@ -83,13 +83,14 @@ def test_every_implementation_gives_the_reference_s_integers(case, interpreter, 
 
 
 def test_model_file_holds_the_detector_exactly():
-    detector = random_detector(8, hidden=(5, 3, 6), knots=(63,))  # rows that fill no block of four
+    detector = random_detector(8, hidden=(5, 3, 6))  # rows that fill no block of four
     again = unpack(pack(detector))
     assert pack(again) == pack(detector)
     assert all(
         (a.weights == b.weights).all() for a, b in zip(detector.layers, again.layers, strict=True)
     )
-    assert (again.shifts == detector.shifts).all() and again.counters == detector.counters
+    assert (again.schema.shifts == detector.schema.shifts).all()
+    assert again.counters == detector.counters and again.horizons == detector.horizons
 
 
 def test_golden_files_are_what_the_reference_gives():

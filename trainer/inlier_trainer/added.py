@@ -12,9 +12,9 @@ from inlier_export.errors import BadInput
 from inlier_export.reference import Detector, Ints
 
 from .evaluate import LEAD_IN
-from .recordings import indices, read_windows
-from .threshold import alarm_level
-from .train import fold_stretches
+from .folds import plan
+from .horizons import greatest_level
+from .recordings import read_windows
 
 SHARE = 0.005  # of the recording, at least: of some 1,000 steps of a fit, a handful should see it
 
@@ -38,32 +38,17 @@ def read_marked(text: str, counters: tuple[str, ...]) -> Ints:
     return marked
 
 
-def _parts(n: int) -> list[Ints]:
-    """Stretches of a recording of n windows, one in each fold of the fit part,
-    then what is calibrated and tested on. Each gets the marked windows, so that
-    none is the first to see such a thing.
-    """
-    fit, calibrate, test = indices(slice(0, n))
-    folds = fold_stretches(fit)
-    return [
-        *(stretches[i * len(stretches) // len(folds)] for i, stretches in enumerate(folds)),
-        calibrate,
-        test,
-    ]
-
-
 def weave(recording: Ints, marked: list[Ints]) -> Ints:
-    """`recording` with each span of `marked` put into every part of it, evenly
-    spread, often enough to be no exception.
+    """`recording` with each span of `marked` put into every block of it, evenly
+    spread, often enough to be no exception: no fold is the first to see it.
     """
-    n, parts = len(recording), _parts(len(recording))
+    n, blocks = len(recording), plan([len(recording)]).blocks
     pieces: list[tuple[int, Ints]] = []
     for span in marked:
-        copies = max(1, -(-int(SHARE * n) // (len(span) * len(parts))))
-        for part in parts:
-            pieces += [
-                (int(at), span) for at in np.linspace(part[0], part[-1] + 1, copies + 2)[1:-1]
-            ]
+        copies = max(1, -(-int(SHARE * n) // (len(span) * len(blocks))))
+        for block in blocks:
+            places = np.linspace(block[0], block[-1] + 1, copies + 2)[1:-1]
+            pieces += [(int(at), span) for at in places]
     woven, done = [], 0
     for at, span in sorted(pieces, key=lambda piece: piece[0]):
         woven += [recording[done:at], span]
@@ -75,16 +60,13 @@ def keep_quiet(detector: Detector, recording: Ints, marked: list[Ints]) -> Detec
     """`detector` with thresholds no lower than what keeps each span without an
     alarm, between two calms of the recording.
 
-    As training does for every benign window that it calibrates on; what was
-    fitted seldom needs it.
+    As training does for every benign window; what was fitted seldom needs it.
     """
-    k, n = detector.alarm[:2]
-    ae, svm = detector.threshold_ae, detector.threshold_svm
+    horizons = detector.horizons
     calm = recording[-LEAD_IN:]
     for span in marked:
-        trace = reference.run(detector, np.concatenate([calm, span, calm]))
-        ae, svm = (
-            max(limit, int(alarm_level(scores, k, n)[len(calm) :].max()))
-            for limit, scores in ((ae, trace.ae), (svm, trace.svm))
+        scores = reference.run(detector, np.concatenate([calm, span, calm])).svm[len(calm) :]
+        horizons = tuple(
+            (k, n, max(limit, greatest_level(scores, k, n))) for k, n, limit in horizons
         )
-    return replace(detector, threshold_ae=ae, threshold_svm=svm)
+    return replace(detector, horizons=horizons)

@@ -1,40 +1,127 @@
-"""The autoencoder: Keras, fitted on quantised benign features."""
+"""Fits the autoencoder: what each counter does is told from what the others do.
+
+At every step the features of a quarter of the counters are hidden, and asked
+for all the same (Vincent et al., "Extracting and composing robust features with
+denoising autoencoders", 2008). Without that a network may copy each counter
+through its own input, and says nothing of an upload without its download.
+
+Plain NumPy, by Adam (Kingma and Ba, 2015): scikit-learn's MLPRegressor cannot
+hide inputs anew at each step. Keras is the other back end.
+"""
 
 import os
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inlier_export.quantise import INPUT_BITS, Floats
-from inlier_export.reference import Bytes
+from inlier_export.reference import Ints
 
-# fitted on at most so many windows, spread evenly in time: more changes nothing
-# but the time it takes
-ROWS_MAX = 50_000
-STEPS = 4000  # so many batches at least,
-EPOCHS_MIN = 8  # and each window so often
-BATCH = 64
-REPORTS = (
-    20  # an epoch costs Keras as much as a hundred small batches: have few, over repeated windows
-)
+FloatLayers = list[tuple[Floats, Floats]]
+
+HIDDEN_SHARE = 0.25  # of the counters, at each step
+ROWS_MAX = 6000  # distinct rows: more change nothing but the time it takes
+STEPS, EPOCHS, BATCH = 1500, 60, 64
+RATE, DECAY_FROM, RATE_LAST = 3e-3, 0.6, 0.05
+BACKENDS = ("numpy", "keras")
 
 
-def fit(
-    x_quantised: Bytes,
-    hidden: tuple[int, ...],
-    seed: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    noise: float = 0,
-) -> list[tuple[Floats, Floats]]:
-    """Weights (out, in) and biases (out,) float32 of each dense layer; ReLU
-    hidden layers, linear output.
-
-    x_quantised: uint8 (n, features), q + 128. noise: standard deviation, in q /
-    64, of what is added to the input and to be removed again, so that few rows
-    are not learned by heart (Vincent et al., "Extracting and composing robust
-    features with denoising autoencoders", 2008). The same input and seed give
-    the same weights, in any process on the same kind of machine.
+@dataclass(frozen=True)
+class Examples:
+    """Rows of log features on the autoencoder's scale, q / 64: x as int8 sees
+    them, y as they are; both (n, features) float32. groups: features of a
+    counter, which are hidden together.
     """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    groups: int
+
+
+def examples(f: NDArray[np.int16], offset: Ints, input_shift: Ints, groups: int) -> Examples:
+    """Of distinct log features f (n, features); groups: features a counter."""
+    centred = f.astype(np.int64) - offset
+    unit = float(1 << INPUT_BITS)
+    x = np.clip(centred >> input_shift, -128, 127) / unit
+    y = centred / (2.0**input_shift * unit)
+    return Examples(x.astype(np.float32), y.astype(np.float32), groups)
+
+
+def distinct(f: NDArray[np.int16], seed: int, most: int = ROWS_MAX) -> NDArray[np.int16]:
+    """At most so many distinct rows of f, drawn evenly."""
+    if len(f) > 20 * most:  # to sort a million rows takes longer than to fit
+        f = f[np.linspace(0, len(f) - 1, 20 * most).astype(np.int64)]
+    rows = np.unique(f, axis=0)
+    drawn: NDArray[np.int16] = rows[np.random.default_rng(seed).permutation(len(rows))[:most]]
+    return drawn
+
+
+def fit(rows: Examples, hidden: tuple[int, ...], seed: int, backend: str = "numpy") -> FloatLayers:
+    """Weights (out, in) and biases (out,) float32 of each dense layer; ReLU
+    hidden layers, linear output. The same rows and seed give the same weights
+    on the same kind of machine.
+    """
+    return (_fit_keras if backend == "keras" else _fit_numpy)(rows, hidden, seed)
+
+
+def _steps(n: int) -> int:
+    return max(STEPS, EPOCHS * -(-n // BATCH))
+
+
+def _kept(rng: np.random.Generator, n: int, rows: Examples) -> NDArray[np.bool_]:
+    """(n, features): which inputs are not hidden."""
+    counters = rows.x.shape[1] // rows.groups
+    shown = rng.random((n, counters), dtype=np.float32) >= HIDDEN_SHARE
+    return np.repeat(shown, rows.groups, axis=1)
+
+
+def _fit_numpy(rows: Examples, hidden: tuple[int, ...], seed: int) -> FloatLayers:
+    rng = np.random.default_rng(seed)
+    n, width = rows.x.shape
+    sizes = (width, *hidden, width)
+    parameters: list[NDArray[np.float32]] = []
+    for cols, out in zip(sizes, sizes[1:], strict=False):
+        drawn = rng.standard_normal((cols, out)) * np.sqrt(2 / (cols + out))  # Glorot and Bengio
+        parameters += [drawn.astype(np.float32), np.zeros(out, np.float32)]
+    first = [np.zeros_like(p) for p in parameters]
+    second = [np.zeros_like(p) for p in parameters]
+    steps = _steps(n)
+    for t in range(1, steps + 1):
+        drawn_rows = rng.integers(0, n, BATCH)
+        x = rows.x[drawn_rows] * _kept(rng, BATCH, rows)
+        gradients = _gradients(parameters, x, rows.y[drawn_rows])
+        late = max(0.0, (t / steps - DECAY_FROM) / (1 - DECAY_FROM))
+        rate = RATE * (1 - late * (1 - RATE_LAST)) * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        for p, m, v, g in zip(parameters, first, second, gradients, strict=True):
+            m *= 0.9
+            m += 0.1 * g
+            v *= 0.999
+            v += 0.001 * g * g
+            p -= (rate * m / (np.sqrt(v) + 1e-8)).astype(np.float32)
+    return [(parameters[i].T.copy(), parameters[i + 1]) for i in range(0, len(parameters), 2)]
+
+
+def _gradients(
+    parameters: list[NDArray[np.float32]], x: NDArray[np.float32], y: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """Of the mean squared error, summed over the outputs."""
+    inputs = [x]
+    last = len(parameters) - 2
+    for i in range(0, len(parameters), 2):
+        z = inputs[-1] @ parameters[i] + parameters[i + 1]
+        inputs.append(z if i == last else np.maximum(z, 0))
+    back = (inputs[-1] - y) * np.float32(2 / len(x))
+    gradients: list[NDArray[np.float32]] = []
+    for i in range(last, -1, -2):
+        before = inputs[i // 2]
+        gradients = [before.T @ back, back.sum(axis=0), *gradients]
+        if i:
+            back = (back @ parameters[i].T) * (before > 0)
+    return gradients
+
+
+def _fit_keras(rows: Examples, hidden: tuple[int, ...], seed: int) -> FloatLayers:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums depend on the number of cores
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -43,36 +130,36 @@ def fit(
 
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    rows = x_quantised
-    if len(rows) > ROWS_MAX:
-        rows = rows[np.linspace(0, len(rows) - 1, ROWS_MAX).astype(np.int64)]
-    x = (rows.astype(np.float32) - 128) / (1 << INPUT_BITS)
-    width = x.shape[1]
-    model = keras.Sequential([keras.Input((width,))])
-    if noise:
-        model.add(keras.layers.GaussianNoise(noise))
+    rng = np.random.default_rng(seed)
+    copies = max(4, -(-_steps(len(rows.x)) * BATCH // len(rows.x)))
+    drawn = np.tile(np.arange(len(rows.x)), copies)
+    x = rows.x[drawn] * _kept(rng, len(drawn), rows)
+    model = keras.Sequential([keras.Input((x.shape[1],))])
     for size in hidden:
         model.add(keras.layers.Dense(size, activation="relu"))
-    model.add(keras.layers.Dense(width))
-    repeats = max(1, -(-STEPS * BATCH // REPORTS // len(x)))
-    epochs = REPORTS if repeats > 1 else max(EPOCHS_MIN, -(-STEPS * BATCH // len(x)))
-    x = np.tile(x, (repeats, 1))
+    model.add(keras.layers.Dense(x.shape[1]))
     batches = -(-len(x) // BATCH)
-    decay = keras.optimizers.schedules.CosineDecay(4e-3, epochs * batches, alpha=0.02)
+    decay = keras.optimizers.schedules.CosineDecay(RATE, batches, alpha=RATE_LAST)
     model.compile(
         optimizer=keras.optimizers.Adam(decay),
         loss="mse",
         jit_compile=False,
         steps_per_execution=min(batches, 100),
     )
-
-    class Report(keras.callbacks.Callback):  # type: ignore[misc]
-        def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-            progress(epoch + 1, epochs)
-
-    model.fit(x, x, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[Report()])
+    model.fit(x, rows.y[drawn], batch_size=BATCH, epochs=1, verbose=0)
     return [
         (layer.kernel.numpy().T.copy(), layer.bias.numpy())
         for layer in model.layers
         if layer.weights
     ]
+
+
+def ranges(f: NDArray[np.int16], reach: int = 96) -> tuple[Ints, Ints]:
+    """Offset and input shift (features,) of benign rows f: q = (f - offset) >>
+    shift lies within `reach`, which leaves two octaves and more of headroom.
+    """
+    offset = np.rint(f.mean(axis=0)).astype(np.int64)
+    far = np.maximum(np.abs(f.astype(np.int64) - offset).max(axis=0), 1)
+    return offset, np.maximum(np.ceil(np.log2(far / reach)), 0).astype(np.int64)
+
+

@@ -1,22 +1,22 @@
 """`inlier evaluate`: false alarms over weeks of a capture, and how soon an
 attack laid over it is seen.
 
-Each capture is a device of its own: fitted on its first 60 %, calibrated on the
-next 15 %, tested on the last 25 %, from boot. Over the test part each attack is
-laid at several starts.
+Each capture is a device of its own: trained on its first 75 %, tested on the
+last 25 %. Over the test part each attack is laid at several starts. Units of
+one type are left out in turn instead: trained on the others, tested whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from inlier_export import reference
-from inlier_export.reference import Ints
-from inlier_trainer.pcap.count import Pcap, count
+from inlier_export.reference import Detector, Ints
 
 from .overlays import Overlay
+from .pcap.count import Pcap, count
 from .progress import Progress
 from .recordings import split
 from .threshold import PERIOD_MS
@@ -26,9 +26,9 @@ STARTS = 5
 # no packet of the device for so long: it, or the capture, was off; a sleeping
 # camera is silent for hours
 SILENCE_S = 86400
-# windows scored before an attack: the slowest mean has forgotten all but 1e-7
-# of what came earlier
-LEAD_IN = 256
+# windows scored before an attack: the longest sum and horizon have forgotten
+# what came earlier
+LEAD_IN = 900
 
 
 @dataclass
@@ -49,12 +49,21 @@ class Laid:
 
 @dataclass
 class Evaluation:
-    """days: of the test part; alarm_episodes: in it, without any attack."""
+    """days: of the test part; alarm_episodes: in it, without any attack.
+    novel_alarms: on folds of the training part that were left out of
+    everything, in novel_days; novel_per_week, with its interval: what the
+    model was chosen by.
+    """
 
     name: str
     days: float
     alarm_episodes: int
     alarm_episodes_per_week: float
+    novel_alarms: int
+    novel_days: float
+    novel_per_week: float
+    novel_interval: tuple[float, float]
+    rung: float
     model_bytes: int
     silent_windows_left_out: int
     overlays: list[Laid] = field(default_factory=list)
@@ -74,46 +83,99 @@ def awake(seen: Ints, window_ms: int) -> Ints:
     return np.flatnonzero(keep)
 
 
-def evaluate(
-    path: Path,
-    device: str,
-    window_ms: int,
-    false_alarms: str,
-    seed: int,
-    attacks: list[Overlay],
-    progress: Progress,
-) -> Evaluation:
+@dataclass(frozen=True)
+class Capture:
+    """The windows that a device in a capture would have counted. left_out: of
+    long silences.
+    """
+
+    name: str
+    windows: Ints
+    left_out: int
+
+
+def read(path: Path, device: str, window_ms: int, progress: Progress) -> Capture:
     """Raises BadInput."""
     counted = count(path, device, window_ms, progress)
     kept = awake(counted.seen, window_ms)
-    windows = counted.windows[kept]
-    settings = Settings(
+    return Capture(path.name, counted.windows[kept], len(counted.windows) - len(kept))
+
+
+def settings(window_ms: int, false_alarms: str, seed: int, detectors: str = "both") -> Settings:
+    return Settings(
         source="pcap",
         counters=Pcap.counters,
         window_ms=window_ms,
         false_alarms=false_alarms,
         seed=seed,
+        detectors=detectors,
         allow_constant=Pcap.counters,
         accept_anomalies=True,  # it measures, and its models go nowhere
     )
-    trained = train(
-        windows,
-        settings,
-        str(path),
-        lambda stage, done, total: progress(f"{path.name}: {stage}", done, total),
-    )
-    test = windows[split(len(windows))[2]]
+
+
+def evaluate(
+    capture: Capture, chosen: Settings, attacks: Sequence[Overlay], progress: Progress
+) -> Evaluation:
+    """A device by itself: trained on the first part, tested on the rest. Raises
+    BadInput.
+    """
+    base, test = (capture.windows[part] for part in split(len(capture.windows)))
+    trained = train([base], chosen, capture.name, _told(capture.name, progress))
+    return _test(trained, capture, base[-LEAD_IN:], test, attacks, progress)
+
+
+def evaluate_units(
+    captures: Sequence[Capture], chosen: Settings, attacks: Sequence[Overlay], progress: Progress
+) -> Iterator[Evaluation]:
+    """Units of one type: each left out in turn, and tested whole. Raises
+    BadInput.
+    """
+    for i, unit in enumerate(captures):
+        others = [other.windows for j, other in enumerate(captures) if j != i]
+        names = ", ".join(other.name for j, other in enumerate(captures) if j != i)
+        trained = train(others, chosen, names, _told(f"without {unit.name}", progress))
+        nothing = np.empty((0, unit.windows.shape[1]), np.int64)
+        yield _test(trained, unit, nothing, unit.windows, attacks, progress)
+
+
+def _told(name: str, progress: Progress) -> Progress:
+    return lambda stage, done, total: progress(f"{name}: {stage}", done, total)
+
+
+def _test(
+    trained: Trained,
+    capture: Capture,
+    before: Ints,
+    test: Ints,
+    attacks: Sequence[Overlay],
+    progress: Progress,
+) -> Evaluation:
+    window_ms = trained.detector.window_ms
     days = len(test) * window_ms / PERIOD_MS["day"]
-    episodes = int((trained.test.event == 1).sum())
-    left_out = len(counted.windows) - len(kept)
-    result = Evaluation(path.name, days, episodes, episodes / days * 7, len(trained.blob), left_out)
+    event = reference.run(trained.detector, np.concatenate([before, test])).event[len(before) :]
+    episodes = int((event == 1).sum())
+    choice = trained.choice
+    result = Evaluation(
+        capture.name,
+        days,
+        episodes,
+        episodes / days * 7,
+        choice.counted,
+        choice.weeks * 7,
+        choice.per_week,
+        (choice.low, choice.high),
+        choice.rung,
+        len(trained.blob),
+        capture.left_out,
+    )
     for i, attack in enumerate(attacks):
-        result.overlays.append(_lay(trained, test, attack, window_ms))
-        progress(f"{path.name}: attacks", i + 1, len(attacks))
+        result.overlays.append(_lay(trained.detector, test, attack))
+        progress(f"{capture.name}: attacks", i + 1, len(attacks))
     return result
 
 
-def _lay(trained: Trained, test: Ints, attack: Overlay, window_ms: int) -> Laid:
+def _lay(detector: Detector, test: Ints, attack: Overlay) -> Laid:
     delays, unseen = [], []
     starts = list(_starts(len(test), len(attack.windows)))
     for start in starts:
@@ -121,15 +183,16 @@ def _lay(trained: Trained, test: Ints, attack: Overlay, window_ms: int) -> Laid:
         laid = test[boot : start + len(attack.windows)].copy()
         before = start - boot
         laid[before:] += attack.windows[: len(laid) - before]
-        event = reference.run(trained.detector, laid).event
+        event = reference.run(detector, laid).event
         raised = np.flatnonzero(event[before:] == 1)
-        if event[:before].sum() == 1:  # a false alarm that is still on tells nothing of the attack
+        on = (event[:before] == 1).sum() > (event[:before] == -1).sum()
+        if on:  # a false alarm that is still on tells nothing of the attack
             raised = raised[:0]
         unseen.append(
             float(raised[0] if len(raised) else len(attack.windows)) / len(attack.windows)
         )
         if len(raised):
-            delays.append((int(raised[0]) + 1) * window_ms / 1000)
+            delays.append((int(raised[0]) + 1) * detector.window_ms / 1000)
     return Laid(
         attack.name,
         len(delays) == len(starts),

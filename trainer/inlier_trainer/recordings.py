@@ -147,19 +147,9 @@ def check(
             )
 
 
-def split(n: int) -> tuple[slice, slice, slice]:
-    """Fit, calibrate and test parts, in the order of time: neighbouring windows
-    share a damped mean, so that a random split would test on what it was fitted
-    on.
+def split(n: int) -> tuple[slice, slice]:
+    """What is trained on and what is tested on, in the order of time:
+    neighbouring windows share a damped sum, so that a random split would test
+    on what it was fitted on.
     """
-    a, b = n * 60 // 100, n * 75 // 100
-    return slice(0, a), slice(a, b), slice(b, n)
-
-
-def indices(recording: slice) -> tuple[Ints, Ints, Ints]:
-    """The three parts of split() of one recording among others, as the indices
-    of their windows.
-    """
-    at = np.arange(recording.start, recording.stop)
-    fit, calibrate, test = (at[part] for part in split(len(at)))
-    return fit, calibrate, test
+    return slice(0, n * 75 // 100), slice(n * 75 // 100, n)

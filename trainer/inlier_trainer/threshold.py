@@ -27,16 +27,19 @@ BOOTSTRAPS = 40
 EXTRAPOLATION_MAX = 4
 
 
-def rate_per_window(false_alarms: str, window_ms: int) -> float:
-    """The probability per window of an alarm that keeps to `false_alarms`, such
-    as "1/week". Raises BadInput.
-    """
+def per_week(false_alarms: str) -> float:
+    """Alarms a week of a budget such as "1/week". Raises BadInput."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)/(hour|day|week)", false_alarms)
     if not match or float(match[1]) <= 0:
         raise BadInput(
             f"--false-alarms {false_alarms}: give a number per hour, day or week, such as 1/week"
         )
-    return min(0.5, float(match[1]) * window_ms / PERIOD_MS[match[2]])
+    return float(match[1]) * PERIOD_MS["week"] / PERIOD_MS[match[2]]
+
+
+def rate_per_window(false_alarms: str, window_ms: int) -> float:
+    """The same as a probability per window, at most a half. Raises BadInput."""
+    return min(0.5, per_week(false_alarms) * window_ms / PERIOD_MS["week"])
 
 
 def alarm_level(scores: Ints, k: int, n: int) -> Ints:

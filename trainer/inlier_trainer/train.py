@@ -1,8 +1,8 @@
-"""From benign windows to a model: quantise, fit both detectors, calibrate,
-test.
+"""From benign windows to a model: features, autoencoder, one-class SVM,
+horizons, and the most watchful point that keeps the false-alarm budget.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,197 +11,298 @@ from numpy.typing import NDArray
 from inlier_export import quantise, reference
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
-from inlier_export.reference import Bytes, Detector, Ints, Trace
+from inlier_export.reference import Bytes, Detector, Horizon, Ints, Layer, Schema
 
-from . import autoencoder, infection_check, recordings, svm, threshold
+from . import autoencoder, budget, gone_quiet, infection_check, one_class_svm, recordings, shifts
+from .autoencoder import FloatLayers
+from .folds import Plan, plan
+from .horizons import episodes, greatest_level, raised
 from .progress import Progress
+from .threshold import per_week
 
-# windows in the fit part: a day to calibrate on may miss what a device does
-# once in two
-CROSS_BELOW = 100_000
-CROSS_FOLDS, CROSS_BLOCKS = 4, 4
-STRETCH_MIN = 512  # windows: 32 times what the slowest mean remembers
-WINDOWS_MIN = (
-    333  # a recording: on its fit part, 200, the features' ranges and some 1,000 weights rest
-)
+WINDOWS_MIN = 333  # a recording: ranges and some 1,000 weights rest on it
+# What lies so far beyond the benign maximum is still benign, in sixteenths of
+# an octave: of a log feature, and of its distance from its reconstruction.
+PAD, DISTANCE_PAD = 8, 5
+DETECTORS = ("svm", "autoencoder", "both")
+OTHER_BUDGET = 3  # times what was asked for: what that would buy is said
 
 
 @dataclass
 class Settings:
-    """What the user chooses. Time scales are shifts: a mean is damped over
-    about 2^k windows.
+    """What the user chooses. backend: fits the autoencoder. detectors: whose
+    part of the score counts.
     """
 
     source: str
     counters: tuple[str, ...]
     window_ms: int
-    scales: tuple[int, ...] = (0, 2, 4)
     hidden: tuple[int, ...] = (16,)
     false_alarms: str = "1/week"
-    alarm: tuple[int, int, int, int, int] = (
-        2,
-        8,
-        8,
-        8,
-        32,
-    )  # k, n, m, cooldown, warm-up, in windows
     seed: int = 1
+    detectors: str = "both"
+    backend: str = "numpy"
     allow_constant: Collection[str] = field(default_factory=frozenset)
     accept_anomalies: bool = False  # learn what looks like an infection, see infection_check.py
 
 
 @dataclass
+class Fitted:
+    """Ranges and autoencoder of some folds. high, low, offset, input_shift,
+    far: (features,), without pads.
+    """
+
+    high: Ints
+    offset: Ints
+    input_shift: Ints
+    far: Ints
+    layers: list[Layer]
+    float_layers: FloatLayers
+
+
+@dataclass
+class Outlying:
+    """The windows of a block with any excess. at: their places in it; excess:
+    (windows, 2 * features), beyond high, then beyond far; length: of the block.
+    """
+
+    at: Ints
+    excess: Ints
+    length: int
+
+    def scores(self, weights: Ints) -> Ints:
+        out = np.zeros(self.length, np.int64)
+        out[self.at] = self.excess @ weights
+        return out
+
+
+@dataclass
 class Trained:
-    """A model, with what is known of it. tests: what was held back of each
-    recording; test: runs over them, each as from boot. unseen_…: scores of the
-    benign windows that the thresholds rest on; rate: alarms accepted per
-    window, of both detectors together. anomalies: what looks like an infection
-    in its recordings, and was accepted.
+    """A model, with what is known of it. choice: the point on the budget's
+    line; windows: recorded; benign: all windows, end to end; x_fit: the
+    autoencoder's inputs of distinct benign rows. delay, other_delay: median
+    windows to the alarm over made-up shifts, at the budget and at OTHER_BUDGET
+    times it. anomalies: what looks like an infection, and was accepted.
     """
 
     detector: Detector
     blob: bytes
-    float_layers: list[tuple[quantise.Floats, quantise.Floats]]
-    windows: int
+    float_layers: FloatLayers
+    plan: Plan
+    choice: budget.Choice
+    benign: Ints
     x_fit: Bytes
-    tests: list[Ints]
-    test: Trace
-    unseen_ae: Ints
-    unseen_svm: Ints
-    rate: float
+    delay: float
+    other_delay: float
+    quiet_counters: tuple[str, ...]
     anomalies: list[infection_check.Anomaly]
-
-    def interval(self, unseen: Ints) -> tuple[int, int] | None:
-        """Between what the threshold of one detector lies; see
-        threshold.interval.
-        """
-        k, n = self.detector.alarm[:2]
-        return threshold.interval(threshold.alarm_level(unseen, k, n), n, self.rate / 2)
-
-    def shortage(self) -> threshold.Shortage | None:
-        return threshold.shortage(
-            self.windows, len(self.unseen_ae), self.rate, self.detector.window_ms
-        )
 
     def with_detector(self, detector: Detector) -> "Trained":
         """The same, but for thresholds."""
-        test = _run_each(detector, self.tests)
-        return replace(self, detector=detector, blob=pack(detector), test=test)
-
-    @property
-    def test_windows(self) -> Ints:
-        return np.concatenate(self.tests)
+        return replace(self, detector=detector, blob=pack(detector))
 
     def summary(self) -> dict[str, object]:
-        d, short = self.detector, self.shortage()
+        d, choice = self.detector, self.choice
         return {
             "model_bytes": len(self.blob),
-            "windows": self.windows,
+            "windows": len(self.benign),
             "features": d.features,
-            "knots": list(d.knots),
-            "threshold_ae": d.threshold_ae,
-            "threshold_svm": d.threshold_svm,
-            "interval_ae": self.interval(self.unseen_ae),
-            "interval_svm": self.interval(self.unseen_svm),
-            "calibration_windows": len(self.unseen_ae),
-            "record_windows_more": short.windows_more if short else 0,
-            "test_windows": len(self.test.hot),
-            "test_hot_windows": int(self.test.hot.sum()),
-            "test_alarms": int((self.test.event == 1).sum()),
+            "horizons": [list(h) for h in d.horizons],
+            "rung": choice.rung,
+            "false_alarms_per_week": round(choice.per_week, 3),
+            "false_alarms_interval": [round(choice.low, 3), round(choice.high, 3)],
+            "budget_met": choice.met,
+            "unseen_windows": self.plan.windows,
+            "unseen_alarms": choice.counted,
+            "record_weeks_more": round(choice.weeks_more, 2),
+            "delay_windows": self.delay,
+            "delay_windows_at_3_times": self.other_delay,
+            "quiet_counters": list(self.quiet_counters),
             "anomalies_accepted": [anomaly.said() for anomaly in self.anomalies],
         }
 
 
-@dataclass
-class Detectors:
-    """The int8 autoencoder, the floats it was rounded from, the scores of
-    benign windows that it had not seen; the SVM.
+class Trainer:
+    """Fits each set of folds once; the weights and thresholds of any rung
+    follow at once. Recordings: (n, counters) int64 each, in order of time.
     """
 
-    layers: list[reference.Layer]
-    float_layers: list[tuple[quantise.Floats, quantise.Floats]]
-    unseen_ae: Ints
-    svm: svm.Fitted
-
-
-def fold_stretches(inside: Ints) -> list[list[Ints]]:
-    """The windows `inside` in CROSS_FOLDS folds, each of up to CROSS_BLOCKS
-    stretches of time spread over the whole: what a device does on some days
-    then has its like among the other folds, as next week's will among this
-    week's. A stretch is never so short that the means at its ends, which its
-    neighbours share, make up much of it.
-    """
-    stretches = max(1, min(CROSS_BLOCKS, len(inside) // (CROSS_FOLDS * STRETCH_MIN)))
-    blocks = np.array_split(inside, CROSS_FOLDS * stretches)
-    return [blocks[i::CROSS_FOLDS] for i in range(CROSS_FOLDS)]
-
-
-def time_folds(inside: Ints) -> list[Ints]:
-    """The folds of fold_stretches, each in one piece."""
-    return [np.concatenate(stretches) for stretches in fold_stretches(inside)]
-
-
-def cross_parts(
-    f: NDArray[np.int16], folds: Sequence[Ints], headroom: quantise.Headroom = quantise.HEADROOM
-) -> list[svm.Part]:
-    """Quantised features of each of the folds, indices of windows, with those
-    of the others, to be scored by detectors that were fitted on these. f: log
-    features (n, features).
-    """
-    parts = []
-    for i, fold in enumerate(folds):
-        rest = np.sort(np.concatenate([other for j, other in enumerate(folds) if j != i]))
-        ranges = quantise.feature_ranges(f[rest], headroom)
-        parts.append((reference.quantise(f[rest], *ranges), reference.quantise(f[fold], *ranges)))
-    return parts
-
-
-def fit_detectors(
-    parts: list[svm.Part],
-    hidden: tuple[int, ...],
-    seed: int,
-    limit: Callable[[Ints], int],
-    progress: Progress,
-    margin: int = svm.MARGIN,
-    headroom: quantise.Headroom = quantise.HEADROOM,
-    noise: float = 0,
-) -> Detectors:
-    """Both detectors of the last part; the others are fitted only to score what
-    their second member holds.
-
-    limit: from such scores to a threshold; margin: see svm.MARGIN; noise: see
-    autoencoder.fit.
-    """
-    unseen = []
-    for i, (x_fit, x_check) in enumerate(parts):
-        floats = autoencoder.fit(
-            x_fit,
-            hidden,
-            seed,
-            lambda done, total, before=i: progress(
-                "autoencoder", before * total + done, len(parts) * total
-            ),  # type: ignore[misc]
-            noise,
+    def __init__(
+        self, recorded: Sequence[Ints], settings: Settings, progress: Progress = lambda *_: None
+    ) -> None:
+        self.settings = settings
+        self.plan = plan([len(part) for part in recorded])
+        self._progress = progress
+        together = np.concatenate(recorded)
+        self.schema = Schema(
+            settings.counters,
+            self.plan.scales,
+            self.plan.persistence,
+            quantise.counter_shifts(together),
+            quantise.caps(together, settings.counters),
         )
-        layers = quantise.layers(floats, x_fit)
-        unseen.append(reference.autoencoder_score(x_check, layers))
-    progress("one-class SVM", 0, 1)
-    outlying = svm.choose(parts, seed, limit, margin, headroom.half)
-    progress("one-class SVM", 1, 1)
-    return Detectors(layers, floats, np.concatenate(unseen), outlying)
+        level, full = reference.levels(together, self.schema)
+        kinds = self.schema.kinds
+        start = np.empty((len(settings.counters), len(kinds)), np.int64)
+        for t, (k, _) in enumerate(kinds):
+            mean = (level if t < len(self.schema.scales) else full).mean(axis=0)
+            start[:, t] = mean * (1 << k)
+        progress("features", 0, 1)
+        parts = [reference.log_features(r, self.schema, start.reshape(-1)) for r in recorded]
+        self.f = np.concatenate(parts)
+        progress("features", 1, 1)
+        self.upper = np.tile(one_class_svm.upper_bounds(settings.counters, len(kinds)), 2)
+        self._fits: dict[frozenset[int], Fitted] = {}
+        self._excess: dict[frozenset[int], list[Outlying]] = {}
+        self._weights: dict[tuple[float, frozenset[int]], tuple[Ints, list[int]]] = {}
+
+    def fitted(self, out: frozenset[int] = frozenset()) -> Fitted:
+        """Of all folds but `out`."""
+        if out not in self._fits:
+            self._fits[out] = self._fit(self.f[self.plan.inside(out)])
+            folds = self.plan.folds
+            self._progress("autoencoder", len(self._fits), 1 + folds * (folds + 1) // 2)
+        return self._fits[out]
+
+    def _fit(self, f: NDArray[np.int16]) -> Fitted:
+        settings = self.settings
+        rows = autoencoder.distinct(f, settings.seed)
+        offset, input_shift = autoencoder.ranges(rows)
+        high = f.max(axis=0).astype(np.int64)
+        if settings.detectors == "svm":
+            return Fitted(high, offset, input_shift, np.zeros_like(high), [], [])
+        shown = autoencoder.examples(rows, offset, input_shift, len(self.schema.kinds))
+        floats = autoencoder.fit(shown, settings.hidden, settings.seed, settings.backend)
+        layers = quantise.layers(floats, reference.inputs(rows, offset, input_shift))
+        far = np.zeros_like(high)
+        for part in np.array_split(f, -(-len(f) // 8192)):
+            y = reference.reconstruct(reference.inputs(part, offset, input_shift), layers)
+            away = reference.distance(part, y, offset, input_shift).max(axis=0)
+            far = np.maximum(far, away)
+        return Fitted(high, offset, input_shift, far, layers, floats)
+
+    def outlying(self, f: NDArray[np.int16], fit: Fitted) -> Outlying:
+        """Excess of log features f (n, features) under a fit."""
+        both, places = [], []
+        for start in range(0, len(f), 8192):
+            part = f[start : start + 8192]
+            over = np.maximum(part.astype(np.int64) - fit.high - PAD, 0)
+            beyond = np.zeros_like(over)
+            if fit.layers:
+                y = reference.reconstruct(
+                    reference.inputs(part, fit.offset, fit.input_shift), fit.layers
+                )
+                away = reference.distance(part, y, fit.offset, fit.input_shift)
+                beyond = np.maximum(away.astype(np.int64) - fit.far - DISTANCE_PAD, 0)
+            if self.settings.detectors == "autoencoder":
+                over[:] = 0
+            excess = np.concatenate([over, beyond], axis=1)
+            any_ = np.flatnonzero(excess.any(axis=1))
+            both.append(excess[any_])
+            places.append(any_ + start)
+        return Outlying(np.concatenate(places), np.concatenate(both), len(f))
+
+    def unseen(self, rung: float, out: frozenset[int] = frozenset()) -> tuple[Ints, list[int]]:
+        """Weights, and each horizon's least threshold, from the folds but
+        `out`, each scored by detectors that had not seen it. The margin is the
+        shortest horizon's floor: benign events are pressed below what it lets
+        by anyway.
+        """
+        plan_ = self.plan
+        if out not in self._excess:
+            self._excess[out] = [
+                self.outlying(self.f[block], self.fitted(out | {fold}))
+                for block, fold in zip(plan_.blocks, plan_.fold, strict=True)
+                if fold not in out
+            ]
+        excess = self._excess[out]
+        if (rung, out) not in self._weights:
+            rows = np.concatenate([part.excess for part in excess])
+            weights = one_class_svm.weights(rows, self.upper, rung * plan_.floors[0])
+            scores = [part.scores(weights) for part in excess]
+            least = [max(greatest_level(s, *h) for s in scores) for h in plan_.horizons]
+            self._weights[rung, out] = weights, least
+        return self._weights[rung, out]
+
+    def thresholds(self, rung: float, out: frozenset[int] = frozenset()) -> list[int]:
+        """Of each horizon, none above the one before: k of n at a longer one
+        implies it at a shorter.
+        """
+        least = self.unseen(rung, out)[1]
+        floors = [int(127 * rung * floor) for floor in self.plan.floors]
+        limits = [max(pair) for pair in zip(floors, least, strict=True)]
+        return np.minimum.accumulate(limits).tolist()
+
+    def novelty(self) -> list[int]:
+        """Alarms on each fold by what was fitted without it in anything, at each
+        rung of the ladder.
+        """
+        counts = np.zeros(len(budget.LADDER), np.int64)
+        for fold in range(self.plan.folds):
+            out = frozenset([fold])
+            held = [
+                self.outlying(self.f[block], self.fitted(out))
+                for block, i in zip(self.plan.blocks, self.plan.fold, strict=True)
+                if i == fold
+            ]
+            for at, rung in enumerate(budget.LADDER):
+                weights, limits = self.unseen(rung, out)[0], self.thresholds(rung, out)
+                for part in held:
+                    on = raised(part.scores(weights), limits, self.plan.horizons)
+                    counts[at] += episodes(on)
+            self._progress("left-out folds", fold + 1, self.plan.folds)
+        return counts.tolist()
+
+    def detector(self, rung: float) -> Detector:
+        """At a rung of the ladder."""
+        settings, fit = self.settings, self.fitted()
+        weights = self.unseen(rung)[0]
+        n = self.schema.features
+        low, low_weights, threshold_quiet = gone_quiet.usual(
+            self.f[self.plan.inside(frozenset())], self.schema
+        )
+        limits = self.thresholds(rung)
+        horizons: tuple[Horizon, ...] = tuple(
+            (k, n_, limit) for (k, n_), limit in zip(self.plan.horizons, limits, strict=True)
+        )
+        over, beyond = weights[:n].copy(), weights[n:].copy()
+        if settings.detectors == "autoencoder":
+            over[:] = 0
+        if settings.detectors == "svm":
+            beyond[:] = 0
+        return Detector(
+            source=settings.source,
+            window_ms=settings.window_ms,
+            schema=self.schema,
+            offset=fit.offset,
+            high=fit.high + PAD,
+            low=low,
+            far=fit.far + DISTANCE_PAD,
+            input_shift=fit.input_shift,
+            weights=np.stack([over, low_weights, beyond], axis=1),
+            layers=fit.layers,
+            horizons=horizons,
+            threshold_quiet=threshold_quiet,
+            metadata={
+                "windows": len(self.f),
+                "false_alarms": settings.false_alarms,
+                "rung": rung,
+                "seed": settings.seed,
+            },
+        )
 
 
 def _anomalies(
-    recordings: Sequence[Ints], settings: Settings, origin: str
+    recorded: Sequence[Ints], settings: Settings, origin: str
 ) -> list[infection_check.Anomaly]:
     """What looks like an infection, if that is accepted. Raises BadInput if it
     is not.
     """
     found = []
-    for i, recording in enumerate(recordings):
+    for i, recording in enumerate(recorded):
         found += infection_check.anomalies(recording, settings.counters)
         if found and not settings.accept_anomalies:
-            which = f" (recording {i + 1})" if len(recordings) > 1 else ""
+            which = f" (recording {i + 1})" if len(recorded) > 1 else ""
             raise BadInput(
                 f"{origin}{which}: {found[0].said()}; an infection that is learned as normal is "
                 f"never seen: record again "
@@ -211,101 +312,44 @@ def _anomalies(
 
 
 def train(
-    deltas: Ints,
+    recorded: Sequence[Ints],
     settings: Settings,
     origin: str,
     progress: Progress = lambda stage, done, total: None,
-    lengths: Sequence[int] = (),
 ) -> Trained:
-    """Train on benign windows (n, counters) int64, in the order in which they
-    were counted.
+    """Train on benign windows (n, counters) int64 of each recording, in the
+    order in which they were counted; several are units of one type.
 
-    lengths: of the recordings that `deltas` are made of, one after the other,
-    where several units of a device type were recorded: each is split by itself,
-    and each is scored by detectors that saw the others, so that the thresholds
-    hold for a unit that was never recorded. origin: where they came from, for
-    error messages. The same windows and settings give the same bytes. Raises
-    BadInput.
+    origin: where they came from, for error messages. The same windows and
+    settings give the same bytes. Raises BadInput.
     """
-    recordings.check(deltas, settings.counters, origin, WINDOWS_MIN, set(settings.allow_constant))
-    rate = threshold.rate_per_window(settings.false_alarms, settings.window_ms)
-    scales = settings.scales
-    ends = np.cumsum(lengths or [len(deltas)])
-    units = [
-        slice(int(end - length), int(end))
-        for end, length in zip(ends, lengths or [len(deltas)], strict=True)
-    ]
-    anomalies = _anomalies([deltas[unit] for unit in units], settings, origin)
-    split = [recordings.indices(unit) for unit in units]
-    # From a zero state, the slowest mean has reached 98 % then; a boot is not
-    # the steady state, and never alarms either.
-    settled = [fit[min(4 << max(scales), len(fit) // 4) :] for fit, _, _ in split]
-    fit, calibrate = np.concatenate(settled), np.concatenate([part for _, part, _ in split])
-
-    shifts = quantise.counter_shifts(deltas[np.concatenate([part for part, _, _ in split])])
-    f = np.concatenate(
-        [
-            reference.log_features(
-                deltas[unit],
-                shifts,
-                scales,
-                progress=lambda done, total, before=unit.start: progress(
-                    "features", before + done, len(deltas)
-                ),  # type: ignore[misc]
-            )
-            for unit in units
-        ]
+    allowed = set(settings.allow_constant)
+    recordings.check(
+        np.concatenate(recorded), settings.counters, origin, WINDOWS_MIN, allowed
     )
-    offset, multiplier = quantise.feature_ranges(f[fit])
-    x = reference.quantise(f, offset, multiplier)
-
-    # A recording's calibration part may hold too few clusters of high scores to
-    # tell a tail: its fit part gives more.
-    folds = settled if len(units) > 1 else time_folds(fit) if len(fit) < CROSS_BELOW else []
-    parts = [*cross_parts(f, folds), (x[fit], x[calibrate])]
-
-    def limit(unseen: Ints) -> int:
-        return threshold.threshold(
-            unseen, rate / 2, k, n
-        )  # either detector alone makes a window hot
-
-    k, n = settings.alarm[:2]
-    both = fit_detectors(parts, settings.hidden, settings.seed, limit, progress)
-    detector = Detector(
-        source=settings.source,
-        counters=settings.counters,
-        window_ms=settings.window_ms,
-        scales=scales,
-        shifts=shifts,
-        offset=offset,
-        multiplier=multiplier,
-        layers=both.layers,
-        knots=both.svm.knots,
-        svm_weights=both.svm.weights,
-        threshold_ae=limit(both.unseen_ae),
-        threshold_svm=both.svm.threshold(limit),
-        alarm=settings.alarm,
-        metadata={
-            "windows": len(deltas),
-            "false_alarms": settings.false_alarms,
-            "seed": settings.seed,
-        },
-    )
-    tests = [deltas[part] for _, _, part in split]
+    asked = per_week(settings.false_alarms)
+    anomalies = _anomalies(recorded, settings, origin)
+    trainer = Trainer(recorded, settings, progress)
+    counts = trainer.novelty()
+    plan_ = trainer.plan
+    choice = budget.choose(counts, plan_.windows, settings.window_ms, asked)
+    other = budget.choose(counts, plan_.windows, settings.window_ms, OTHER_BUDGET * asked)
+    detector = trainer.detector(choice.rung)
+    benign = np.concatenate(recorded)
+    longest = max(recorded, key=len)
+    delay, other_delay = shifts.delays(longest, [detector, trainer.detector(other.rung)])
+    fit = trainer.fitted()
+    rows = autoencoder.distinct(trainer.f[plan_.inside(frozenset())], settings.seed)
     return Trained(
         detector=detector,
         blob=pack(detector),
-        float_layers=both.float_layers,
-        windows=len(deltas),
-        x_fit=x[fit],
-        tests=tests,
-        test=_run_each(detector, tests),
-        unseen_ae=both.unseen_ae,
-        unseen_svm=both.svm.unseen,
-        rate=rate,
+        float_layers=fit.float_layers,
+        plan=plan_,
+        choice=choice,
+        benign=benign,
+        x_fit=reference.inputs(rows, fit.offset, fit.input_shift),
+        delay=delay,
+        other_delay=other_delay,
+        quiet_counters=gone_quiet.used(detector),
         anomalies=anomalies,
     )
-
-
-def _run_each(detector: Detector, recordings: Sequence[Ints]) -> Trace:
-    return reference.joined([reference.run(detector, windows) for windows in recordings])

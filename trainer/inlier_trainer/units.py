@@ -5,14 +5,12 @@ expect, by leaving each out in turn.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import numpy as np
-
 from inlier_export import reference
 from inlier_export.reference import Ints
 
 from .progress import Progress
 from .threshold import PERIOD_MS
-from .train import Settings, train
+from .train import Settings, Trained, train
 
 
 @dataclass(frozen=True)
@@ -30,29 +28,28 @@ class LeftOut:
         return asdict(self)
 
 
+def without(
+    i: int, recorded: Sequence[Ints], settings: Settings, names: Sequence[str], progress: Progress
+) -> Trained:
+    """A model of all units but i. Raises BadInput."""
+    others = [unit for j, unit in enumerate(recorded) if j != i]
+    origin = ", ".join(name for j, name in enumerate(names) if j != i)
+    return train(others, settings, origin, progress)
+
+
 def leave_each_out(
-    recordings: Sequence[Ints], settings: Settings, names: Sequence[str], progress: Progress
+    recorded: Sequence[Ints], settings: Settings, names: Sequence[str], progress: Progress
 ) -> list[LeftOut]:
     """Train on all units but one and count the false alarms of that one, for
-    each. recordings: (n, counters) each; names: where each came from. Raises
+    each. recorded: (n, counters) each; names: where each came from. Raises
     BadInput.
     """
     results = []
-    for i, (unit, name) in enumerate(zip(recordings, names, strict=True)):
-        progress("leaving each unit out", i, len(recordings))
-        others = [other for j, other in enumerate(recordings) if j != i]
-        origin = ", ".join(other for j, other in enumerate(names) if j != i)
-        model = train(
-            np.concatenate(others), settings, origin, lengths=[len(other) for other in others]
-        )
-        events = reference.run(model.detector, unit).event
-        results.append(
-            LeftOut(
-                name,
-                len(unit),
-                len(unit) * settings.window_ms / PERIOD_MS["day"],
-                int((events == 1).sum()),
-            )
-        )
-    progress("leaving each unit out", len(recordings), len(recordings))
+    for i, (unit, name) in enumerate(zip(recorded, names, strict=True)):
+        progress("leaving each unit out", i, len(recorded))
+        model = without(i, recorded, settings, names, lambda *_: None)
+        alarms = int((reference.run(model.detector, unit).event == 1).sum())
+        days = len(unit) * settings.window_ms / PERIOD_MS["day"]
+        results.append(LeftOut(name, len(unit), days, alarms))
+    progress("leaving each unit out", len(recorded), len(recorded))
     return results

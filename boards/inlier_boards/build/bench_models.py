@@ -8,21 +8,16 @@ from inlier_export.model_file import pack
 from inlier_export.reference import Detector
 from inlier_export.synthetic import random_detector
 
-KNOTS = (0, 63)
-
-
 def large() -> Detector:
-    """115-16-4-16-115, as for the published experiment's 115 columns, with the
-    matching SVM.
-    """
-    return random_detector(1, (16, 4, 16), KNOTS, tuple(f"c{i}" for i in range(115)), (0,))
+    """115-16-4-16-115, as for the published experiment's 115 columns: rows."""
+    return random_detector(1, (16, 4, 16), tuple(f"c{i}" for i in range(115)), (0,), (), True)
 
 
 def device() -> Detector:
-    """12 counters over three time scales, 36-16-36: what a device that counts
-    for itself runs.
+    """12 counters, two means and two persistences of each, 48-16-48: what a
+    device that counts for itself runs.
     """
-    return random_detector(1, (16,), KNOTS, tuple(f"c{i}" for i in range(12)), (0, 2, 4))
+    return random_detector(1, (16,), tuple(f"c{i}" for i in range(12)), (0, 3), (4, 7))
 
 
 MODELS: dict[str, Callable[[], Detector]] = {"LARGE": large, "DEVICE": device}

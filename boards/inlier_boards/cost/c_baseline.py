@@ -13,7 +13,7 @@ from inlier_boards.board import Board
 from inlier_boards.emulators.emulator import ANSWER_S, killed_after, qemu_command
 from inlier_export import reference
 from inlier_export.errors import BadInput
-from inlier_export.reference import Bytes, Detector
+from inlier_export.reference import Detector, Ints
 
 SOURCE = Path(__file__).parent / "c_baseline"
 TIMES = 20
@@ -29,13 +29,13 @@ FLAGS = (
 )
 
 
-def measure(board: Board, detector: Detector, x: Bytes) -> tuple[float, float]:
-    """Instructions of an autoencoder's and of an SVM's score of the quantised
-    features x (features,). Raises BadInput.
+def measure(board: Board, detector: Detector, f: Ints) -> tuple[float, float]:
+    """Instructions of the autoencoder's and of the one-class SVM's score of log
+    features f (features,). Raises BadInput.
     """
     assert board.build and board.emulator
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "model.h").write_text(header(detector, x))
+        (Path(folder) / "model.h").write_text(header(detector, f))
         elf = Path(folder) / "baseline.elf"
         command = [board.build.compiler, *FLAGS, f"-I{folder}", f"-T{SOURCE / 'nrf51.ld'}"]
         done = subprocess.run(
@@ -51,14 +51,10 @@ def measure(board: Board, detector: Detector, x: Bytes) -> tuple[float, float]:
             raise BadInput(f"{problem}; check {board.build.compiler}")
         words = _run(board, elf)
     ae, svm, ae_ticks, svm_ticks = (int(word) for word in words)
-    expected = (
-        int(reference.autoencoder_score(x[None], detector.layers)[0]),
-        int(reference.svm_score(x[None], detector.knots, detector.svm_weights)[0]),
-    )
-    if (ae, svm - (1 << 30)) != expected:
-        raise BadInput(
-            f"the C baseline scores {ae} and {svm - (1 << 30)}, the reference {expected}: report it"
-        )
+    trace = reference.score(detector, f[None].astype(np.int16))
+    expected = int(trace.ae[0]), int(trace.svm[0])
+    if (ae, svm) != expected:
+        raise BadInput(f"the C baseline scores {ae} and {svm}, the reference {expected}: report it")
     per = board.emulator.instructions_per_tick / TIMES
     return ae_ticks * per, svm_ticks * per
 
@@ -79,18 +75,20 @@ def _run(board: Board, elf: Path) -> list[str]:
         process.wait()
 
 
-def header(detector: Detector, x: Bytes) -> str:
-    """model.h of a detector and an input."""
+def header(detector: Detector, f: Ints) -> str:
+    """model.h of a detector and the log features of a window."""
     widths = [len(layer.weights) for layer in detector.layers]
     lines = [
         f"#define FEATURES {detector.features}",
         f"#define LAYERS {len(detector.layers)}",
-        f"#define KNOTS {len(detector.knots)}",
         f"#define WIDEST {max(widths)}",
         f"#define TIMES {TIMES}",
-        f"#define INPUT {_list(x)}",
+        f"#define INPUT {_list(reference.inputs(f, detector.offset, detector.input_shift))}",
+        f"#define LOGS {_list(f)}",
+        f"#define SIDES {2 if detector.by_rows else 1}",
         "struct layer { int rows, cols; const int8_t *weights; const int32_t *bias; const "
         "uint8_t *shift; };",
+        "struct feature { int16_t offset, high, low, far; uint8_t shift, over, under, beyond; };",
     ]
     table = []
     for i, layer in enumerate(detector.layers):
@@ -100,9 +98,11 @@ def header(detector: Detector, x: Bytes) -> str:
         lines.append(f"static const uint8_t shift_{i}[] = {_list(layer.shift)};")
         table.append(f"{{{rows}, {cols}, weights_{i}, bias_{i}, shift_{i}}}")
     lines.append(f"static const struct layer layers[LAYERS] = {{{', '.join(table)}}};")
-    lines.append(f"static const uint8_t knots[KNOTS] = {_list(np.asarray(detector.knots))};")
-    weights = detector.svm_weights.reshape(-1)
-    lines.append(f"static const int8_t svm_weights[2 * KNOTS * FEATURES] = {_list(weights)};")
+    fields = ("offset", "high", "low", "far", "input_shift")
+    columns = [getattr(detector, name) for name in fields]
+    rows_of = np.concatenate([np.stack(columns, axis=1), detector.weights], axis=1)
+    features = ", ".join(_list(row) for row in rows_of)
+    lines.append(f"static const struct feature features[FEATURES] = {{{features}}};")
     return "\n".join(lines) + "\n"
 
 

@@ -27,7 +27,7 @@ class Need:
 
 def need(blob: bytes) -> Need:
     model = Model(blob)
-    work, _, _ = native.prepare(model)
+    work, _, _, _ = native.prepare(model)
     windows = 3 * 4 * len(model.counters())  # two readings and the deltas
     return Need(RUNTIME_HEAP_BYTES + len(work) + windows + len(blob), len(blob))
 

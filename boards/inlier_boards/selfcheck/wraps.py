@@ -4,11 +4,9 @@ device/wraps.py: no alarm may come of it.
 
 import numpy as np
 
-from inlier.sinks.benign import BENIGN_HALF
 from inlier_export import quantise, reference
 from inlier_export.model_file import pack
-from inlier_export.reference import Detector, Ints, Layer
-from inlier_trainer import threshold
+from inlier_export.reference import Detector, Ints, Schema
 
 from .outcome import Outcome, Progress, device_path, in_parts, quiet
 
@@ -16,42 +14,33 @@ with device_path():
     import wraps as device  # type: ignore[import-not-found]
 
 BENIGN = 20_000
-SCALES = (0, 2, 4)
-ALARM = (2, 8, 8, 8, 32)
-RATE = 1e-6  # false alarms accepted per window
+FLOOR = 64 * 127  # four octaves in all: what no benign window comes near
 PER_CALL = 4000
 BOARD_PER_CALL = 100
 
 
 def fitted(benign: Ints) -> Detector:
-    """The simplest that can be: distance from the centre of the benign ranges,
-    and how far beyond them. Fitted at once.
+    """The simplest that can be: how far features lie beyond their benign
+    ranges. Fitted at once.
     """
-    shifts = quantise.counter_shifts(benign)
-    f = reference.log_features(benign, shifts, SCALES)[64:]
-    offset, multiplier = quantise.feature_ranges(f)
-    n = f.shape[1]
-    centre = Layer(np.zeros((n, n), np.int8), np.full(n, 128), np.zeros(n, np.int64))
-    svm_weights = np.ones((n, 2), np.int8)
-    x = reference.quantise(f, offset, multiplier)
+    schema = Schema(
+        device.COUNTERS, (0, 3), (4,), quantise.counter_shifts(benign), quantise.caps(benign)
+    )
+    f = reference.log_features(benign, schema, np.zeros(schema.features, np.int64))[64:]
+    n = schema.features
+    zero = np.zeros(n, np.int64)
     return Detector(
         source="replay",
-        counters=device.COUNTERS,
         window_ms=10_000,
-        scales=SCALES,
-        shifts=shifts,
-        offset=offset,
-        multiplier=multiplier,
-        layers=[centre],
-        knots=(BENIGN_HALF,),
-        svm_weights=svm_weights,
-        threshold_ae=threshold.threshold(
-            reference.autoencoder_score(x, [centre]), RATE, *ALARM[:2]
-        ),
-        threshold_svm=threshold.threshold(
-            reference.svm_score(x, (BENIGN_HALF,), svm_weights), RATE, *ALARM[:2]
-        ),
-        alarm=ALARM,
+        schema=schema,
+        offset=np.rint(f.mean(axis=0)).astype(np.int64),
+        high=f.max(axis=0).astype(np.int64),
+        low=zero,
+        far=zero,
+        input_shift=zero,
+        weights=np.tile([127, 0, 0], (n, 1)),
+        layers=[],
+        horizons=((2, 8, FLOOR),),
     )
 
 

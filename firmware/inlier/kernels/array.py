@@ -11,12 +11,12 @@ try:
 except ImportError:
     import numpy as np  # CPython
 
-from .plain import Work, bias_at, distance, features, svm  # noqa: F401
+from .plain import Work, bias_at, distance, evidence, features  # noqa: F401
 
 
 def prepare(model):
     work = Work(model, lambda buffer: np.frombuffer(buffer, dtype=np.uint8))
-    return work, work.x, work.y
+    return work, work.x, work.y, work.f
 
 
 def autoencoder(params, work):

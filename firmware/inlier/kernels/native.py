@@ -1,51 +1,66 @@
 """The work buffer of the kernels in native code: one block of memory, so that
 two pointers say everything.
 
-Words (int32): a header, then each feature's state, then per layer cols, blocks
-and 4 * blocks biases + BIAS_OFFSET, which makes them positive and aligned (the
-model file may start at any address, and a Cortex-M0 faults on an unaligned
-word).
-Bytes: x, then each layer's output, each begun at a multiple of four.
+Words (int32): a header, each feature's state, each log feature, then per layer
+cols, blocks and 4 * blocks biases + BIAS_OFFSET, which makes them positive and
+aligned (the model file may start at any address, and a Cortex-M0 faults on an
+unaligned word). Bytes: x, then each layer's output, each begun at a multiple of
+four.
 """
 
 import struct
 
 from ..features import start_state
-from ..model import KNOTS_MAX
 
 # Places in the header, in words; thumb.py and viper.py repeat those they use,
 # for the compiler's constants.
-COUNTERS, SCALES, FEATURES, LAYERS, KNOTS, LAYERS_AT, X_AT, NET_AT, SVM_AT = range(9)
-SCRATCH = 9  # seven words
-SCALE = 16  # four words
-KNOT = 20  # four words
-STATE = 24
+COUNTERS, KINDS, FEATURES, LAYERS, LAYERS_AT, X_AT, NET_AT, Y_AT, LEVEL = range(9)
+FULL = 9
+SCRATCH = 10  # six words
+KIND = 16  # three words a kind: k, r and where its level lies
+STATE = 34
 BIAS_OFFSET = 1 << 29
 
 
+class _Logs:
+    """The log features in the buffer, none negative: what explains an alarm
+    reads them, without taking heap.
+    """
+
+    def __init__(self, work, at):
+        self._work = work
+        self._at = at
+
+    def __getitem__(self, i):
+        at = self._at + 4 * i
+        return self._work[at] | self._work[at + 1] << 8
+
+
 def prepare(model):
-    """(work, x, y), as plain.py has it."""
+    """(work, x, y, f), as plain.py has it."""
     n = model.features
-    words = STATE + n
+    n_kinds = len(model.kinds)
+    words = STATE + 2 * n
     size = n + 3 & -4
     for _, _, _, _, blocks in model.layers():
         words += 2 + 4 * blocks
         size += 4 * blocks
     work = bytearray(4 * words + size)
-    n_scales = len(model.scales)
-    n_knots = len(model.knots)
-    n_counters = n // n_scales
-    header = (n_counters, n_scales, n, len(model.rows), n_knots, 4 * (STATE + n), 4 * words)
-    header += (n_counters + 4 * n, len(model.params) - 2 * n * n_knots)
-    struct.pack_into("<9i", work, 0, *header)
-    for i in range(n_scales):
-        work[4 * (SCALE + i)] = model.scales[i]
-    for i in range(KNOTS_MAX):  # no |q| is beyond 255
-        work[4 * (KNOT + i)] = model.knots[i] if i < n_knots else 255
+    x_at = 4 * words
+    y_at = len(work) - 4 * blocks if model.rows else x_at
+    header = (n // n_kinds, n_kinds, n, len(model.rows), 4 * (STATE + 2 * n), x_at)
+    header += (2 * (n // n_kinds) + 12 * n, y_at)
+    struct.pack_into("<8i", work, 0, *header)
+    at = 4 * KIND
+    for t, (k, r) in enumerate(model.kinds):
+        level = LEVEL if t < len(model.scales) else FULL
+        struct.pack_into("<3i", work, at, k, r, 4 * level)
+        at += 12
     at = 4 * STATE
     for s in start_state(model):
         struct.pack_into("<i", work, at, s)
         at += 4
+    at += 4 * n
     for _, cols, bias, _, blocks in model.layers():
         struct.pack_into("<ii", work, at, cols, blocks)
         at += 8
@@ -53,4 +68,4 @@ def prepare(model):
             struct.pack_into("<i", work, at, struct.unpack_from("<i", bias, 4 * j)[0] + BIAS_OFFSET)
             at += 4
     view = memoryview(work)
-    return work, view[at : at + n], view[len(work) - 4 * blocks :]
+    return work, view[x_at : x_at + n], view[y_at:], _Logs(work, 4 * (STATE + n))

@@ -8,31 +8,39 @@ and sum(x') is needed once per layer. What the inputs' own offset adds is
 constant and folded into the bias.
 
 Every kernel has these four functions:
-    prepare(model)                  (work, x, y): buffers of one model; x: quantised features +
-                                    128, uint8 (features,);
-                                    y: their reconstruction, uint8 (features or some more,)
-    features(deltas, params, work)  one window, int32 (counters,), into x; inlier.features has
-                                    the formulas
-    autoencoder(params, work)       the squared reconstruction error of x, below 2^30 for any
-                                    input (proved at export)
-    svm(params, work)               minus the linear one-class SVM's decision on the hinges of x,
-                                    without its constant
-with params = model.params. Scores are higher for what is more outlying.
+    prepare(model)    (work, x, y, f): buffers of one model; x: the
+                      autoencoder's inputs + 128, uint8 (features,); y: their
+                      reconstruction, uint8 (features or some more,), x itself
+                      without layers; f: log features, indexable (features,)
+    features(deltas, params, work)
+                      one window, int32 (counters,), into f and x;
+                      inlier.features has the formulas
+    autoencoder(params, work)
+                      the squared reconstruction error of x, below 2^30 for any
+                      input (proved at export)
+    evidence(params, work, sums)
+                      into sums, int32 (2,): the one-class SVM's score, higher
+                      for what is more outlying, and the quiet score
+with params = model.params. Both sums are linear in excesses, in sixteenths of
+an octave, with weights from 0 to 127: of a log feature beyond the highest and
+below the lowest benign one, and of its distance from its reconstruction beyond
+the farthest benign one.
 """
 
 from array import array
 
-from ..features import start_state
+from ..features import FULL_BITS, LEVEL_MAX, start_state
 
 
 class Work:
     def __init__(self, model, inputs):
-        self.model = model
-        self.shifts = model.shifts()
-        self.quantisation = model.quantisation()
+        self.kinds = model.kinds
+        self.scales = len(model.scales)
+        self.counters = model.features // len(model.kinds)
+        self.table = model.table()
         self.state = array("i", start_state(model))
+        self.f = array("i", self.state)
         self.x = bytearray(model.features)
-        self.svm_weights = model.svm_weights()
         # Buffers that a layer's inputs come from, made once: (weights, cols,
         # bias, shift, blocks, inputs, outputs)
         self.layers = []
@@ -46,49 +54,71 @@ class Work:
 
 def prepare(model):
     work = Work(model, lambda buffer: buffer)
-    return work, work.x, work.y
+    return work, work.x, work.y, work.f
 
 
 def features(deltas, params, work):
     state = work.state
-    shifts = work.shifts
-    scales = work.model.scales
-    quantisation = work.quantisation
-    x = work.x
+    table = work.table
     i = 0
     p = 0
-    for c in range(len(shifts)):
-        level = deltas[c]
-        right = shifts[c] - 8
+    for c in range(work.counters):
+        delta = deltas[c]
+        right = params[2 * c] - 8
         if right >= 0:
-            level >>= right
-        elif level > 0x3FFFFFF >> -right:
-            level = 0x3FFFFFF
+            level = delta >> right
+        elif delta > LEVEL_MAX >> -right:
+            level = LEVEL_MAX
         else:
-            level <<= -right
-        if level > 0x3FFFFFF:
-            level = 0x3FFFFFF
-        for t in range(len(scales)):
-            k = scales[t]
+            level = delta << -right
+        if level > LEVEL_MAX:
+            level = LEVEL_MAX
+        right = params[2 * c + 1]  # the cap
+        if delta > 1 << right:
+            delta = 1 << right
+        right -= FULL_BITS
+        full = delta >> right if right >= 0 else delta << -right
+        t = 0
+        for k, r in work.kinds:
             s = state[i]
-            s += level - (s >> k)
+            s += (level if t < work.scales else full) - (s >> k)
             state[i] = s
-            v = (s >> k) + 256
+            v = (s >> r) + 256
             f = -16
             while v > 511:
                 v >>= 1
                 f += 16
             f += v >> 4
-            q = (f - (quantisation[p] | quantisation[p + 1] << 8)) * (
-                quantisation[p + 2] | quantisation[p + 3] << 8
-            ) >> 8
+            work.f[i] = f
+            q = f - (table[p] | table[p + 1] << 8) >> table[p + 8]
             if q > 127:
                 q = 127
             elif q < -128:
                 q = -128
-            x[i] = q + 128
+            work.x[i] = q + 128
             i += 1
-            p += 4
+            p += 12
+            t += 1
+
+
+def evidence(params, work, sums):
+    table = work.table
+    score = quiet = p = 0
+    for i in range(len(work.x)):
+        f = work.f[i]
+        e = f - (table[p + 2] | table[p + 3] << 8)
+        if e > 0:
+            score += table[p + 9] * e
+        e = (table[p + 4] | table[p + 5] << 8) - f
+        if e > 0:
+            quiet += table[p + 10] * e
+        e = f - (table[p] | table[p + 1] << 8) - (work.y[i] - 128 << table[p + 8])
+        e -= table[p + 6] | table[p + 7] << 8
+        if e > 0:
+            score += table[p + 11] * e
+        p += 12
+    sums[0] = score
+    sums[1] = quiet
 
 
 def autoencoder(params, work):
@@ -137,30 +167,4 @@ def distance(work):
     for i in range(len(x)):
         d = x[i] - y[i]
         acc += d * d
-    return acc
-
-
-def svm(params, work):
-    """Sum of w * max(0, |q| - t) over the features and the knots t, with
-    weights of the side that q lies on.
-
-    Weights: uint8 (features, 2, knots), + 128: knots above zero, then below.
-    """
-    x = work.x
-    w = work.svm_weights
-    knots = work.model.knots
-    n_knots = len(knots)
-    acc = 0
-    p = 0
-    for i in range(len(x)):
-        q = x[i] - 128
-        side = p
-        if q < 0:
-            q = -q
-            side += n_knots
-        for t in range(n_knots):
-            h = q - knots[t]
-            if h > 0:
-                acc += (w[side + t] - 128) * h
-        p += 2 * n_knots
     return acc

@@ -12,25 +12,26 @@ from micropython import const
 from .native import prepare  # noqa: F401
 
 _COUNTERS = const(0)
-_SCALES = const(1)
+_KINDS = const(1)
 _FEATURES = const(2)
 _LAYERS = const(3)
-_KNOTS = const(4)
-_LAYERS_AT = const(5)
-_X_AT = const(6)
-_NET_AT = const(7)
-_SVM_AT = const(8)
-_SCALE = const(16)
-_STATE = const(24)
+_LAYERS_AT = const(4)
+_X_AT = const(5)
+_NET_AT = const(6)
+_Y_AT = const(7)
+_LEVEL = const(8)
+_FULL = const(9)
+_KIND = const(16)
+_STATE = const(34)
 
 
 @micropython.viper
 def features(deltas: ptr32, params: ptr8, work: ptr32):
-    shifts = params
-    quantisation = ptr8(int(params) + work[_COUNTERS])
-    n_scales = work[_SCALES]
-    x = ptr8(int(work) + work[_X_AT])
+    n_kinds = work[_KINDS]
     counters = work[_COUNTERS]
+    table = ptr8(int(params) + (counters << 1))
+    x = ptr8(int(work) + work[_X_AT])
+    logs = ptr32(int(work) + (_STATE + work[_FEATURES] << 2))
     # LEVEL_MAX, in two steps: frozen code for ARMv6-M lies on halfwords, and
     # would load a 32-bit literal from beside it.
     top = 1 << 26
@@ -38,24 +39,39 @@ def features(deltas: ptr32, params: ptr8, work: ptr32):
     i = 0
     c = 0
     while c < counters:
-        level = deltas[c]
-        right = int(shifts[c]) - 8
+        delta = deltas[c]
+        right = int(params[0]) - 8
         if right >= 0:
-            level >>= right
+            level = delta >> right
             if level > top:
                 level = top
         else:
             right = 0 - right
-            if level > top >> right:
+            if delta > top >> right:
                 level = top
             else:
-                level <<= right
+                level = delta << right
+        work[_LEVEL] = level
+        right = int(params[1])
+        if delta > 1 << right:
+            delta = 1 << right
+        right -= 12
+        if right >= 0:
+            delta >>= right
+        else:
+            right = 0 - right
+            delta <<= right
+        work[_FULL] = delta
+        params = ptr8(int(params) + 2)
+        kind = ptr32(int(work) + (_KIND << 2))
         t = 0
-        while t < n_scales:
-            k = work[_SCALE + t]
+        while t < n_kinds:
+            k = kind[0]
             s = work[_STATE + i]
-            s += level - (s >> k)
+            level_at = ptr32(int(work) + kind[2])
+            s += level_at[0] - (s >> k)
             work[_STATE + i] = s
+            k = kind[1]
             v = (s >> k) + 256
             f = -16
             while v > 8191:
@@ -65,15 +81,18 @@ def features(deltas: ptr32, params: ptr8, work: ptr32):
                 v >>= 1
                 f += 16
             f += v >> 4
-            f -= quantisation[0] | quantisation[1] << 8
-            q = (f * (quantisation[2] | quantisation[3] << 8) >> 8) + 128
+            logs[i] = f
+            f -= table[0] | table[1] << 8
+            k = int(table[8])
+            q = (f >> k) + 128
             if q > 255:
                 q = 255
             elif q < 0:
                 q = 0
             x[i] = q
             i += 1
-            quantisation = ptr8(int(quantisation) + 4)
+            table = ptr8(int(table) + 12)
+            kind = ptr32(int(kind) + 12)
             t += 1
         c += 1
 
@@ -201,31 +220,32 @@ def autoencoder(w: ptr8, x: ptr8) -> int:
 
 
 @micropython.viper
-def svm(w: ptr8, x: ptr8) -> int:
-    # Parameters: the model's params and the work buffer.
-    q = 0
-    work = ptr32(x)
-    knots = ptr32(int(x) + 80)  # 4 * KNOT
-    n_knots = work[_KNOTS]
-    n = work[_FEATURES]
-    first = knots[0]
-    acc = 0
-    w = ptr8(int(w) + work[_SVM_AT])
-    x = ptr8(int(x) + work[_X_AT])
+def evidence(w: ptr8, x: ptr32, sums: ptr32):
+    # w, the model's params, walks through the features' table; x, the work
+    # buffer, through the log features.
+    y = ptr8(int(x) + x[_Y_AT])
+    n = x[_FEATURES]
+    w = ptr8(int(w) + (x[_COUNTERS] << 1))
+    x = ptr32(int(x) + (_STATE + n << 2))
+    score = 0
+    quiet = 0
     while n:
-        q = int(x[0]) - 128
-        side = 0
-        if q < 0:
-            q = 0 - q
-            side = n_knots
-        if q > first:
-            t = 0
-            while t < n_knots:
-                h = q - knots[t]
-                if h > 0:
-                    acc += (int(w[side + t]) - 128) * h
-                t += 1
-        w = ptr8(int(w) + (n_knots << 1))
-        x = ptr8(int(x) + 1)
+        f = x[0]
+        e = f - (w[2] | w[3] << 8)
+        if e > 0:
+            score += int(w[9]) * e
+        e = (w[4] | w[5] << 8) - f
+        if e > 0:
+            quiet += int(w[10]) * e
+        e = int(y[0]) - 128
+        f -= e << int(w[8])
+        f -= w[0] | w[1] << 8
+        f -= w[6] | w[7] << 8
+        if f > 0:
+            score += int(w[11]) * f
+        w = ptr8(int(w) + 12)
+        x = ptr32(int(x) + 4)
+        y = ptr8(int(y) + 1)
         n -= 1
-    return acc
+    sums[0] = score
+    sums[1] = quiet

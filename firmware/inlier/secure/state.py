@@ -17,22 +17,25 @@ window.
 
 import struct
 
+from ..alarm import TOLD_MAX
 from ..kernels.native import STATE
 from ..model import crc32
 from .record import Record
 
-# CRC-32 of the model's parameters, index, flags, alarm history, quiet, hold,
-# bytes of means and of hosts
-_HEAD = "<IIBIHHHH"
-_HEAD_BYTES = 21
+# CRC-32 of the model's parameters, index, flags, the alarm's calm, hold, since
+# and peak, the quiet run, counters told (their number and TOLD_MAX), bytes of
+# grades, of sums and of hosts
+_HEAD = "<IIBBHHIBB4sHHH"
+_HEAD_BYTES = struct.calcsize(_HEAD)
 _ACTIVE = 1
 _LATCHED = 2
+_QUIET = 4
 _STATE_MAX = 1 << 30
 
 
-def _means(pipeline):
-    """The kernel's own memory of the damped means: int32 (features,), as bytes."""
-    work = pipeline._work
+def _sums(pipeline):
+    """The kernel's own memory of the damped sums: int32 (features,), as bytes."""
+    work = pipeline.work
     if hasattr(work, "state"):  # the plain and array kernels
         return memoryview(work.state)
     return memoryview(work)[4 * STATE : 4 * (STATE + pipeline.model.features)]
@@ -51,61 +54,83 @@ class Keeper:
     def save(self, pipeline):
         """Raises OSError."""
         alarm = pipeline.alarm
-        flags = _flags(alarm)
-        means = bytes(_means(pipeline))
-        hosts = bytes(_hosts(pipeline))
-        which = crc32(pipeline.model.params) & 0xFFFFFFFF
-        quiet = min(alarm._quiet, 0xFFFF)
-        head = (
-            which,
+        flags = _flags(pipeline)
+        parts = _grades(alarm.horizons), bytes(_sums(pipeline)), bytes(_hosts(pipeline))
+        head = struct.pack(
+            _HEAD,
+            crc32(pipeline.model.params) & 0xFFFFFFFF,
             pipeline.index & 0x3FFFFFFF,
             flags,
-            alarm._history,
-            quiet,
-            alarm._hold,
-            len(means),
-            len(hosts),
+            alarm.calm,
+            alarm.hold,
+            min(alarm.since, 0xFFFF),
+            alarm.peak,
+            pipeline.quiet.run,
+            alarm.n_told,
+            alarm.told,
+            len(parts[0]),
+            len(parts[1]),
+            len(parts[2]),
         )
-        self._record.write(struct.pack(_HEAD, *head) + means + hosts)
-        self._flags = (
-            flags  # not before: what a full flash did not take is tried again in the next window
-        )
+        self._record.write(head + parts[0] + parts[1] + parts[2])
+        # not before: what a full flash did not take is tried again in the next
+        # window
+        self._flags = flags
 
     def restore(self, pipeline):
-        """Take up what was saved. False where nothing was; or it is another
-        model's, of which only the latch is taken.
+        """Take up what was saved. False where nothing was, or it was damaged;
+        or it is another model's, of which only the latch is taken.
         """
         kept = self._record.read()
         if kept is None or len(kept) < _HEAD_BYTES:
             return False
-        which, index, flags, history, quiet, hold, n_means, n_hosts = struct.unpack_from(
-            _HEAD, kept, 0
+        which, index, flags, calm, hold, since, peak, run, n_told, told, *sizes = (
+            struct.unpack_from(_HEAD, kept, 0)
         )
         alarm = pipeline.alarm
         alarm.latched = bool(flags & _LATCHED)
-        means = _means(pipeline)
+        model = pipeline.model
+        sums = _sums(pipeline)
         hosts = _hosts(pipeline)
+        horizons = alarm.horizons
+        mine = [len(horizons.grades), len(bytes(sums)), len(hosts)]
+        if which != crc32(model.params) & 0xFFFFFFFF or sizes != mine:
+            return False
+        grades_at = _HEAD_BYTES
+        at = grades_at + sizes[0]
+        end = at + sizes[1]
+        # What no device saves was forged: a hold of days is an alarm that is
+        # switched off.
         if (
-            which != crc32(pipeline.model.params) & 0xFFFFFFFF
-            or len(kept) != _HEAD_BYTES + n_means + n_hosts
+            len(kept) != end + sizes[2]
+            or n_told > TOLD_MAX
+            or calm > model.clear_after
+            or hold > max(model.cooldown, model.warmup)
+            or run > max(model.quiet_after, model.clear_after)
+            or max(kept[grades_at:at]) > horizons.count
+            or peak >= _STATE_MAX
         ):
             return False
-        at = _HEAD_BYTES + n_means
-        for i in range(_HEAD_BYTES, at, 4):
+        for i in range(at, end, 4):
             if not 0 <= struct.unpack_from("<i", kept, i)[0] < _STATE_MAX:
                 return False
-        if n_means != len(bytes(means)) or n_hosts != len(hosts):
-            return False
-        if hasattr(pipeline._work, "state"):
-            for i in range(len(means)):
-                means[i] = struct.unpack_from("<i", kept, _HEAD_BYTES + 4 * i)[0]
+        if hasattr(pipeline.work, "state"):
+            for i in range(len(sums)):
+                sums[i] = struct.unpack_from("<i", kept, at + 4 * i)[0]
         else:
-            means[:] = kept[_HEAD_BYTES:at]
-        hosts[:] = kept[at:]
+            sums[:] = kept[at:end]
+        hosts[:] = kept[end:]
+        for grade in kept[grades_at:at]:
+            horizons.take(grade)
         alarm.active = bool(flags & _ACTIVE)
-        alarm._history = history & alarm._mask
-        alarm._quiet = quiet
-        alarm._hold = hold
+        alarm.calm = calm
+        alarm.hold = hold
+        alarm.since = since
+        alarm.peak = peak
+        alarm.told[:] = told
+        alarm.n_told = n_told
+        pipeline.quiet.active = bool(flags & _QUIET)
+        pipeline.quiet.run = run
         pipeline.index = index
         self._flags = flags
         return True
@@ -114,12 +139,22 @@ class Keeper:
         """Write if it is time to. Raises OSError on a full flash; what was kept
         before stays.
         """
-        if _flags(pipeline.alarm) != self._flags or pipeline.index % self._every == self._every - 1:
+        if _flags(pipeline) != self._flags or pipeline.index % self._every == self._every - 1:
             self.save(pipeline)
 
 
-def _flags(alarm):
-    return (_ACTIVE if alarm.active else 0) | (_LATCHED if alarm.latched else 0)
+def _flags(pipeline):
+    alarm = pipeline.alarm
+    return (
+        (_ACTIVE if alarm.active else 0)
+        | (_LATCHED if alarm.latched else 0)
+        | (_QUIET if pipeline.quiet.active else 0)
+    )
+
+
+def _grades(horizons):
+    """The oldest first."""
+    return bytes(horizons.grades[horizons.at :]) + bytes(horizons.grades[: horizons.at])
 
 
 def _hosts(pipeline):

@@ -56,7 +56,8 @@ def main(name, kernel_name, timer, instructions_per_tick, times):
 
     pipeline.step()
     deltas = array("i", pipeline.deltas)
-    params, work = pipeline._params, pipeline._work
+    sums = array("i", (0, 0))
+    params, work = pipeline._params, pipeline.work
     # The most that a window takes from the heap while it is scored: a large
     # block reaches for a new peak first.
     gc.collect()
@@ -73,7 +74,8 @@ def main(name, kernel_name, timer, instructions_per_tick, times):
             {
                 "features": cost(kernel.features, (deltas, params, work), instructions.empty3),
                 "autoencoder": cost(kernel.autoencoder, (params, work), instructions.empty2),
-                "svm": cost(kernel.svm, (params, work), instructions.empty2),
+                "evidence": cost(kernel.evidence, (params, work, sums), instructions.empty3),
+                "scored": cost(pipeline.score, (deltas,), instructions.empty1),
                 "window": cost(pipeline.step, (), instructions.empty0),
                 "heap": heap,
                 "transient": transient,

@@ -1,0 +1,55 @@
+"""The whole recipe: recordings of one or more units, and false alarms to learn
+as benign, become a model and what is known of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inlier_export.reference import Detector, Ints
+
+from . import recordings
+from .added import keep_quiet, weave
+from .progress import Progress
+from .train import WINDOWS_MIN, Settings, Trained, train
+from .units import LeftOut, leave_each_out
+
+
+@dataclass(frozen=True)
+class Learned:
+    """left_out: of several units, each tested on the others' model. before:
+    the detector as trained, where `added` windows then raised its thresholds.
+    """
+
+    trained: Trained
+    left_out: list[LeftOut]
+    added: int
+    before: Detector
+
+    def summary(self) -> dict[str, object]:
+        told = {**self.trained.summary(), "left_out": [unit.summary() for unit in self.left_out]}
+        if self.added:
+            told["added_windows"] = self.added
+            told["horizons_learned"] = [list(h) for h in self.before.horizons]
+        return told
+
+
+def learn(
+    recorded: Sequence[Ints],
+    names: Sequence[str],
+    settings: Settings,
+    added: Sequence[Ints] = (),
+    progress: Progress = lambda stage, done, total: None,
+) -> Learned:
+    """recorded: windows (n, counters) of each unit; names: where they came
+    from. added: spans that were false alarms. Raises BadInput.
+    """
+    everything = set(settings.counters)
+    for unit, name in zip(recorded, names, strict=True):
+        recordings.check(unit, settings.counters, name, WINDOWS_MIN, everything)
+    woven = [weave(recorded[0], list(added)) if added else recorded[0], *recorded[1:]]
+    trained = train(woven, settings, ", ".join(names), progress)
+    left_out = leave_each_out(woven, settings, names, progress) if len(woven) > 1 else []
+    before = trained.detector
+    if added:
+        trained = trained.with_detector(keep_quiet(before, recorded[0], list(added)))
+    return Learned(trained, left_out, sum(map(len, added)), before)
