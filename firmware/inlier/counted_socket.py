@@ -37,7 +37,10 @@ _MASK = const(0x3FFFFFFF)  # counters wrap at 2^30
 # Linux and on the Pico's lwIP, 127 in the ESP32's newlib, 56 on BSD.
 _UNDECIDED = (errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN, errno.ENOTCONN)
 _CONNECTED = (106, 127, 56)
-_REFUSED = (errno.ECONNREFUSED, errno.ECONNRESET)  # lwIP calls a reset in answer to a SYN ECONNRESET
+_REFUSED = (
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,
+)  # lwIP calls a reset in answer to a SYN ECONNRESET
 
 _getaddrinfo = _native.getaddrinfo
 
@@ -52,7 +55,9 @@ class socket(Stream):
 
     def _prepare(self, family, kind):
         self._family = family
-        local = family == getattr(_native, "AF_UNIX", None)  # not traffic; CPython's asyncio wakes itself with one
+        local = family == getattr(
+            _native, "AF_UNIX", None
+        )  # not traffic; CPython's asyncio wakes itself with one
         self._source = source
         self._totals = [0] * len(source.totals) if local else source.totals
         stream = kind == _native.SOCK_STREAM
@@ -104,7 +109,9 @@ class socket(Stream):
 
     def _first(self, call, argument):
         """The first read or write after a non-blocking connect tells how that ended."""
-        ended = self._writable()  # lwIP queues what is written to a connection that does not exist yet
+        ended = (
+            self._writable()
+        )  # lwIP queues what is written to a connection that does not exist yet
         try:
             result = call(argument)
         except OSError as error:

@@ -208,7 +208,13 @@ class Model:
             weights = at + 20 * blocks
             end = weights + 4 * blocks * cols
             p = self.params
-            yield p[weights:end], cols, p[at : at + 16 * blocks], p[at + 16 * blocks : weights], blocks
+            yield (
+                p[weights:end],
+                cols,
+                p[at : at + 16 * blocks],
+                p[at + 16 * blocks : weights],
+                blocks,
+            )
             at = end
             cols = r
 

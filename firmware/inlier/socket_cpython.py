@@ -31,7 +31,11 @@ class Stream(socket.socket):
 
     def getsockopt(self, level, option, *size):
         value = super().getsockopt(level, option, *size)
-        if self._pending and (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR) and self._writable():
+        if (
+            self._pending
+            and (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR)
+            and self._writable()
+        ):
             self._decide(value or _EISCONN)  # asyncio learns here how its connect ended
         return value
 

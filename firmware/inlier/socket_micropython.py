@@ -40,7 +40,9 @@ class Stream(io.IOBase):
         if request == 4:  # MP_STREAM_CLOSE: a TLS socket around this one was closed
             self.close()
             return 0
-        if request == 10 and hasattr(self._s, "fileno"):  # MP_STREAM_GET_FILENO: the Unix port polls descriptors
+        if request == 10 and hasattr(
+            self._s, "fileno"
+        ):  # MP_STREAM_GET_FILENO: the Unix port polls descriptors
             return self._s.fileno()
         return -errno.EINVAL
 
@@ -48,7 +50,11 @@ class Stream(io.IOBase):
 
     def write(self, data, *part):
         if part:
-            data = memoryview(data)[: part[0]] if len(part) == 1 else memoryview(data)[part[0] :][: part[1]]
+            data = (
+                memoryview(data)[: part[0]]
+                if len(part) == 1
+                else memoryview(data)[part[0] :][: part[1]]
+            )
         n = self._first(self._s.write, data) if self._pending else self._s.write(data)
         if n is not None:
             self._sent(n)

@@ -28,3 +28,9 @@ def layer_sizes(text: str) -> tuple[int, ...]:
     if not all(part.isdecimal() and 0 < int(part) <= 256 for part in parts):
         raise BadInput(f"--hidden {text}: give sizes from 1 to 256, such as 16,4,16")
     return tuple(int(part) for part in parts)
+
+
+def one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise BadInput(f"{option} {value}: choose one of {', '.join(choices)}")
+    return value

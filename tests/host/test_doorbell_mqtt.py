@@ -56,7 +56,16 @@ def infected(tmp_path_factory):
             },
         }
         url = f"mqtt://{USER}@127.0.0.1:{broker.port}/inlier/doorbell"
-        command = [sys.executable, "-m", "inlier_host", "monitor", "--mqtt", url, "--save", str(saved)]
+        command = [
+            sys.executable,
+            "-m",
+            "inlier_host",
+            "monitor",
+            "--mqtt",
+            url,
+            "--save",
+            str(saved),
+        ]
         environment = {**os.environ, "INLIER_MQTT_PASSWORD": PASSWORD}
         watching = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         eventually(lambda: broker.log().count("Sending SUBACK") == 2)

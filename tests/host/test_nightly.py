@@ -127,7 +127,16 @@ def test_a_model_is_deployed_onto_every_emulated_board(name, tmp_path):
         pytest.skip(missing(name))
     model = Path(__file__).parent / "recorded/doorbell.inlier"
     with emulator.plugged(board(name), stock=True) as there:
-        command = [sys.executable, "-m", "inlier_host", "deploy", model, "--port", there.port, "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "inlier_host",
+            "deploy",
+            model,
+            "--port",
+            there.port,
+            "--json",
+        ]
         said = json.loads(
             subprocess.run(command, check=True, capture_output=True, timeout=300).stdout
         )

@@ -161,5 +161,3 @@ def ranges(f: NDArray[np.int16], reach: int = 96) -> tuple[Ints, Ints]:
     offset = np.rint(f.mean(axis=0)).astype(np.int64)
     far = np.maximum(np.abs(f.astype(np.int64) - offset).max(axis=0), 1)
     return offset, np.maximum(np.ceil(np.log2(far / reach)), 0).astype(np.int64)
-
-

@@ -115,26 +115,52 @@ def theft(kilobytes_per_s: float, window_ms: int) -> Overlay:
     return Overlay(f"theft {kilobytes_per_s:g} KB/s", w)
 
 
+def retries(per_minute: float, window_ms: int) -> Overlay:
+    """A bot whose server is dead: three SYNs each time, to one new host that
+    does not answer.
+    """
+    w = _empty(window_ms)
+    n = _events(per_minute / 60, len(w), window_ms)
+    _add(w, syn_out=3 * n, packets_out=3 * n, bytes_out=3 * n * SYN_BYTES, connects_failed=n)
+    _add(w, peers=np.minimum(n, 1), ports=np.minimum(n, 1))
+    w[0, _AT["peers_new"]] = 1
+    return Overlay(f"retries {per_minute:g}/min", w)
+
+
 def synthetic(window_ms: int) -> list[Overlay]:
     return [
         *(scan(rate, window_ms) for rate in (0.1, 1, 5)),
         *(beacon(rate, window_ms) for rate in (9, 1)),
+        retries(2, window_ms),
         flood(1000, window_ms),
         *(theft(rate, window_ms) for rate in (1, 10, 100)),
     ]
 
 
-def infected(path: Path, device: str, window_ms: int) -> Overlay:
-    """The infected device's windows from the first on in which it begins more
-    than twice as many connections as in any before, five at least, of which
-    some fail. Raises BadInput where there is none.
+BOT_WINDOWS_MIN = 3  # with a failed connection, before a scan, make a bot that retries
+
+
+def infected(path: Path, device: str, window_ms: int) -> list[Overlay]:
+    """What the infected device of a capture does: its scan, from the first
+    window on in which it begins more than twice as many connections as in any
+    before, five at least, of which some fail; and before that, or without, a
+    bot that tries a server in vain, from its first failed connection on. Raises
+    BadInput where there is neither.
     """
     w = count(path, device, window_ms).windows
     syn, failed = w[:, _AT["syn_out"]], w[:, _AT["connects_failed"]]
     most_before = np.maximum.accumulate(np.concatenate([[0], syn[:-1]]))
     begun = np.flatnonzero((syn > 2 * most_before) & (syn >= 5) & (failed > 0))
-    if not len(begun):
+    scan_at = int(begun[0]) if len(begun) else len(w)
+    tried = np.flatnonzero((syn[:scan_at] > 0) & (failed[:scan_at] > 0))
+    found = []
+    if len(begun):
+        found.append(Overlay(f"real scan, {path.name}", w[scan_at:]))
+    if len(tried) >= BOT_WINDOWS_MIN:
+        found.append(Overlay(f"real bot, {path.name}", w[tried[0] : scan_at]))
+    if not found:
         raise BadInput(
-            f"{path}: {device} never begins to scan there; give a capture of an infected device"
+            f"{path}: {device} never begins to scan there, nor tries a server in vain; give a "
+            "capture of an infected device"
         )
-    return Overlay(f"real scan, {path.name}", w[begun[0] :])
+    return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from inlier.benign import PAD
 from inlier_export import quantise, reference
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
@@ -21,9 +22,9 @@ from .progress import Progress
 from .threshold import per_week
 
 WINDOWS_MIN = 333  # a recording: ranges and some 1,000 weights rest on it
-# What lies so far beyond the benign maximum is still benign, in sixteenths of
-# an octave: of a log feature, and of its distance from its reconstruction.
-PAD, DISTANCE_PAD = 8, 5
+# As inlier.benign.PAD is for log features, for their distance from their
+# reconstruction: sixteenths of an octave.
+DISTANCE_PAD = 5
 DETECTORS = ("svm", "autoencoder", "both")
 OTHER_BUDGET = 3  # times what was asked for: what that would buy is said
 
@@ -324,9 +325,7 @@ def train(
     settings give the same bytes. Raises BadInput.
     """
     allowed = set(settings.allow_constant)
-    recordings.check(
-        np.concatenate(recorded), settings.counters, origin, WINDOWS_MIN, allowed
-    )
+    recordings.check(np.concatenate(recorded), settings.counters, origin, WINDOWS_MIN, allowed)
     asked = per_week(settings.false_alarms)
     anomalies = _anomalies(recorded, settings, origin)
     trainer = Trainer(recorded, settings, progress)

@@ -4,7 +4,7 @@ to do about a false one.
 Runs when an alarm is raised or clears, not on the steady path: it may allocate.
 """
 
-from .benign import usual
+from ..benign import most
 
 # What a counter counts, in words; a counter that is missing here goes by its
 # own name.
@@ -36,18 +36,18 @@ _WORDS = {
     "icmp_in_msgs": "ICMP messages received",
     "icmp_out_msgs": "ICMP messages sent",
 }
+GAP = 24  # windows without evidence: no horizon lets more of them pass
 ADVICE = "If that is benign, teach it: inlier train --add."
 
 
 def what_changed(pipeline, features):
-    """'connects to new peers: 41 in this window, usually 0-1; ...' of the
+    """'connects to new peers: 41 in this window, at most 1 before; ...' of the
     features that contributed, each counter once.
 
-    A counter within its range is passed over: it is odd only beside the others.
+    One within what it did before is odd only beside the others.
     """
     model = pipeline.model
     counters = model.counters()
-    scales = len(model.scales)
     told = []
     said = []
     for name, _ in features:
@@ -57,23 +57,21 @@ def what_changed(pipeline, features):
         told.append(counter)
         c = counters.index(counter)
         words = _WORDS.get(counter, counter)
-        low, high = usual(model, c * scales)
-        value = pipeline.deltas[c]
-        if value < low or value > high:
-            usually = "%d" % low if low == high else "%d-%d" % (low, high)
-            said.append("%s: %d in this window, usually %s" % (words, value, usually))
-        elif span:  # nothing odd in this window alone: a mean over many is off
-            i = c * scales + [1 << k for k in model.scales].index(int(span))
-            more = "more" if pipeline.x[i] > 128 else "fewer"
-            said.append("%s: %s than usual over about %s windows" % (words, more, span))
-    return "; ".join(said) or "unusual together: %s" % ", ".join(_WORDS.get(c, c) for c in told)
+        usual = most(model, c)
+        if pipeline.deltas[c] > usual:
+            said.append(
+                "%s: %d in this window, at most %d before" % (words, pipeline.deltas[c], usual)
+            )
+        elif span:
+            said.append("%s: more than ever over about %s windows" % (words, span))
+        else:
+            said.append("%s: more than the rest explains" % words)
+    return "; ".join(said) or "unusual together: %s" % ", ".join(_WORDS.get(c, c) for c in counters)
 
 
 def score(pipeline):
-    """The larger of both scores in per cent of its threshold."""
-    model = pipeline.model
-    ae = 100 * pipeline.ae // max(1, model.threshold_ae)
-    return max(0, ae, 100 * pipeline.svm // max(1, model.threshold_svm))
+    """The score in per cent of the lowest threshold."""
+    return 100 * pipeline.svm // max(1, pipeline.least)
 
 
 def state(pipeline):
@@ -108,9 +106,7 @@ class Episode:
     def window(self, pipeline):
         if not pipeline.hot:
             return
-        if (
-            pipeline.index - self._last_hot > pipeline.model.alarm[1]
-        ):  # further apart than k of n looks back
+        if pipeline.index - self._last_hot > GAP:
             self.began = pipeline.index
             self._peak = 0
         self._last_hot = pipeline.index

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json, milliseconds
+from inlier_host.options import Json, milliseconds, one_of
+
+if TYPE_CHECKING:
+    from inlier_trainer.evaluate import Evaluation
 
 
 def evaluate(
@@ -18,52 +21,76 @@ def evaluate(
     infected: Annotated[
         str | None, typer.Option(help="Capture of an infected device, FILE@ADDRESS, to lay over.")
     ] = None,
+    units: Annotated[
+        bool,
+        typer.Option("--units", help="They are units of one type: leave each out, test it whole."),
+    ] = False,
     window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
     false_alarms: Annotated[str, typer.Option(help="False alarms accepted.")] = "1/week",
+    detectors: Annotated[
+        str, typer.Option(help="Whose part of the score counts: svm, autoencoder or both.")
+    ] = "both",
     seed: int = 1,
     as_json: Json = False,
 ) -> None:
-    """Train on the beginning of each capture, count false alarms in its end,
-    and lay attacks over that.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
+    """Count false alarms on captures, and lay attacks over them."""
     from inlier_trainer import overlays
     from inlier_trainer.evaluate import evaluate as run
+    from inlier_trainer.evaluate import evaluate_units, read, settings
     from inlier_trainer.progress import bars
+    from inlier_trainer.threshold import per_week
+    from inlier_trainer.train import DETECTORS
 
+    per_week(false_alarms)
+    one_of("--detectors", detectors, DETECTORS)
     window_ms = milliseconds(window)
+    named = [_capture(text) for text in captures]
+    if units and len(named) < 2:
+        raise BadInput("--units: give two captures at least, one is left out in turn")
     attacks = overlays.synthetic(window_ms)
     if infected is not None:
-        attacks.insert(0, overlays.infected(*_capture(infected), window_ms))
+        attacks = [*overlays.infected(*_capture(infected), window_ms), *attacks]
+    chosen = settings(window_ms, false_alarms, seed, detectors)
     with bars(quiet=as_json) as progress:
-        results = [
-            run(*_capture(text), window_ms, false_alarms, seed, attacks, progress)
-            for text in captures
-        ]
+        counted = [read(path, device, window_ms, progress) for path, device in named]
+        results = (
+            list(evaluate_units(counted, chosen, attacks, progress))
+            if units
+            else [run(capture, chosen, attacks, progress) for capture in counted]
+        )
     if as_json:
         print(json.dumps({"captures": [result.summary() for result in results]}))
         return
     for result in results:
-        table = Table("attack", "seen at", "seconds to alarm, median", "worst", "unseen windows")
-        for laid in result.overlays:
-            delays = [
-                "" if delay is None else f"{delay:g}"
-                for delay in (laid.delay_s, laid.worst_delay_s)
-            ]
-            table.add_row(
-                laid.name,
-                f"{laid.detected_starts} of {laid.starts} starts",
-                *delays,
-                f"{100 * laid.unseen:.0f} %",
-            )
-        Console().print(table)
+        _show(result)
+    novel, days = sum(r.novel_alarms for r in results), sum(r.novel_days for r in results)
+    if not units:
         print(
-            f"{result.name}: {result.alarm_episodes} false alarms in {result.days:.2f} test days "
-            f"({result.alarm_episodes_per_week:.1f} a week); model of {result.model_bytes} bytes; "
-            f"{result.silent_windows_left_out} windows of long silence left out"
+            f"new kinds of benign events, all captures: {novel} alarms in {days:.1f} days of "
+            f"left-out folds, {7 * novel / days:.2g} a week"
         )
+
+
+def _show(result: "Evaluation") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("attack", "seen at", "seconds to alarm, median", "worst", "unseen windows")
+    for laid in result.overlays:
+        delays = [
+            "" if delay is None else f"{delay:g}" for delay in (laid.delay_s, laid.worst_delay_s)
+        ]
+        seen = f"{laid.detected_starts} of {laid.starts} starts"
+        table.add_row(laid.name, seen, *delays, f"{100 * laid.unseen:.0f} %")
+    Console().print(table)
+    low, high = result.novel_interval
+    print(
+        f"{result.name}: {result.alarm_episodes} false alarms in {result.days:.2f} test days; "
+        f"{result.novel_alarms} on left-out folds of {result.novel_days:.2f} days, so that "
+        f"{result.novel_per_week:.2g} a week ({low:.2g} to {high:.2g}) are expected of new kinds "
+        f"of events; model of {result.model_bytes} bytes; "
+        f"{result.silent_windows_left_out} windows of long silence left out"
+    )
 
 
 def _capture(text: str) -> tuple[Path, str]:

@@ -1,14 +1,24 @@
 """The command that makes a model of benign windows."""
 
 import json
+import math
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inlier_host.options import Json, layer_sizes, milliseconds
+from inlier_export.errors import BadInput
+from inlier_host.options import Json, layer_sizes, milliseconds, one_of
+from inlier_trainer.horizons import HORIZONS
+
+if TYPE_CHECKING:
+    from inlier_trainer.learn import Learned
+
+GOLDEN = 64  # windows: of the recording's end
+OTHER_BUDGET = 3  # see inlier_trainer.train
 
 
 def train(
@@ -26,6 +36,12 @@ def train(
     window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
     false_alarms: Annotated[str, typer.Option(help="False alarms accepted.")] = "1/week",
     hidden: Annotated[str, typer.Option(help="Hidden layers of the autoencoder.")] = "16",
+    detectors: Annotated[
+        str, typer.Option(help="Whose part of the score counts: svm, autoencoder or both.")
+    ] = "both",
+    backend: Annotated[
+        str, typer.Option(help="What fits the autoencoder: numpy, or keras (an extra).")
+    ] = "numpy",
     seed: int = 1,
     allow_constant: Annotated[
         list[str] | None,
@@ -53,18 +69,18 @@ def train(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Fit both detectors on benign windows, calibrate them and write the model."""
-    import numpy as np
-
-    from inlier_trainer.added import keep_quiet, read_marked, weave
+    """Learn what is benign and write the model."""
+    from inlier_trainer.added import read_marked
+    from inlier_trainer.autoencoder import BACKENDS
     from inlier_trainer.files import write_atomic
+    from inlier_trainer.learn import learn
     from inlier_trainer.progress import bars
-    from inlier_trainer.recordings import check, read_windows
+    from inlier_trainer.recordings import read_windows
     from inlier_trainer.sources import counters_of
-    from inlier_trainer.train import WINDOWS_MIN, Settings
-    from inlier_trainer.train import train as fit
-    from inlier_trainer.units import leave_each_out
+    from inlier_trainer.threshold import per_week
+    from inlier_trainer.train import DETECTORS, Settings
 
+    per_week(false_alarms)
     counters = counters_of(source)
     constant = (
         set(counters) if allow_constant and "all" in allow_constant else set(allow_constant or ())
@@ -76,33 +92,19 @@ def train(
         hidden=layer_sizes(hidden),
         false_alarms=false_alarms,
         seed=seed,
+        detectors=one_of("--detectors", detectors, DETECTORS),
+        backend=one_of("--backend", backend, BACKENDS),
         allow_constant=constant,
         accept_anomalies=accept_anomalies,
     )
+    if tflite and detectors == "svm":
+        raise BadInput("--tflite: a model of --detectors svm has no autoencoder; leave one out")
     with bars(quiet=as_json) as progress:
         units = [read_windows(path, counters) for path in recordings]
-        origins = [str(path) for path in recordings]
-        together = ", ".join(origins)
-        for unit, origin in zip(units, origins, strict=True):
-            check(unit, counters, origin, WINDOWS_MIN, set(counters))
-        recorded = units[0]
         marked = [read_marked(text, counters) for text in add or ()]
-        units[0] = weave(recorded, marked)
-        result = fit(
-            np.concatenate(units), settings, together, progress, [len(unit) for unit in units]
-        )
-        left_out = leave_each_out(units, settings, origins, progress) if len(units) > 1 else []
-        learned = result.detector
-        if marked:
-            result = result.with_detector(keep_quiet(learned, recorded, marked))
-        summary = {**result.summary(), "left_out": [tested.summary() for tested in left_out]}
-        if marked:
-            summary |= {
-                "added_windows": sum(len(span) for span in marked),
-                "threshold_ae_learned": learned.threshold_ae,
-                "threshold_svm_learned": learned.threshold_svm,
-            }
-        test = result.test_windows
+        learned = learn(units, [str(path) for path in recordings], settings, marked, progress)
+        result = learned.trained
+        summary = learned.summary()
         extra: list[tuple[Path, bytes]] = []
         if module:
             from inlier_export.model_file import python_module
@@ -111,14 +113,15 @@ def train(
         if golden:
             from inlier_export.golden import dump
 
-            extra.append((golden, dump(result.detector, test)))
+            extra.append((golden, dump(result.detector, result.benign[-GOLDEN:])))
         if tflite:
             from inlier_export.golden import windows as golden_windows
             from inlier_export.tflite import compare, to_tflite
 
             progress("TFLite", 0, 1)
             content = to_tflite(result.float_layers, result.x_fit)
-            deviation = compare(content, result.detector, golden_windows(test))
+            examples = golden_windows(result.benign[-GOLDEN:])
+            deviation = compare(content, result.detector, examples)
             extra.append((tflite, content))
             summary["tflite"] = {"bytes": len(content), **asdict(deviation)}
             progress("TFLite", 1, 1)
@@ -127,50 +130,70 @@ def train(
     if as_json:
         print(json.dumps({"model": str(out), **summary}))
         return
-    print(
-        f"{out}: {len(result.blob)} bytes, {summary['features']} features, knots {summary['knots']}"
-    )
-    print(
-        f"thresholds: autoencoder {summary['threshold_ae']}, SVM {summary['threshold_svm']} "
-        f"for at most {false_alarms} false alarms; on {summary['test_windows']} unseen benign "
-        f"windows: "
-        f"{summary['test_hot_windows']} over threshold, {summary['test_alarms']} alarms"
-    )
-    for name, band in (
-        ("autoencoder", result.interval(result.unseen_ae)),
-        ("SVM", result.interval(result.unseen_svm)),
-    ):
-        if band:
-            print(
-                f"the {name}'s scores reach {band[0]} to {band[1]} at that rate (80 % interval "
-                f"of the tail fit)"
-            )
-    if short := result.shortage():
-        hours = short.windows_more * settings.window_ms / 3_600_000
-        print(
-            f"inlier: {together}: {result.windows} windows are too few to answer for "
-            f"{false_alarms}: "
-            f"record {hours:.1f} hours more, or say --false-alarms {short.answerable}, which "
-            f"they can tell",
-            file=sys.stderr,
-        )
-    for tested in left_out:
-        print(
-            f"{tested.recording} left out: {tested.alarm_episodes} false alarms in its "
-            f"{tested.days:.2f} days"
-        )
-    if marked:
-        print(
-            f"{summary['added_windows']} windows learned as benign; learned thresholds "
-            f"{learned.threshold_ae} and "
-            f"{learned.threshold_svm}, raised no further than keeps those windows quiet"
-        )
-    for anomaly in result.anomalies:
-        print(f"accepted: {anomaly.said()}")
+    for line in said(learned, out):
+        print(line)
+    if not result.choice.met:
+        print(shortage(learned), file=sys.stderr)
     if tflite:
         print(
             f"{tflite}: on {deviation.windows} golden windows its reconstruction is off ours by "
-            f"at most {deviation.largest} "
-            f"quanta, {deviation.mean} on average; alarm decisions that differ: "
-            f"{deviation.decisions_differing}"
+            f"at most {deviation.largest} quanta, {deviation.mean} on average; alarm decisions "
+            f"that differ: {deviation.decisions_differing}"
         )
+
+
+def said(learned: "Learned", out: Path) -> Iterator[str]:
+    """What was learned, in sentences."""
+    result = learned.trained
+    d, choice = result.detector, result.choice
+    budget = str(d.metadata["false_alarms"])
+    window_s = d.window_ms / 1000
+    yield (
+        f"{out}: {len(result.blob)} bytes, {d.features} features; alarms at "
+        + ", ".join(f"{k} of {n} windows" for k, n, _ in d.horizons)
+    )
+    yield (
+        f"for {budget}: {choice.per_week:.2g} alarms a week on kinds of benign events that were "
+        f"never recorded (80 % interval {choice.low:.2g} to {choice.high:.2g}); {choice.counted} "
+        f"in {choice.weeks:.2g} weeks of left-out folds, and what other devices showed"
+    )
+    yield (
+        f"a made-up small shift of its own counters is seen after {result.delay * window_s:g} s, "
+        f"half of the time; at {OTHER_BUDGET} times the false alarms after "
+        f"{result.other_delay * window_s:g} s"
+    )
+    if len(result.plan.horizons) < len(HORIZONS):
+        longest = max(n for _, n, _ in d.horizons)
+        yield (
+            f"the recording is too short for horizons beyond {longest} windows: "
+            "what is quiet and lasts is seen late or not at all; record longer"
+        )
+    if result.quiet_counters:
+        yield f"it says that it has gone quiet by {', '.join(result.quiet_counters)}"
+    else:
+        yield "no counter is always active: that it has gone quiet can't be told"
+    for unit in learned.left_out:
+        yield (
+            f"{unit.recording} left out: {unit.alarm_episodes} false alarms in its "
+            f"{unit.days:.2f} days"
+        )
+    if learned.added:
+        before = ", ".join(str(limit) for _, _, limit in learned.before.horizons)
+        yield (
+            f"{learned.added} windows learned as benign; learned thresholds {before}, raised no "
+            "further than keeps those windows quiet"
+        )
+    for anomaly in result.anomalies:
+        yield f"accepted: {anomaly.said()}"
+
+
+def shortage(learned: "Learned") -> str:
+    """What to do where no point on the line keeps the budget."""
+    choice = learned.trained.choice
+    budget = learned.trained.detector.metadata["false_alarms"]
+    return (
+        f"inlier: its own events are too varied, or too little is recorded, to answer for "
+        f"{budget}: the most patient model is expected to raise {choice.per_week:.2g} a week; "
+        f"record {choice.weeks_more:.2g} weeks more, or say --false-alarms "
+        f"{math.ceil(choice.per_week)}/week"
+    )
