@@ -1,47 +1,149 @@
-"""The asyncio task that writes windows for training: the same windows that the
-monitor will score.
+"""Windows as lines, for a computer that listens at the serial port or for a
+ring of files on flash: `inlier record --port`.
 
-from inlier import recorder, sockets source = sockets.install()
-# before anything imports `socket`
-asyncio.create_task(recorder.record("windows.csv", source, 10_000))
+    ~b WINDOW_MS SOURCE NAME,NAME,…                         at boot, and again
+    before every 32nd window
+    ~w BOOT INDEX ELAPSED DELTA,DELTA,…                     a window
+    ~w BOOT INDEX ELAPSED DELTA,DELTA,… AE SVM HOT EVENT    one that was scored
+
+BOOT is another number after each boot (0 on a board that has none), INDEX
+counts from 0 at boot, ELAPSED is over 1 after missed ticks. Each line ends in `
+*` and the CRC-32 of what is before it, in hex: what the application prints may
+come in between. A leaf, which nothing of the core imports; it makes strings,
+and so takes heap for a while.
+
+from inlier import sockets, stream source = sockets.install()
+# before anything imports `socket` asyncio.create_task(stream.record(source,
+10_000))                                        # or
+asyncio.create_task(stream.record(source, 10_000, stream.Ring("windows")))
 """
 
-from .counters import Windows
-from .ticker import Ticker
+import os
 
-_NAME_BYTES = 32  # at most, of a counter's name or number with its comma
+from .model import crc32
+
+HEAD_EVERY = 32
 
 
-async def record(path, source, window_ms, count=-1, on_window=None):
-    """Append `count` windows (-1: without end) to the CSV file at `path`, begun
-    with the counters' names if it is new.
+def seal(text):
+    return "%s *%08x" % (text, crc32(text.encode()) & 0xFFFFFFFF)
 
-    Each window is on flash when the next begins; of one that a power cut tore,
-    the next takes the place. on_window(deltas) after each. Raises OSError on a
-    full flash; what was written stays.
+
+def _random():
+    try:
+        return 1 + int.from_bytes(os.urandom(2), "little")
+    except AttributeError:  # QEMU's boards
+        return 0
+
+
+class Stream:
+    """write(line) is `print`, or a Ring's, which counts boots; otherwise a boot
+    has a random number.
     """
-    with open(path, "ab"):
-        pass  # now it exists
-    with open(path, "r+b") as f:
-        end = f.seek(0, 2)
-        begin = max(0, end - _NAME_BYTES * len(source.counters))
-        f.seek(begin)
-        tail = f.read(end - begin)
-        torn = len(tail) - 1 - tail.rfind(b"\n")
-        f.seek(end - torn)
-        if torn == end:
-            f.write((",".join(source.counters) + "\n").encode())
-            torn = 0
-        windows = Windows(source)
-        ticker = Ticker(window_ms)
-        while count:
-            deltas = windows.take(await ticker.tick())
-            line = ",".join(map(str, deltas)) + "\n"
-            f.write(
-                ("0" * (torn - len(line)) + line).encode()
-            )  # leading zeros: nothing of the torn row is left behind it
-            f.flush()
-            torn = 0
-            if on_window is not None:
-                on_window(deltas)
-            count -= 1
+
+    def __init__(self, source, window_ms, write=print, boot=None):
+        self._head = "~b %d %s %s" % (window_ms, source.name, ",".join(source.counters))
+        self._write = write
+        self._boot = _random() if boot is None else boot
+        self._index = 0
+        self._active = False
+
+    def window(self, deltas, elapsed=1, scores=""):
+        if self._index % HEAD_EVERY == 0:
+            self._write(seal(self._head))
+        self._write(
+            seal(
+                "~w %d %d %d %s%s"
+                % (self._boot, self._index, elapsed, ",".join(map(str, deltas)), scores)
+            )
+        )
+        self._index += 1
+
+    def scored(self, pipeline):
+        """A window that a pipeline has just scored: monitor's on_window."""
+        active = pipeline.alarm.active
+        self.window(
+            pipeline.deltas,
+            1,
+            " %d %d %d %d" % (pipeline.ae, pipeline.svm, pipeline.hot, active - self._active),
+        )
+        self._active = active
+
+
+class Ring:
+    """Files path.0, path.1, …, of which the newest `segments` are kept, each of
+    about segment_bytes.
+
+    Files are only ever appended to: littlefs copies a file from the first
+    changed byte on. An append rewrites a block, of 4 KB, and wears it, so lines
+    gather in RAM until they are flush_bytes long, which a loss of power loses:
+    with windows of 10 s and 80 bytes, flash that stands 100,000 erasures and
+    100 free blocks outlive 40 years. path.boot counts the boots.
+    """
+
+    def __init__(self, path, segments=8, segment_bytes=32768, flush_bytes=1024):
+        self._path = path
+        self._segments = segments
+        self._segment_bytes = segment_bytes
+        self._flush_bytes = flush_bytes
+        self._lines = []
+        self._waiting = 0
+        self.boot = self._count_boot()
+        numbers = self._numbers()
+        self._number = numbers[-1] if numbers else 0
+
+    def _count_boot(self):
+        try:
+            with open(self._path + ".boot") as f:
+                boot = int(f.read()) + 1
+        except (OSError, ValueError):
+            boot = 1
+        with open(self._path + ".boot", "w") as f:
+            f.write(str(boot))
+        return boot
+
+    def _numbers(self):
+        folder, _, name = self._path.rpartition("/")
+        ends = [
+            entry[len(name) + 1 :]
+            for entry in os.listdir(folder or ".")
+            if entry.startswith(name + ".")
+        ]
+        return sorted(int(end) for end in ends if end.isdigit())
+
+    def write(self, line):
+        """Raises OSError on a full flash; what was written stays."""
+        self._lines.append(line)
+        self._waiting += len(line) + 1
+        if self._waiting >= self._flush_bytes:
+            self.flush()
+
+    def flush(self):
+        with open("%s.%d" % (self._path, self._number), "a") as f:
+            for line in self._lines:
+                f.write(line + "\n")
+        self._lines = []
+        self._waiting = 0
+        if os.stat("%s.%d" % (self._path, self._number))[6] >= self._segment_bytes:
+            self._number += 1
+            for number in self._numbers():
+                if number <= self._number - self._segments:
+                    os.remove("%s.%d" % (self._path, number))
+
+
+async def record(source, window_ms, ring=None, count=-1):
+    """Print `count` windows (-1: without end), or keep them in `ring`. Raises
+    OSError on a full flash.
+    """
+    from .counters import Windows
+    from .ticker import Ticker
+
+    stream = Stream(source, window_ms, ring.write, ring.boot) if ring else Stream(source, window_ms)
+    windows = Windows(source)
+    ticker = Ticker(window_ms)
+    while count:
+        elapsed = await ticker.tick()
+        stream.window(windows.take(elapsed), elapsed)
+        count -= 1
+    if ring:
+        ring.flush()
