@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from inlier.benign import BENIGN_HALF
 from inlier.features import LOG_MAX, UNIT_BITS
 from inlier.model import BIAS_MAX, FEATURES_MAX
-from inlier.sinks.benign import BENIGN_HALF
 
 from .reference import Bytes, Ints, Layer, dense
 

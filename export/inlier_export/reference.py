@@ -17,7 +17,7 @@ from inlier.features import LEVEL_MAX, UNIT_BITS, mean_of_log
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
-Progress = Callable[[int, int], None]
+Advance = Callable[[int, int], None]
 
 
 @dataclass
@@ -29,6 +29,9 @@ class Layer:
     weights: NDArray[np.int8]
     bias: Ints
     shift: Ints
+
+
+ALARM = (2, 8, 8, 8, 32)  # by default: k, n, m, cooldown, warm-up, in windows
 
 
 @dataclass
@@ -49,7 +52,7 @@ class Detector:
     svm_weights: NDArray[np.int8]  # (features, 2 * knots)
     threshold_ae: int = 0
     threshold_svm: int = 0
-    alarm: tuple[int, int, int, int, int] = (2, 8, 8, 8, 16)  # k, n, m, cooldown, warm-up
+    alarm: tuple[int, int, int, int, int] = ALARM
     metadata: dict[str, object] = field(default_factory=dict)
     number: int = 0  # of the model: a device refuses one that is lower than what it ran before
 
@@ -83,7 +86,7 @@ def log_features(
     shifts: Ints,
     scales: tuple[int, ...],
     state: Ints | None = None,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> NDArray[np.int16]:
     """f (n, features) int16 of windows in order. state: int64 (features,),
     updated in place; by default zero.
@@ -176,7 +179,7 @@ def joined(traces: Sequence[Trace]) -> Trace:
     )
 
 
-def run(detector: Detector, deltas: Ints, progress: Progress | None = None) -> Trace:
+def run(detector: Detector, deltas: Ints, progress: Advance | None = None) -> Trace:
     """Score windows (n, counters) from boot, as the device would."""
     state = start_state(detector.offset, detector.scales)
     f = log_features(deltas, detector.shifts, detector.scales, state, progress)

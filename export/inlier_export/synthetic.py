@@ -4,6 +4,8 @@ training finds.
 
 import numpy as np
 
+from inlier.counters import DELTA_MAX
+
 from .reference import Detector, Ints, Layer
 
 COUNTERS = tuple(f"c{i}" for i in range(14))
@@ -52,7 +54,7 @@ def extreme_windows(seed: int, count: int) -> Ints:
     bits = rng.integers(0, 32, (count, len(COUNTERS)))
     deltas: Ints = rng.integers(0, 1 << 62, (count, len(COUNTERS))) >> (62 - bits)
     deltas[::17] = 0
-    deltas[1::97] = (1 << 30) - 1
+    deltas[1::97] = DELTA_MAX
     deltas[2::89] = 1 << 31
     deltas[3::83] = 1 << rng.integers(0, 31, len(COUNTERS))
     return deltas

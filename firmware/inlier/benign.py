@@ -1,6 +1,6 @@
 """What a feature's benign range was, read back from the model's quantisation."""
 
-from ..features import UNIT_BITS, mean_of_log
+from .features import UNIT_BITS, mean_of_log
 
 BENIGN_HALF = 63  # the benign range fills [-63, 63]: what lies outside stays visible
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from inlier_boards.board import board, names
 from inlier_boards.build.firmware import FIRMWARE, runtime_files
 from inlier_boards.build.micropython import find_or_build, mpy_cross
+from inlier_boards.catalogue import names, read_board
 from inlier_boards.emulators.emulator import emulated
 from tools_missing import missing
 
@@ -52,7 +52,7 @@ def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> s
         "vectors" in file.read_text()
     ):  # 29 KB, which take an emulated serial line longer than most tests
         files.append(golden / "vectors.json")
-    with emulated(board(name)) as device:
+    with emulated(read_board(name)) as device:
         device.mount(RAM_DISK)
         content = {str(path.relative_to(ROOT / "tests")): path.read_bytes() for path in files} | (
             runtime or {}
@@ -90,12 +90,14 @@ def test_precompiled_files_on_a_board_give_the_golden_integers(where: str, tmp_p
     if missing(where):
         pytest.skip(missing(where))
     runtime = {}
-    for path in runtime_files(board(where).kernels):
+    for path in runtime_files(read_board(where).kernels):
         out = tmp_path / "out.mpy"
         subprocess.run(
-            [mpy_cross(), f"-march={board(where).mpy_arch}", "-o", out, path], check=True
+            [mpy_cross(), f"-march={read_board(where).mpy_arch}", "-o", out, path], check=True
         )
         runtime[f"device/{path.relative_to(FIRMWARE).with_suffix('.mpy')}"] = out.read_bytes()
     said = on_board(where, "test_golden", runtime)
-    assert f"passed test_golden.test_{board(where).kernel}" in said and " 0 failed" in said, said
+    assert f"passed test_golden.test_{read_board(where).kernel}" in said and " 0 failed" in said, (
+        said
+    )
     assert said.split()[-1] == "inlier/__init__.mpy", "the files, not what is frozen"

@@ -38,13 +38,7 @@ class Settings:
     scales: tuple[int, ...] = (0, 2, 4)
     hidden: tuple[int, ...] = (16,)
     false_alarms: str = "1/week"
-    alarm: tuple[int, int, int, int, int] = (
-        2,
-        8,
-        8,
-        8,
-        32,
-    )  # k, n, m, cooldown, warm-up, in windows
+    alarm: tuple[int, int, int, int, int] = reference.ALARM
     seed: int = 1
     allow_constant: Collection[str] = field(default_factory=frozenset)
     accept_anomalies: bool = False  # learn what looks like an infection, see infection_check.py

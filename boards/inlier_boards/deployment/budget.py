@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from inlier.kernels import native
 from inlier.model import Model
-from inlier_boards.board import Board
+from inlier_boards.catalogue import Board
 from inlier_export.errors import BadInput
 
 SHARE = 4  # inlier may take a quarter of the board's heap, and a quarter of its flash

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 
 from inlier.model import Model
-from inlier_boards.board import EXAMPLES, Board
+from inlier_boards.catalogue import EXAMPLES, Board
 from inlier_boards.serial_line.connection import Connection, find_port
 from inlier_export.errors import BadInput
 from inlier_trainer.progress import Progress

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inlier.counters import DELTA_MAX
-from inlier_boards.board import Board
+from inlier_boards.catalogue import Board
 from inlier_boards.serial_line.connection import Connection
 from inlier_export import golden, reference
 from inlier_export.errors import BadInput

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inlier.counters import DELTA_MAX
-from inlier_boards.board import Board, emulator
+from inlier_boards.catalogue import Board, emulator
 from inlier_boards.cost.bench import derived_ms
 from inlier_boards.deployment import budget
 from inlier_export import reference

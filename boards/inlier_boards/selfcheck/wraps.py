@@ -4,20 +4,20 @@ device/wraps.py: no alarm may come of it.
 
 import numpy as np
 
-from inlier.sinks.benign import BENIGN_HALF
+from inlier.benign import BENIGN_HALF
 from inlier_export import quantise, reference
 from inlier_export.model_file import pack
 from inlier_export.reference import Detector, Ints, Layer
 from inlier_trainer import threshold
+from inlier_trainer.progress import Progress, quiet
 
-from .outcome import Outcome, Progress, device_path, in_parts, quiet
+from .outcome import Outcome, device_path, in_parts
 
 with device_path():
     import wraps as device  # type: ignore[import-not-found]
 
 BENIGN = 20_000
 SCALES = (0, 2, 4)
-ALARM = (2, 8, 8, 8, 32)
 RATE = 1e-6  # false alarms accepted per window
 PER_CALL = 4000
 BOARD_PER_CALL = 100
@@ -46,12 +46,12 @@ def fitted(benign: Ints) -> Detector:
         knots=(BENIGN_HALF,),
         svm_weights=svm_weights,
         threshold_ae=threshold.threshold(
-            reference.autoencoder_score(x, [centre]), RATE, *ALARM[:2]
+            reference.autoencoder_score(x, [centre]), RATE, *reference.ALARM[:2]
         ),
         threshold_svm=threshold.threshold(
-            reference.svm_score(x, (BENIGN_HALF,), svm_weights), RATE, *ALARM[:2]
+            reference.svm_score(x, (BENIGN_HALF,), svm_weights), RATE, *reference.ALARM[:2]
         ),
-        alarm=ALARM,
+        alarm=reference.ALARM,
     )
 
 

@@ -6,11 +6,29 @@ the callbacks of monitor.watch:
 log keeps them on flash, signal switches an LED, lines prints them, mqtt
 publishes them for Home Assistant, defender reports to AWS.
 
-from inlier.sinks import Together, log, signal sinks =
-Together(log.Log("alarms.log"), signal.Signal(Pin("LED", Pin.OUT).value))
-asyncio.create_task(monitor.watch("model.inlier", source, sinks.on_alarm,
-sinks.on_clear, sinks.on_window))
+    from inlier.sinks import Together, log, signal
+    sinks = Together(log.Log("alarms.log"), signal.Signal(Pin("LED", Pin.OUT).value))
+    asyncio.create_task(
+        monitor.watch("model.inlier", source, sinks.on_alarm, sinks.on_clear, sinks.on_window)
+    )
 """
+
+
+class Sink:
+    """What a sink overrides as far as it cares: here nothing is done.
+
+    An event that the monitor comes to tell is added here, in Together, and in
+    message.Teller, which finds its words.
+    """
+
+    def on_alarm(self, pipeline, features):
+        pass
+
+    def on_clear(self, pipeline):
+        pass
+
+    def on_window(self, pipeline):
+        pass
 
 
 class Together:

@@ -17,7 +17,7 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Count instructions, heap and flash of the runtime on the emulated boards."""
-    from inlier_boards.board import names
+    from inlier_boards.catalogue import names
     from inlier_boards.cost.bench import measure, show
     from inlier_boards.cost.bench import table as markdown
     from inlier_trainer.files import write_atomic

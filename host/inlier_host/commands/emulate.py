@@ -19,13 +19,13 @@ def emulate(
     """Score recorded windows on an emulated microcontroller; says what it costs
     there.
     """
-    from inlier_boards.board import board as facts
+    from inlier_boards.catalogue import read_board
     from inlier_boards.emulators.emulate import emulate as run
     from inlier_export.model_file import read_model
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import read_windows
 
-    place = facts(board)
+    place = read_board(board)
     counters = read_model(model).counters()
     windows = read_windows(replay, counters)
     if not len(windows):

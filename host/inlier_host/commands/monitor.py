@@ -95,7 +95,7 @@ def monitor(
 def _windows(model: Path, source: str, replay: Path | None, count: int) -> None:
     from inlier_host import this_machine as running
 
-    def each(window: running.Window) -> None:
+    def each(window: running.Scored) -> None:
         print(json.dumps(window), flush=True)
 
     if replay is None:
