@@ -1,8 +1,10 @@
 """The asyncio task that scores every window while the application runs.
 
-from inlier import sockets, monitor source = sockets.install()
-# before anything imports `socket`
-asyncio.create_task(monitor.watch("doorbell.inlier", source, on_alarm=print))
+from inlier import sockets, monitor
+source = sockets.install()  # before anything imports `socket`
+asyncio.create_task(
+    monitor.watch("doorbell.inlier", source, on_alarm=print)
+)
 """
 
 import os

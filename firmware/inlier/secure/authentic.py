@@ -1,10 +1,11 @@
 """Who made a model: HMAC-SHA256 (RFC 2104) over the whole blob, checked before
 anything beyond the header is read.
 
-from inlier.secure import authentic, keys load =
-authentic.Authentic(keys.from_file("fleet.key")).load
-asyncio.create_task(monitor.watch("doorbell.inlier", source, on_alarm=print,
-load=load))
+    from inlier.secure import authentic, keys
+    load = authentic.Authentic(keys.from_file("fleet.key")).load
+    asyncio.create_task(
+        monitor.watch("doorbell.inlier", source, on_alarm=print, load=load)
+    )
 """
 
 import struct

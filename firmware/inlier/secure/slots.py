@@ -1,11 +1,13 @@
 """Model updates that no power cut and no bad model can break: two slots, and a
 record of which one runs.
 
-from inlier.secure import authentic, keys, slots models =
-slots.Slots(authentic.Authentic(keys.from_file("fleet.key")))
-models.update("models", blob, source.name, source.counters)      # whenever a
-new model arrives asyncio.create_task(monitor.watch("models", source,
-on_alarm=print, load=models.load))
+    from inlier.secure import authentic, keys, slots
+    models = slots.Slots(authentic.Authentic(keys.from_file("fleet.key")))
+    # whenever a new model arrives
+    models.update("models", blob, source.name, source.counters)
+    asyncio.create_task(
+        monitor.watch("models", source, on_alarm=print, load=models.load)
+    )
 
 A folder holds slot.0, slot.1 and the record. A model is checked, written to the
 slot that does not run, read back, scored on its self-test windows, and only

@@ -1,9 +1,12 @@
 """What a monitor knows and a reboot must not take: the alarm and its latch, the
 damped means, the hosts known.
 
-from inlier.secure import state keeper = state.Keeper("state", key)
-keeper.restore(pipeline) asyncio.create_task(monitor.run(pipeline,
-on_alarm=print, on_window=keeper.on_window))
+    from inlier.secure import state
+    keeper = state.Keeper("state", key)
+    keeper.restore(pipeline)
+    asyncio.create_task(
+        monitor.run(pipeline, on_alarm=print, on_window=keeper.on_window)
+    )
 
 Without it an attacker who makes the device reboot gets a warm-up without alarms
 each time. Written when the alarm changes and every `every` windows: flash

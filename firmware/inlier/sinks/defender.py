@@ -2,8 +2,8 @@
 inlier's score and alarm as custom metrics.
 
     from inlier.sinks import defender, mqtt
-    aws = mqtt.Mqtt("doorbell1", "….iot.eu-central-1.amazonaws.com",
-    ssl=context)  # the thing's name, its certificate
+    # the thing's name, its certificate
+    aws = mqtt.Mqtt("doorbell1", "….iot.eu-central-1.amazonaws.com", ssl=context)
     sink = defender.Defender("doorbell1", aws.publish, time.time)
 
 The report is the documented JSON (AWS IoT Device Defender, "Device-side

@@ -1,11 +1,13 @@
 """Sink that publishes over MQTT, for Home Assistant or anything else; scoring
 never waits for the broker.
 
-from inlier.sinks import mqtt sink = mqtt.Mqtt("doorbell1", "192.168.1.10",
-user="doorbell", password="…", say=print) asyncio.create_task(sink.run())
-# connects, announces, sends what waits; for ever
-asyncio.create_task(monitor.watch("model.inlier", source, sink.on_alarm,
-sink.on_clear, sink.on_window))
+    from inlier.sinks import mqtt
+    sink = mqtt.Mqtt("doorbell1", "192.168.1.10", user="doorbell", password="…", say=print)
+    # connects, announces, sends what waits; for ever
+    asyncio.create_task(sink.run())
+    asyncio.create_task(
+        monitor.watch("model.inlier", source, sink.on_alarm, sink.on_clear, sink.on_window)
+    )
 
 Needs micropython-lib's umqtt.simple (`mpremote mip install umqtt.simple`),
 which makes and reads the packets. It blocks, so it is given memory in place of
