@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inlier.model import Model
 from inlier_boards.build import bench_models, micropython
 from inlier_boards.build.firmware import FIRMWARE, runtime_files
 from inlier_boards.catalogue import names, read_board
@@ -100,11 +101,11 @@ def test_a_model_beyond_the_budget_is_refused_with_the_figures():
         match=r"the model needs \d+ bytes of heap, "
         r"qemu_m0 has 49152 for it \(a quarter of 196608\)",
     ):
-        budget.check(read_board(M0), blob)
+        budget.check(read_board(M0), Model(blob))
     with pytest.raises(BadInput, match="bytes of flash"):
-        budget.check(replace(read_board(M0), flash_bytes=4096), pack(bench_models.device()))
+        budget.check(replace(read_board(M0), flash_bytes=4096), Model(pack(bench_models.device())))
     for name in names():
-        budget.check(read_board(name), pack(bench_models.large()))
+        budget.check(read_board(name), Model(pack(bench_models.large())))
 
 
 @needs_board(M0)
@@ -163,7 +164,7 @@ def test_the_budget_s_estimate_is_no_less_than_what_was_measured(results):
     for result in results:
         for name, measured in result.of.items():
             blob = pack(bench_models.MODELS[name]())
-            frozen = budget.need(blob).heap - len(blob)
+            frozen = budget.need(Model(blob)).heap - len(blob)
             assert result.kernel == "plain" or measured.heap <= frozen <= 1.3 * measured.heap, (
                 result.kernel,
                 name,

@@ -23,7 +23,7 @@ from inlier_boards.deployment.identify import DEVICE
 from inlier_boards.emulators import unix_board
 from inlier_export import golden, reference
 from inlier_export.errors import BadInput, Interrupted
-from inlier_export.model_file import pack
+from inlier_export.model_file import pack, parsed
 from inlier_export.synthetic import random_detector
 from inlier_trainer.recordings import read_windows
 from tools_missing import needs_board
@@ -42,7 +42,7 @@ def deploy(
     progress=lambda stage, done, total: None,
 ):
     return deploying.deploy(
-        blob,
+        parsed(blob),
         port,
         name,
         replay,

@@ -25,18 +25,17 @@ class Need:
     flash: int
 
 
-def need(blob: bytes) -> Need:
-    model = Model(blob)
+def need(model: Model) -> Need:
     work, _, _ = native.prepare(model)
     windows = 3 * 4 * len(model.counters())  # two readings and the deltas
-    return Need(RUNTIME_HEAP_BYTES + len(work) + windows + len(blob), len(blob))
+    return Need(RUNTIME_HEAP_BYTES + len(work) + windows + model.bytes, model.bytes)
 
 
-def check(board: Board, blob: bytes) -> None:
+def check(board: Board, model: Model) -> None:
     """Raises BadInput, with the figures, for a model that the board has no room
     for.
     """
-    needed = need(blob)
+    needed = need(model)
     for what, bytes_needed, total in (
         ("heap", needed.heap, board.heap_bytes),
         ("flash", needed.flash, board.flash_bytes),

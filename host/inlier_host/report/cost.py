@@ -4,6 +4,7 @@ the committed bench table.
 
 from dataclasses import dataclass
 
+from inlier.model import Model
 from inlier_boards.catalogue import Board, names, read_board
 from inlier_boards.cost import bench
 from inlier_boards.deployment import budget
@@ -35,7 +36,7 @@ class Cost:
 
 def costs(blob: bytes, detector: Detector) -> list[Cost]:
     """Of the boards that are microcontrollers."""
-    needed = budget.need(blob)
+    needed = budget.need(Model(blob))
     per_mac = instructions_per_mac()
     result = []
     for name in names():
