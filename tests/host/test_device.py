@@ -21,11 +21,20 @@ FILES = sorted(path.stem for path in DEVICE.glob("test_*.py"))
 RAM_DISK = 90112
 
 
-def on_this_machine(command: Path | str, name: str) -> str:
+def arguments(where: str, test: str) -> list[str]:
+    """Of run.py: with the kernels that must load there."""
+    if test != "test_golden":
+        return [test]
+    named = ("array", "plain") if where == "cpython" else read_board(where).kernels
+    return [test, f"kernels={','.join(named)}"]
+
+
+def on_this_machine(where: str, name: str) -> str:
+    command = sys.executable if where == "cpython" else find_or_build()
     folders = [str(ROOT / "firmware"), str(DEVICE), ".frozen"]
     path = os.pathsep.join(folders)
     done = subprocess.run(
-        [command, DEVICE / "run.py", name],
+        [command, DEVICE / "run.py", *arguments(where, name)],
         capture_output=True,
         text=True,
         env={**os.environ, "MICROPYPATH": path, "PYTHONPATH": path},
@@ -64,7 +73,7 @@ def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> s
         for path, data in content.items():
             device.write(f"/{path}", data)
         start = "import gc, os, sys; sys.path.append('/device'); os.chdir('/device'); "
-        start += f"import run; run.main(['{test}'])"
+        start += f"import run; run.main({arguments(name, test)})"
         return device.execute(f"{start}; import inlier; print(inlier.__file__)", limit_s=300)
 
 
@@ -76,7 +85,7 @@ def test_device(name: str, where: str) -> None:
             pytest.skip(missing(where))
         said = on_board(where, name)
     else:
-        said = on_this_machine(sys.executable if where == "cpython" else find_or_build(), name)
+        said = on_this_machine(where, name)
     print(said)  # pytest shows it where the test fails
     last = [line for line in said.splitlines() if line.endswith("skipped") and " passed, " in line]
     assert last and " 0 failed" in last[0]
