@@ -16,7 +16,10 @@ def bench(
     table: Annotated[Path | None, typer.Option(help="Also write the table (Markdown).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Count instructions, heap and flash of the runtime on the emulated boards."""
+    """Count instructions, heap and flash on the emulated boards.
+
+    Example: inlier bench --board qemu_m0
+    """
     from inlier_boards.catalogue import names
     from inlier_boards.cost.bench import measure, show
     from inlier_boards.cost.bench import table as markdown

@@ -30,8 +30,12 @@ def deploy(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Copy runtime, model and an example main.py onto a board, verify them, and
-    test the model there.
+    """Copy runtime, model and an example onto a board; test them there.
+
+    Each file is verified by its hash. What ran there runs on until the model
+    gave the reference's integers.
+
+    Example: inlier deploy model.inlier --port /dev/ttyACM0
     """
     from inlier_boards.deployment.deploy import deploy as run
     from inlier_export.model_file import read_file

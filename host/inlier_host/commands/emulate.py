@@ -16,8 +16,9 @@ def emulate(
     board: Annotated[str, typer.Option(help="Emulated board.")] = "qemu_m0",
     as_json: Json = False,
 ) -> None:
-    """Score recorded windows on an emulated microcontroller; says what it costs
-    there.
+    """Score recorded windows on an emulated board; say what it costs.
+
+    Example: inlier emulate model.inlier --board qemu_m0 --replay windows.csv
     """
     from inlier_boards.catalogue import read_board
     from inlier_boards.emulators.emulate import emulate as run

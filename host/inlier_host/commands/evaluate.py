@@ -23,8 +23,12 @@ def evaluate(
     seed: int = 1,
     as_json: Json = False,
 ) -> None:
-    """Train on the beginning of each capture, count false alarms in its end,
-    and lay attacks over that.
+    """Train on the beginning of captures, and attack their end.
+
+    Says how many false alarms there are in the end, and how long after its
+    beginning each attack that is laid over it is seen.
+
+    Example: inlier evaluate hub.pcap.gz@24:6f:28:d9:a7:64
     """
     from rich.console import Console
     from rich.table import Table

@@ -51,8 +51,11 @@ def monitor(
         typer.Option("--json", help="Print one JSON object a window, or of a device an event."),
     ] = False,
 ) -> None:
-    """Score this machine's traffic as it goes, or a recording, or watch a
-    device that does; tells alarms in words.
+    """Score this machine's traffic or a recording, or watch a device.
+
+    Alarms are told in words.
+
+    Example: inlier monitor model.inlier --web
     """
     chosen = [
         name for name, given in (("MODEL", model), ("--mqtt", mqtt), ("--serial", serial)) if given

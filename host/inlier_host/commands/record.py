@@ -50,8 +50,11 @@ def record(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Record this machine's own windows, a board's, or those that a device in a
-    capture would have counted.
+    """Record windows: this machine's, a board's, or from a capture.
+
+    A capture gives the windows that the device in it would have counted.
+
+    Example: inlier record --window 10s --count 60480 -o windows.csv
     """
     from inlier_trainer.progress import bars
 

@@ -53,7 +53,10 @@ def train(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Fit both detectors on benign windows, calibrate them and write the model."""
+    """Fit both detectors on benign windows, and write the model.
+
+    Example: inlier train windows.csv --false-alarms 1/week -o model.inlier
+    """
     import numpy as np
 
     from inlier_trainer.added import keep_quiet, read_marked, weave
