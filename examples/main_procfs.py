@@ -4,7 +4,7 @@ also printed, which `inlier record --port` collects.
 
 import asyncio
 
-from inlier import monitor, stream
+from inlier import monitor, recorder
 from inlier.model import load
 from inlier.pipeline import Pipeline
 from inlier.procfs import Procfs
@@ -19,5 +19,5 @@ def report(pipeline, features):
 
 source = Procfs()
 model = load("model.inlier", source.name, source.counters)
-lines = stream.Stream(source, model.window_ms)
+lines = recorder.Recorder(source, model.window_ms)
 asyncio.run(monitor.run(Pipeline(model, source), report, on_window=lines.scored))

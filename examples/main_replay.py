@@ -5,7 +5,7 @@ record --port` collects.
 
 import gc
 
-from inlier import stream
+from inlier import recorder
 from inlier.model import load
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
@@ -20,7 +20,7 @@ def main():
     with rows:
         source = Replay(rows)
         pipeline = Pipeline(model, source)
-        lines = stream.Stream(source, model.window_ms)
+        lines = recorder.Recorder(source, model.window_ms)
         while source.advance():
             event = pipeline.step()
             lines.scored(pipeline)

@@ -8,7 +8,7 @@ source = sockets.install()  # before anything imports socket
 
 import asyncio
 
-from inlier import stream
+from inlier import recorder
 from inlier.model import load
 from inlier.pipeline import Pipeline
 
@@ -22,7 +22,7 @@ def report(pipeline, features):
 
 async def main():
     model = load("model.inlier", source.name, source.counters)
-    lines = stream.Stream(source, model.window_ms)
+    lines = recorder.Recorder(source, model.window_ms)
     asyncio.create_task(monitor.run(Pipeline(model, source), report, on_window=lines.scored))
     while True:  # your application instead: connect the network, then do what the device is for
         await asyncio.sleep(60)

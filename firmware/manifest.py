@@ -3,12 +3,14 @@
 # The first of the kernels that loads is used: thumb on Cortex-M (the Pico),
 # viper on ports with native code (the ESP32), array with ulab, plain anywhere.
 # With secure=True also what checks, updates and keeps models (inlier/secure),
-# with sinks=True where alarms go (inlier/sinks); with stream=False without what
-# sends or keeps windows for `record --port`.
+# with sinks=True where alarms go (inlier/sinks); with recorder=False without what
+# records windows for `inlier record`.
 import json
 import os
 
-options.defaults(kernels=("viper",), secure=False, sinks=False, stream=True)
+options.defaults(kernels=("viper",), secure=False, sinks=False, recorder=True)
+
+_RECORDER = ("inlier/line.py", "inlier/recorder.py", "inlier/ring.py")
 
 _KERNEL_FILES = {
     "thumb": ("thumb", "thumb_autoencoder", "native"),
@@ -27,8 +29,10 @@ def _wanted(path):
         return options.secure
     if folder == "inlier/sinks":
         return options.sinks
-    if path == "inlier/stream.py":
-        return options.stream
+    if path in _RECORDER:
+        return options.recorder or path == "inlier/line.py" and options.sinks
+    if path == "inlier/benign.py":
+        return options.sinks
     return folder != "inlier/kernels" or name[: -len(".py")] in _frozen
 
 

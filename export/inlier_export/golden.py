@@ -20,7 +20,7 @@ def extremes(counters: int) -> Ints:
     """
     rows = [np.zeros(counters), np.ones(counters)]
     rows += [np.full(counters, 1 << bit) for bit in range(1, 32, 3)]
-    rows += [np.full(counters, (1 << 30) - 1), np.zeros(counters)]
+    rows += [np.full(counters, DELTA_MAX), np.zeros(counters)]
     rows += list(np.eye(counters) * 1000)
     return np.asarray(rows, np.int64)
 

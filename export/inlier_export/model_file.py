@@ -6,6 +6,7 @@ import hmac
 import json
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -110,9 +111,29 @@ def _pack_layer(layer: Layer) -> bytes:
     return bias.tobytes() + shift.tobytes() + blocks.tobytes()
 
 
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file, parsed once: what is copied, what a device loads of it, and
+    what the reference computes with.
+    """
+
+    blob: bytes
+    model: Model
+    detector: Detector
+
+
+def parsed(blob: bytes) -> ModelFile:
+    """Raises ModelError."""
+    model = Model(blob)
+    return ModelFile(blob, model, _detector(model, authentic.number(blob)))
+
+
 def unpack(blob: bytes) -> Detector:
     """The Detector in a model file. Raises ModelError."""
-    m = Model(blob)
+    return parsed(blob).detector
+
+
+def _detector(m: Model, number: int) -> Detector:
     try:
         metadata = json.loads(m.metadata())
     except (ValueError, RecursionError):
@@ -159,7 +180,7 @@ def unpack(blob: bytes) -> Detector:
         cooldown=m.cooldown,
         warmup=m.warmup,
         metadata=metadata,
-        number=authentic.number(blob),
+        number=number,
     )
 
 
@@ -177,6 +198,14 @@ def python_module(blob: bytes) -> str:
 
 def read(path: Path) -> Detector:
     return unpack(path.read_bytes())
+
+
+def read_file(path: Path) -> ModelFile:
+    """Raises BadInput: what is wrong with the blob at `path`; OSError."""
+    try:
+        return parsed(path.read_bytes())
+    except ModelError as error:
+        raise BadInput(f"{path}: {error}") from None
 
 
 def read_model(

@@ -19,7 +19,7 @@ from inlier.quiet import Quiet
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
-Progress = Callable[[int, int], None]
+Advance = Callable[[int, int], None]
 Horizon = tuple[int, int, int]  # k, n, threshold: k of the last n scores over it
 NEVER = DELTA_MAX  # a threshold that nothing exceeds
 
@@ -129,7 +129,7 @@ def start_state(offset: Ints, schema: Schema) -> Ints:
 
 
 def log_features(
-    deltas: Ints, schema: Schema, state: Ints, progress: Progress | None = None
+    deltas: Ints, schema: Schema, state: Ints, progress: Advance | None = None
 ) -> NDArray[np.int16]:
     """f (..., n, features) int16 of windows (..., n, counters) in order, from
     the sums `state` (features,), which stay as they are.
@@ -231,7 +231,7 @@ def joined(traces: Sequence[Trace]) -> Trace:
     )
 
 
-def run(detector: Detector, deltas: Ints, progress: Progress | None = None) -> Trace:
+def run(detector: Detector, deltas: Ints, progress: Advance | None = None) -> Trace:
     """Score windows (n, counters) from boot, as the device would."""
     d = detector
     f = log_features(deltas, d.schema, start_state(d.offset, d.schema), progress)

@@ -4,6 +4,7 @@ training finds.
 
 import numpy as np
 
+from inlier.counters import DELTA_MAX
 from inlier.features import LOG_MAX
 
 from .reference import Detector, Ints, Layer, Schema
@@ -49,7 +50,7 @@ def random_detector(
         weights=rng.integers(0, 128, (n, 3)),
         layers=layers,
         horizons=((1, 1, 40_000),) if by_rows else HORIZONS,
-        threshold_ae=400_000 if by_rows else (1 << 30) - 1,
+        threshold_ae=400_000 if by_rows else DELTA_MAX,
         threshold_quiet=2_000,
         by_rows=by_rows,
         clear_after=4,
@@ -68,7 +69,7 @@ def extreme_windows(seed: int, count: int) -> Ints:
     bits = rng.integers(0, 32, (count, len(COUNTERS)))
     deltas: Ints = rng.integers(0, 1 << 62, (count, len(COUNTERS))) >> (62 - bits)
     deltas[::17] = 0
-    deltas[1::97] = (1 << 30) - 1
+    deltas[1::97] = DELTA_MAX
     deltas[2::89] = 1 << 31
     deltas[3::83] = 1 << rng.integers(0, 31, len(COUNTERS))
     return deltas

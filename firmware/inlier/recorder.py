@@ -1,47 +1,80 @@
-"""The asyncio task that writes windows for training: the same windows that the
-monitor will score.
+"""Records windows for training, as lines (line.py): the same windows that the
+monitor will score. `inlier record` makes a table of them.
 
     from inlier import recorder, sockets
     source = sockets.install()  # before anything imports `socket`
-    asyncio.create_task(recorder.record("windows.csv", source, 10_000))
+    asyncio.create_task(recorder.record(source, 10_000))  # printed, or
+    kept = ring.Ring("windows")  # from inlier import ring: kept on flash
+    asyncio.create_task(recorder.record(source, 10_000, kept))
+
+It makes strings, and so takes heap for a while.
 """
 
-from .counters import Windows
-from .ticker import Ticker
+import os
 
-_NAME_BYTES = 32  # at most, of a counter's name or number with its comma
+from .line import seal
+
+HEAD_EVERY = 32
 
 
-async def record(path, source, window_ms, count=-1, on_window=None):
-    """Append `count` windows (-1: without end) to the CSV file at `path`, begun
-    with the counters' names if it is new.
+def _random():
+    try:
+        return 1 + int.from_bytes(os.urandom(2), "little")
+    except AttributeError:  # QEMU's boards
+        return 0
 
-    Each window is on flash when the next begins; of one that a power cut tore,
-    the next takes the place. on_window(deltas) after each. Raises OSError on a
-    full flash; what was written stays.
+
+class Recorder:
+    """write(line) is `print`, or a Ring's, which counts boots; otherwise a boot
+    has a random number.
     """
-    with open(path, "ab"):
-        pass  # now it exists
-    with open(path, "r+b") as f:
-        end = f.seek(0, 2)
-        begin = max(0, end - _NAME_BYTES * len(source.counters))
-        f.seek(begin)
-        tail = f.read(end - begin)
-        torn = len(tail) - 1 - tail.rfind(b"\n")
-        f.seek(end - torn)
-        if torn == end:
-            f.write((",".join(source.counters) + "\n").encode())
-            torn = 0
-        windows = Windows(source)
-        ticker = Ticker(window_ms)
-        while count:
-            deltas = windows.take(await ticker.tick())
-            line = ",".join(map(str, deltas)) + "\n"
-            f.write(
-                ("0" * (torn - len(line)) + line).encode()
-            )  # leading zeros: nothing of the torn row is left behind it
-            f.flush()
-            torn = 0
-            if on_window is not None:
-                on_window(deltas)
-            count -= 1
+
+    def __init__(self, source, window_ms, write=print, boot=None):
+        self._head = "~b %d %s %s" % (window_ms, source.name, ",".join(source.counters))
+        self._write = write
+        self._boot = _random() if boot is None else boot
+        self._index = 0
+        self._active = False
+
+    def window(self, deltas, elapsed=1, scores=""):
+        if self._index % HEAD_EVERY == 0:
+            self._write(seal(self._head))
+        self._write(
+            seal(
+                "~w %d %d %d %s%s"
+                % (self._boot, self._index, elapsed, ",".join(map(str, deltas)), scores)
+            )
+        )
+        self._index += 1
+
+    def scored(self, pipeline):
+        """A window that a pipeline has just scored: monitor's on_window."""
+        active = pipeline.alarm.active
+        self.window(
+            pipeline.deltas,
+            1,
+            " %d %d %d %d" % (pipeline.ae, pipeline.svm, pipeline.hot, active - self._active),
+        )
+        self._active = active
+
+
+async def record(source, window_ms, ring=None, count=-1, keep=None):
+    """Print `count` windows (-1: without end), or keep them in `ring`, or have
+    keep(deltas, elapsed) do what it likes with each.
+
+    Raises OSError on a full flash; what was written stays.
+    """
+    from .counters import Windows
+    from .ticker import Ticker  # asyncio: a bare board has none
+
+    if keep is None:
+        to = (ring.write, ring.boot) if ring else ()
+        keep = Recorder(source, window_ms, *to).window
+    windows = Windows(source)
+    ticker = Ticker(window_ms)
+    while count:
+        elapsed = await ticker.tick()
+        keep(windows.take(elapsed), elapsed)
+        count -= 1
+    if ring:
+        ring.flush()

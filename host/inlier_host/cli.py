@@ -24,22 +24,17 @@ from inlier_host.commands.train import train
 from inlier_host.commands.verify import verify
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-app.add_typer(reproduce, name="reproduce")
-for command in (
-    demo,
-    record,
-    train,
-    evaluate,
-    report,
-    emulate,
-    bench,
-    deploy,
-    monitor,
-    export,
-    verify,
-    selfcheck,
-):
-    app.command()(command)
+PANELS = {
+    "Try it": (demo, selfcheck),
+    "Record and train": (record, train, evaluate, report),
+    "On a board": (deploy, emulate, bench),
+    "Watch": (monitor,),
+    "Check and sign": (verify, export),
+}
+for panel, commands in PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(reproduce, name="reproduce", rich_help_panel="Try it")
 
 EXTRAS = {
     "mpremote": "boards",

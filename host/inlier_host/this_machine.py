@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from inlier import monitor
+from inlier.counters import DELTA_MAX
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
 from inlier_export.model_file import read_model
 from inlier_trainer.sources import open_source
 
-Window = dict[
+Scored = dict[
     str, Any
 ]  # index, ae, svm, hot, event: 1 raised, -1 cleared; features: [(name, per cent)] when raised
 
 
 def live(
-    path: Path, source: str, count: int, each: Callable[[Window], None], sink: Any = None
+    path: Path, source: str, count: int, each: Callable[[Scored], None], sink: Any = None
 ) -> None:
     """Score this machine's windows as they end, `count` of them (-1: until
     interrupted). sink: one of inlier.sinks.
@@ -28,7 +29,7 @@ def live(
     """
     counting = open_source(source)
     pipeline = Pipeline(read_model(path, counting.name, tuple(counting.counters)), counting)
-    events: list[Window] = []
+    events: list[Scored] = []
     failed: list[Exception] = []
 
     async def run() -> None:
@@ -70,7 +71,7 @@ def live(
     asyncio.run(run())
 
 
-def replay(path: Path, recording: Path, sink: Any = None) -> Iterator[Window]:
+def replay(path: Path, recording: Path, sink: Any = None) -> Iterator[Scored]:
     """Score the windows of a recording of the model's source, from boot. sink:
     one of inlier.sinks.
 
@@ -82,7 +83,7 @@ def replay(path: Path, recording: Path, sink: Any = None) -> Iterator[Window]:
     counters = model.counters()
     pipeline = Pipeline(model, Replay((), counters))
     for deltas in read_windows(recording, counters):
-        pipeline.deltas[:] = array("i", [min(int(d), (1 << 30) - 1) for d in deltas])
+        pipeline.deltas[:] = array("i", [min(int(d), DELTA_MAX) for d in deltas])
         event = pipeline.score(pipeline.deltas)
         features = {"features": pipeline.explain()} if event > 0 else {}
         if sink:
@@ -94,7 +95,7 @@ def replay(path: Path, recording: Path, sink: Any = None) -> Iterator[Window]:
         yield _window(pipeline, event=event, **features)
 
 
-def _window(pipeline: Pipeline, **event: Any) -> Window:
+def _window(pipeline: Pipeline, **event: Any) -> Scored:
     return {
         "index": pipeline.index,
         "ae": pipeline.ae,

@@ -1,5 +1,6 @@
 """Runs the test_* functions of the modules named: the same files under CPython,
-Unix MicroPython and the boards.
+Unix MicroPython and the boards. An argument `kernels=viper,plain` names those
+that must load there.
 """
 
 import sys
@@ -14,6 +15,11 @@ _PLATFORM = (
 
 
 def main(names):
+    for name in [name for name in names if name.startswith("kernels=")]:
+        names.remove(name)
+        import golden
+
+        golden.KERNELS = name[len("kernels=") :].split(",")
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for name in names:
         try:

@@ -4,9 +4,8 @@ the callbacks, a recording is a CSV.
 
 try:
     import asyncio
-    import os
 
-    from inlier import monitor, recorder, ticker
+    from inlier import monitor, ticker
     from inlier.model import load
     from inlier.pipeline import Pipeline
 except ImportError:
@@ -116,49 +115,3 @@ def test_windows_missed_while_the_application_kept_the_processor_are_told():
         assert await t.tick() == 1, "back on the grid"
 
     asyncio.run(main())
-
-
-def test_a_recording_is_a_csv_that_goes_on_after_a_restart():
-    if asyncio is None:
-        return "needs asyncio"
-    source = Counting(load(GOLDEN))
-    source.step = 3
-    path = "windows.tmp"
-    seen = []
-    asyncio.run(recorder.record(path, source, 100, 2, lambda deltas: seen.append(list(deltas))))
-    asyncio.run(recorder.record(path, source, 100, 1))
-    with open(path) as f:
-        lines = f.read().split("\n")
-    os.remove(path)
-    assert lines[0] == ",".join(source.counters) and len(lines) == 5 and lines[4] == ""
-    assert (
-        lines[1] == ",".join(["3"] * len(source.counters))
-        and seen == [[3] * len(source.counters)] * 2
-    )
-
-
-def test_a_row_that_a_power_cut_tore_is_written_over():
-    if asyncio is None:
-        return "needs asyncio"
-    source = Counting(load(GOLDEN))
-    source.step = 3
-    path = "windows.tmp"
-    n = len(source.counters)
-    names = ",".join(source.counters) + "\n"
-    row = ",".join(["3"] * n)
-    for begun, expected in (
-        ("", names + row),
-        (names[:20], names + row),
-        (names, names + row),
-        (names + row + "\n1,2", names + row + "\n" + row),
-        (
-            names + row + "\n" + "1234567," * n + "8",
-            names + row + "\n" + "0" * (8 * n + 1 - len(row) - 1) + row,
-        ),
-    ):
-        with open(path, "w") as f:
-            f.write(begun)
-        asyncio.run(recorder.record(path, source, 100, 1))
-        with open(path) as f:
-            assert f.read() == expected + "\n", begun
-    os.remove(path)

@@ -14,13 +14,13 @@ import pytest
 import typer
 
 from inlier.procfs import Procfs
-from inlier_boards.board import board, names
+from inlier_boards.catalogue import names, read_board
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
 from inlier_host import cli
 
 BOARDS = Path(__file__).parents[2] / "boards"
-PAGES = [name for name in names() if not board(name).emulator and name != "unix"]
+PAGES = [name for name in names() if not read_board(name).emulator and name != "unix"]
 COMMANDS = typer.main.get_command(cli.app).commands
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inlier_boards.board import board, names
+from inlier.model import Model
 from inlier_boards.build import bench_models, micropython
 from inlier_boards.build.firmware import FIRMWARE, runtime_files
+from inlier_boards.catalogue import names, read_board
 from inlier_boards.cost import bench
 from inlier_boards.deployment import budget
 from inlier_boards.emulators import emulator
@@ -29,19 +30,19 @@ M0 = "qemu_m0"
 
 def test_an_unknown_board_lists_the_known_ones():
     with pytest.raises(BadInput, match="no board 'pico': choose one of .*esp32.*pico_w.*qemu_m0"):
-        board("pico")
+        read_board("pico")
 
 
 def test_a_real_board_cannot_be_emulated():
     with pytest.raises(
         BadInput, match="'pico_w' is no emulated one: choose one of qemu_m0, qemu_m3, qemu_rv32"
     ):
-        emulate(board("pico_w"), pack(bench_models.device()), np.zeros((1, 12), np.int64))
+        emulate(read_board("pico_w"), pack(bench_models.device()), np.zeros((1, 12), np.int64))
 
 
 def test_every_board_says_what_it_is():
     for name in names():
-        facts = board(name)
+        facts = read_board(name)
         assert (
             facts.description
             and facts.kernel in ("thumb", "viper", "array", "plain")
@@ -57,7 +58,7 @@ def test_a_missing_emulator_names_its_package(monkeypatch, tmp_path):
         match="'qemu-system-arm' is needed for qemu_m0: install it with 'apt-get install "
         "qemu-system-arm'",
     ):
-        emulator.qemu_command(board(M0), Path())
+        emulator.qemu_command(read_board(M0), Path())
 
 
 def test_a_missing_compiler_names_its_package(monkeypatch, tmp_path):
@@ -67,14 +68,14 @@ def test_a_missing_compiler_names_its_package(monkeypatch, tmp_path):
         pytest.raises(
             BadInput, match="'riscv64-unknown-elf-gcc' is needed .* gcc-riscv64-unknown-elf"
         ),
-        emulated(board("qemu_rv32")),
+        emulated(read_board("qemu_rv32")),
     ):
         pass
 
 
 @needs_board(M0)
 def test_a_firmware_that_hangs_is_ended_with_what_it_last_said():
-    with emulated(board(M0)) as device:
+    with emulated(read_board(M0)) as device:
         assert device.execute("print(6 * 7)") == "42\r\n"
         with pytest.raises(
             BadInput,
@@ -86,7 +87,7 @@ def test_a_firmware_that_hangs_is_ended_with_what_it_last_said():
 @needs_board(M0)
 def test_an_exception_on_the_board_is_one_sentence():
     with (
-        emulated(board(M0)) as device,
+        emulated(read_board(M0)) as device,
         pytest.raises(BadInput, match="qemu_m0: ZeroDivisionError") as caught,
     ):
         device.execute("1 // 0")
@@ -100,11 +101,11 @@ def test_a_model_beyond_the_budget_is_refused_with_the_figures():
         match=r"the model needs \d+ bytes of heap, "
         r"qemu_m0 has 49152 for it \(a quarter of 196608\)",
     ):
-        budget.check(board(M0), blob)
+        budget.check(read_board(M0), Model(blob))
     with pytest.raises(BadInput, match="bytes of flash"):
-        budget.check(replace(board(M0), flash_bytes=4096), pack(bench_models.device()))
+        budget.check(replace(read_board(M0), flash_bytes=4096), Model(pack(bench_models.device())))
     for name in names():
-        budget.check(board(name), pack(bench_models.large()))
+        budget.check(read_board(name), Model(pack(bench_models.large())))
 
 
 @needs_board(M0)
@@ -114,7 +115,7 @@ def test_emulated_windows_give_the_reference_s_integers_and_leave_the_heap_as_it
     quiet = np.ones(
         (300, len(detector.counters)), np.int64
     )  # the largest readings are bignums, and are forgotten again
-    done = emulate(board(M0), pack(detector), np.concatenate([windows, windows, quiet]))
+    done = emulate(read_board(M0), pack(detector), np.concatenate([windows, windows, quiet]))
     assert (
         done.kernel == "thumb"
         and done.mismatches == 0
@@ -163,7 +164,7 @@ def test_the_budget_s_estimate_is_no_less_than_what_was_measured(results):
     for result in results:
         for name, measured in result.of.items():
             blob = pack(bench_models.MODELS[name]())
-            frozen = budget.need(blob).heap - len(blob)
+            frozen = budget.need(Model(blob)).heap - len(blob)
             assert result.kernel == "plain" or measured.heap <= frozen <= 1.3 * measured.heap, (
                 result.kernel,
                 name,

@@ -15,14 +15,15 @@ import numpy as np
 import pytest
 import typer
 
+from inlier.counters import DELTA_MAX
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
+from inlier_boards.catalogue import EXAMPLES
 from inlier_boards.deployment import deploy as deploying
-from inlier_boards.board import EXAMPLES
 from inlier_boards.emulators import unix_board
 from inlier_export import golden, reference
 from inlier_export.errors import BadInput, Interrupted
-from inlier_export.model_file import pack
+from inlier_export.model_file import pack, parsed
 from inlier_export.synthetic import random_detector
 from inlier_trainer.recordings import read_windows
 from tools_missing import needs_board
@@ -41,7 +42,7 @@ def deploy(
     progress=lambda stage, done, total: None,
 ):
     return deploying.deploy(
-        blob,
+        parsed(blob),
         port,
         name,
         replay,
@@ -72,7 +73,7 @@ def test_runtime_model_and_example_are_copied_and_tested_there(flash, port):
     assert {
         "lib/inlier/model.mpy",
         "lib/inlier/kernels/viper.mpy",
-        "lib/inlier/stream.mpy",
+        "lib/inlier/recorder.mpy",
     } <= files(flash)
     assert not any(name.startswith("lib/.inlier") or name.endswith(".old") for name in files(flash))
     assert done.board.name == "unix" and done.main == "copied" and done.test.kernel == "viper"
@@ -152,7 +153,7 @@ def test_a_cable_pulled_half_way_leaves_the_old_model_and_the_next_copy_clears_u
 
 def test_a_model_that_scores_otherwise_there_is_not_put_in_place(flash, port, monkeypatch):
     (flash / "model.inlier").write_bytes(MODEL)
-    right = reference.run(PROCFS, np.minimum(golden.extremes(len(Procfs.counters)), (1 << 30) - 1))
+    right = reference.run(PROCFS, np.minimum(golden.extremes(len(Procfs.counters)), DELTA_MAX))
     right.svm[5] += 1
     monkeypatch.setattr(reference, "run", lambda detector, rows: right)
     with pytest.raises(

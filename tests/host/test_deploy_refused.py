@@ -16,7 +16,7 @@ from serial.tools import list_ports
 
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
-from inlier_boards.board import board
+from inlier_boards.catalogue import read_board
 from inlier_boards.deployment import identify, payload
 from inlier_boards.deployment.identify import ARCHITECTURES, Facts
 from inlier_boards.emulators import emulator, unix_board
@@ -264,7 +264,7 @@ def test_a_signal_in_the_middle_of_a_command_leaves_the_old_model(flash, port):
 def test_flash_that_is_too_small_or_fills_up(monkeypatch):
     old = pack(replace(random_detector(5), number=1))
     new = pack(replace(random_detector(5), number=2))
-    with emulator.plugged(board("qemu_m0"), stock=True) as there:
+    with emulator.plugged(read_board("qemu_m0"), stock=True) as there:
         line = Connection(there.port)
         line.connect(there.port)
         line.write("model.inlier", old)

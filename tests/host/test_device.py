@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from inlier_boards.board import board, names
 from inlier_boards.build.firmware import FIRMWARE, runtime_files
 from inlier_boards.build.micropython import find_or_build, mpy_cross
+from inlier_boards.catalogue import names, read_board
 from inlier_boards.emulators.emulator import emulated
 from tools_missing import missing
 
@@ -21,11 +21,20 @@ FILES = sorted(path.stem for path in DEVICE.glob("test_*.py"))
 RAM_DISK = 90112
 
 
-def on_this_machine(command: Path | str, name: str) -> str:
+def arguments(where: str, test: str) -> list[str]:
+    """Of run.py: with the kernels that must load there."""
+    if test != "test_golden":
+        return [test]
+    named = ("array", "plain") if where == "cpython" else read_board(where).kernels
+    return [test, f"kernels={','.join(named)}"]
+
+
+def on_this_machine(where: str, name: str) -> str:
+    command = sys.executable if where == "cpython" else find_or_build()
     folders = [str(ROOT / "firmware"), str(DEVICE), ".frozen"]
     path = os.pathsep.join(folders)
     done = subprocess.run(
-        [command, DEVICE / "run.py", name],
+        [command, DEVICE / "run.py", *arguments(where, name)],
         capture_output=True,
         text=True,
         env={**os.environ, "MICROPYPATH": path, "PYTHONPATH": path},
@@ -52,7 +61,7 @@ def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> s
         "vectors" in file.read_text()
     ):  # 29 KB, which take an emulated serial line longer than most tests
         files.append(golden / "vectors.json")
-    with emulated(board(name)) as device:
+    with emulated(read_board(name)) as device:
         device.mount(RAM_DISK)
         content = {str(path.relative_to(ROOT / "tests")): path.read_bytes() for path in files} | (
             runtime or {}
@@ -64,7 +73,7 @@ def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> s
         for path, data in content.items():
             device.write(f"/{path}", data)
         start = "import gc, os, sys; sys.path.append('/device'); os.chdir('/device'); "
-        start += f"import run; run.main(['{test}'])"
+        start += f"import run; run.main({arguments(name, test)})"
         return device.execute(f"{start}; import inlier; print(inlier.__file__)", limit_s=300)
 
 
@@ -76,7 +85,7 @@ def test_device(name: str, where: str) -> None:
             pytest.skip(missing(where))
         said = on_board(where, name)
     else:
-        said = on_this_machine(sys.executable if where == "cpython" else find_or_build(), name)
+        said = on_this_machine(where, name)
     print(said)  # pytest shows it where the test fails
     last = [line for line in said.splitlines() if line.endswith("skipped") and " passed, " in line]
     assert last and " 0 failed" in last[0]
@@ -90,12 +99,14 @@ def test_precompiled_files_on_a_board_give_the_golden_integers(where: str, tmp_p
     if missing(where):
         pytest.skip(missing(where))
     runtime = {}
-    for path in runtime_files(board(where).kernels):
+    for path in runtime_files(read_board(where).kernels):
         out = tmp_path / "out.mpy"
         subprocess.run(
-            [mpy_cross(), f"-march={board(where).mpy_arch}", "-o", out, path], check=True
+            [mpy_cross(), f"-march={read_board(where).mpy_arch}", "-o", out, path], check=True
         )
         runtime[f"device/{path.relative_to(FIRMWARE).with_suffix('.mpy')}"] = out.read_bytes()
     said = on_board(where, "test_golden", runtime)
-    assert f"passed test_golden.test_{board(where).kernel}" in said and " 0 failed" in said, said
+    assert f"passed test_golden.test_{read_board(where).kernel}" in said and " 0 failed" in said, (
+        said
+    )
     assert said.split()[-1] == "inlier/__init__.mpy", "the files, not what is frozen"

@@ -16,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fuzz
+from inlier.counters import DELTA_MAX
 from inlier.kernels import plain
 from inlier.model import Model, ModelError, crc32
 from inlier.pipeline import Pipeline
@@ -24,7 +25,7 @@ from inlier.secure import authentic, keys, record, slots, state
 from inlier_export import model_file as files
 from inlier_export.errors import BadInput
 from inlier_host import options
-from inlier_host.commands import record as cli_captures
+from inlier_host.commands import evaluate as cli_evaluate
 from inlier_host.commands import report as cli_report
 from inlier_host.report import subject
 from inlier_trainer import added, recordings, threshold
@@ -47,7 +48,7 @@ def place(tmp_path_factory):
 
 def scores_stay_in_bounds(model):
     pipeline = Pipeline(model, Replay((), model.counters()), plain)
-    for level in (0, 1, (1 << 30) - 1):
+    for level in (0, 1, DELTA_MAX):
         pipeline.score(array("i", [level] * len(model.counters())))
         assert 0 <= pipeline.ae < 1 << 30 and abs(pipeline.svm) < 1 << 30
     pipeline.explain()
@@ -196,7 +197,7 @@ def test_state_that_an_attacker_sealed(place, data):
     model = Model(GOLDEN)
     pipeline = Pipeline(model, Replay((), model.counters()))
     state.Keeper(path).restore(pipeline)
-    for level in (0, (1 << 30) - 1) * 3:
+    for level in (0, DELTA_MAX) * 3:
         pipeline.score(array("i", [level] * len(model.counters())))
         assert 0 <= pipeline.ae < 1 << 30 and abs(pipeline.svm) < 1 << 30
 

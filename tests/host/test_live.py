@@ -196,12 +196,14 @@ def test_a_device_on_a_serial_port():
     a board on a cable.
     """
     ours, theirs = pty.openpty()
+    port = os.ttyname(theirs)
     watching = subprocess.Popen(
-        [*COMMAND, "--serial", os.ttyname(theirs), "--count", "12", "--json"],
+        [*COMMAND, "--serial", port, "--count", "12", "--json"],
         stdout=subprocess.PIPE,
         text=True,
     )
     assert json.loads(watching.stdout.readline()) == {"online": True}
+    os.write(ours, b'~e {"window": 3} *12345678\n')
     device = [
         find_or_build(),
         ROOT / "tests/host/serial_device.py",
@@ -218,7 +220,9 @@ def test_a_device_on_a_serial_port():
     events = [json.loads(line) for line in said.splitlines()]
     os.close(ours)
     os.close(theirs)
-    assert watching.returncode == 0 and not [e for e in events if "problem" in e]
+    problems = [e["problem"] for e in events if "problem" in e]
+    assert watching.returncode == 0
+    assert problems == [f"{port}: a damaged line was left out"]
     assert [e["window"] for e in events if "ae" in e] == list(range(12))
     (alarm,) = [e for e in events if "alarm" in e]
     assert alarm["alarm"] == "ON" and alarm["window"] == 7

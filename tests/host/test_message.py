@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from inlier.benign import usual
 from inlier.model import Model
 from inlier.pipeline import Pipeline
 from inlier.procfs import Procfs
 from inlier.replay import Replay
 from inlier.sinks import message
-from inlier.sinks.benign import usual
 from inlier.sinks.message import Episode, what_changed
 from inlier.sockets import Sockets
 from inlier_export import quantise, reference

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from inlier.sockets import Sockets
-from inlier_boards.board import board, names
+from inlier_boards.catalogue import names, read_board
 from inlier_boards.emulators import emulator
 from inlier_export import reference
 from inlier_export.model_file import read
@@ -126,7 +126,7 @@ def test_a_model_is_deployed_onto_every_emulated_board(name, tmp_path):
     if missing(name):
         pytest.skip(missing(name))
     model = Path(__file__).parent / "recorded/doorbell.inlier"
-    with emulator.plugged(board(name), stock=True) as there:
+    with emulator.plugged(read_board(name), stock=True) as there:
         command = [
             sys.executable,
             "-m",
@@ -142,4 +142,6 @@ def test_a_model_is_deployed_onto_every_emulated_board(name, tmp_path):
         )
     print(said)
     assert said["board"] == name and said["main"] == "copied"
-    assert said["self_test"]["kernel"] == board(name).kernel and said["self_test"]["windows"] > 20
+    assert (
+        said["self_test"]["kernel"] == read_board(name).kernel and said["self_test"]["windows"] > 20
+    )

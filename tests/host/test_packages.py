@@ -59,7 +59,7 @@ def test_mip_installs_it_on_a_board_from_a_local_index(tmp_path):
         line = Connection(port)
         line.connect(port, soft_reset=True)
         said = line.execute(
-            "from inlier import pipeline, stream, __version__\nfrom inlier.secure import "
+            "from inlier import pipeline, recorder, __version__\nfrom inlier.secure import "
             "slots\nprint(__version__)"
         )
         assert said.strip() == inlier.__version__

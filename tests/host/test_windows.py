@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inlier.counters import DELTA_MAX
 from inlier_export.errors import BadInput
 from inlier_trainer import files, recordings
 
@@ -54,7 +55,7 @@ def test_not_a_parquet_file(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_what_is_written_is_read_back_in_the_source_s_order(tmp_path, suffix):
-    rows = np.array([[1, 2], [3, (1 << 30) - 1]])
+    rows = np.array([[1, 2], [3, DELTA_MAX]])
     recordings.write_windows(tmp_path / f"w.{suffix}", ("b", "a"), rows)
     assert (recordings.read_windows(tmp_path / f"w.{suffix}", COUNTERS) == rows[:, ::-1]).all()
 

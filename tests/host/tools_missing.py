@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from inlier_boards.board import board
+from inlier_boards.catalogue import read_board
 
 PACKAGES = {
     "chromium": "chromium",
@@ -24,7 +24,7 @@ PATH = (
 
 def missing(name: str) -> str:
     """What board `name` lacks here, or nothing."""
-    packages = board(name).missing_packages()
+    packages = read_board(name).missing_packages()
     return f"{name} needs: apt-get install {' '.join(packages)}" if packages else ""
 
 

@@ -11,6 +11,7 @@ hide inputs anew at each step. Keras is the other back end.
 
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,7 @@ def _fit_numpy(rows: Examples, hidden: tuple[int, ...], seed: int) -> FloatLayer
     n, width = rows.x.shape
     sizes = (width, *hidden, width)
     parameters: list[NDArray[np.float32]] = []
-    for cols, out in zip(sizes, sizes[1:], strict=False):
+    for cols, out in pairwise(sizes):
         drawn = rng.standard_normal((cols, out)) * np.sqrt(2 / (cols + out))  # Glorot and Bengio
         parameters += [drawn.astype(np.float32), np.zeros(out, np.float32)]
     first = [np.zeros_like(p) for p in parameters]
@@ -93,12 +94,11 @@ def _fit_numpy(rows: Examples, hidden: tuple[int, ...], seed: int) -> FloatLayer
         gradients = _gradients(parameters, x, rows.y[drawn_rows])
         late = max(0.0, (t / steps - DECAY_FROM) / (1 - DECAY_FROM))
         rate = RATE * (1 - late * (1 - RATE_LAST)) * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
-        for p, m, v, g in zip(parameters, first, second, gradients, strict=True):
-            m *= 0.9
-            m += 0.1 * g
-            v *= 0.999
-            v += 0.001 * g * g
-            p -= (rate * m / (np.sqrt(v) + 1e-8)).astype(np.float32)
+        for i, g in enumerate(gradients):
+            first[i] += np.float32(0.1) * (g - first[i])
+            second[i] += np.float32(0.001) * (g * g - second[i])
+            step = first[i] / (np.sqrt(second[i]) + np.float32(1e-8))
+            parameters[i] -= np.float32(rate) * step
     return [(parameters[i].T.copy(), parameters[i + 1]) for i in range(0, len(parameters), 2)]
 
 

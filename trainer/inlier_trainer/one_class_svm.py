@@ -17,9 +17,14 @@ from inlier_export.reference import Ints
 # What others do *to* the device: whoever floods or scans it should not raise
 # its own alarm.
 INBOUND = frozenset(
-    ("bytes_in", "packets_in", "syn_in", "udp_in", "rst_in", "icmp", "arp", "broadcast")
-    + ("receives", "connects_refused", "accepts", "datagrams_in")
-    + ("tcp_passive_opens", "udp_in_datagrams", "udp_no_ports", "icmp_in_msgs")
+    (
+        # of packets
+        *("bytes_in", "packets_in", "syn_in", "udp_in", "rst_in", "icmp", "arp", "broadcast"),
+        # of sockets
+        *("receives", "connects_refused", "accepts", "datagrams_in"),
+        # of procfs
+        *("tcp_passive_opens", "udp_in_datagrams", "udp_no_ports", "icmp_in_msgs"),
+    )
 )
 # What every device does when its network is away: it asks for names again.
 LOOKUPS = frozenset(("dns", "lookups"))

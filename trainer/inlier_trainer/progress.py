@@ -9,6 +9,10 @@ from rich.console import Console
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
 
+def quiet(stage: str, done: int, total: int) -> None:
+    """A Progress for who wants none."""
+
+
 @contextmanager
 def bars(quiet: bool = False) -> Iterator[Progress]:
     """A function (stage, done, total): each stage gets a bar at its first call."""

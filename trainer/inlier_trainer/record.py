@@ -3,6 +3,7 @@ CPython.
 """
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 from inlier import recorder
@@ -25,20 +26,25 @@ def record(source: str, window_ms: int, count: int, out: Path, progress: Progres
             f"{part}: an interrupted recording is there; use it, move it away or delete it, then "
             f"record again"
         )
+    counting = open_source(source)
     done = 0
+    with part.open("w") as file:
+        file.write(",".join(counting.counters) + "\n")
 
-    def on_window(deltas: object) -> None:
-        nonlocal done
-        done += 1
-        progress("recording", done, count)
+        def keep(deltas: Iterable[int], elapsed: int) -> None:
+            nonlocal done
+            file.write(",".join(map(str, deltas)) + "\n")
+            file.flush()
+            done += 1
+            progress("recording", done, count)
 
-    try:
-        asyncio.run(recorder.record(str(part), open_source(source), window_ms, count, on_window))
-    except Interrupted:
-        if done:
-            raise Interrupted(
-                f"{done} of {count} windows are in {part}, {out} is as it was"
-            ) from None
-        part.unlink(missing_ok=True)
-        raise
+        try:
+            asyncio.run(recorder.record(counting, window_ms, count=count, keep=keep))
+        except Interrupted:
+            if done:
+                raise Interrupted(
+                    f"{done} of {count} windows are in {part}, {out} is as it was"
+                ) from None
+            part.unlink()
+            raise
     part.replace(out)

@@ -29,7 +29,7 @@ def read_windows(path: Path, counters: tuple[str, ...]) -> Ints:
     return _columns(path, table, counters)
 
 
-def read_marked(path: Path) -> tuple[tuple[str, ...], Ints, Ints]:
+def read_board_recording(path: Path) -> tuple[tuple[str, ...], Ints, Ints]:
     """Counters, marks (n, 3) and windows (n, counters) of a board's recording.
     Raises BadInput.
     """

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import inlier
-from inlier_boards.board import Board, Build
+from inlier_boards.catalogue import Board, Build
 from inlier_export.errors import BadInput
 
 from . import bench_models, micropython
@@ -39,12 +39,16 @@ NO_CLOCK = "'-Dmp_hal_time_ns()=0ULL'"  # littlefs asks for the time of a file; 
 
 
 def runtime_files(
-    kernels: tuple[str, ...], secure: bool = False, sinks: bool = False, stream: bool = False
+    kernels: tuple[str, ...], secure: bool = False, sinks: bool = False, recorder: bool = False
 ) -> list[Path]:
     """What firmware/manifest.py freezes with these kernels."""
     names: list[str] = []
     options = types.SimpleNamespace(
-        kernels=kernels, secure=secure, sinks=sinks, stream=stream, defaults=lambda **others: None
+        kernels=kernels,
+        secure=secure,
+        sinks=sinks,
+        recorder=recorder,
+        defaults=lambda **others: None,
     )
     with contextlib.chdir(MANIFEST.parent):
         exec(
@@ -145,7 +149,7 @@ def _build(board: Board, tree: Path, work: Path) -> None:
     (work / "bench_models.py").write_text(bench_models.module())
 
     def manifest(kernels: tuple[str, ...], secure: bool) -> str:
-        return f'include("{MANIFEST}", kernels={kernels!r}, secure={secure}, stream=False)\n'
+        return f'include("{MANIFEST}", kernels={kernels!r}, secure={secure}, recorder=False)\n'
 
     out = _make(board, tree, work, manifest(board.kernels, True) + 'module("bench_models.py")\n')
     shutil.copy(out / "firmware.elf", work)

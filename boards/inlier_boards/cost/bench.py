@@ -4,7 +4,6 @@ boards, the same at every run.
 
 import json
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +11,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from inlier_boards.board import FOLDER, Board, board, emulator
 from inlier_boards.build import bench_models
 from inlier_boards.build.firmware import build
+from inlier_boards.catalogue import FOLDER, Board, emulator, read_board
 from inlier_boards.emulators.emulator import COUNTING, emulated
 from inlier_export import reference
 from inlier_export.reference import Detector
+from inlier_trainer.progress import Progress, quiet
 
-from . import c_baseline
+from . import in_c
 
-BASELINE_BOARD = "qemu_m0"
+C_BOARD = "qemu_m0"
 TIMES = {"thumb": 20, "viper": 20, "plain": 2}
 # Loads and stores take two cycles on a Cortex-M0+ and taken branches two, the
 # rest one (ARM DDI 0484C, table 3-1): with the runtime's mixture 1.4. Assumed
@@ -72,8 +72,8 @@ class Measured:
 
 
 @dataclass
-class Result:
-    """of: by name in bench_models. baseline: instructions of autoencoder and
+class KernelCost:
+    """of: by name in bench_models. in_c: instructions of autoencoder and
     SVM in C, where that was measured.
     """
 
@@ -81,7 +81,7 @@ class Result:
     kernel: str
     of: dict[str, Measured]
     frozen_bytes: int
-    baseline: tuple[float, float] | None
+    in_c: tuple[float, float] | None
 
     def summary(self) -> dict[str, object]:
         large, device = self.of["LARGE"], self.of["DEVICE"]
@@ -103,8 +103,8 @@ class Result:
         }
         if self.kernel == self.board.kernel:
             row["flash_bytes"] = self.frozen_bytes
-        if self.baseline:
-            row["ratio_to_c"] = round(score / sum(self.baseline), 2)
+        if self.in_c:
+            row["ratio_to_c"] = round(score / sum(self.in_c), 2)
         return row
 
 
@@ -119,22 +119,20 @@ def macs(detector: Detector) -> int:
     return sum(layer.weights.size for layer in detector.layers)
 
 
-def measure(
-    name: str, progress: Callable[[str, int, int], None] = lambda stage, done, total: None
-) -> list[Result]:
+def measure(name: str, progress: Progress = quiet) -> list[KernelCost]:
     """All kernels of an emulated board. Raises BadInput."""
-    place = board(name)
+    place = read_board(name)
     qemu = emulator(place)
     total = len(place.kernels) * len(bench_models.MODELS)
     progress(name, 0, total)
     frozen = build(place)
-    baseline = None
-    if name == BASELINE_BOARD:
+    compared = None
+    if name == C_BOARD:
         detector = bench_models.large()
         x = reference.run(
             detector, np.asarray([[37 * i for i in range(len(detector.counters))]])
         ).x[0]
-        baseline = c_baseline.measure(place, detector, x)
+        compared = in_c.measure(place, detector, x)
     results = []
     done = 0
     for kernel in place.kernels:
@@ -150,11 +148,11 @@ def measure(
                 measured[model] = Measured(**json.loads(said))
             done += 1
             progress(name, done, total)
-        results.append(Result(place, kernel, measured, frozen.frozen_bytes, baseline))
+        results.append(KernelCost(place, kernel, measured, frozen.frozen_bytes, compared))
     return results
 
 
-def table(results: list[Result]) -> str:
+def table(results: list[KernelCost]) -> str:
     """The committed table, Markdown."""
     lines = [
         " | ".join(cells)
@@ -178,7 +176,7 @@ COLUMNS = (
 )
 
 
-def _cells(result: Result) -> list[str]:
+def _cells(result: KernelCost) -> list[str]:
     s = result.summary()
     return [
         str(s["board"]),
@@ -195,7 +193,7 @@ def _cells(result: Result) -> list[str]:
     ]
 
 
-def show(results: list[Result]) -> None:
+def show(results: list[KernelCost]) -> None:
     """The same columns on the terminal."""
     shown = Table(
         title="Instructions and bytes; milliseconds are derived from the board's clock",
@@ -209,7 +207,7 @@ def show(results: list[Result]) -> None:
     Console().print(shown)
 
 
-def _built_with(results: list[Result]) -> str:
+def _built_with(results: list[KernelCost]) -> str:
     compilers = dict.fromkeys(r.board.build.compiler for r in results if r.board.build)
     versions = ", ".join(compiler_version(c) for c in compilers)
     return (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from inlier.kernels import native
 from inlier.model import Model
-from inlier_boards.board import Board
+from inlier_boards.catalogue import Board
 from inlier_export.errors import BadInput
 
 SHARE = 4  # inlier may take a quarter of the board's heap, and a quarter of its flash
@@ -25,18 +25,17 @@ class Need:
     flash: int
 
 
-def need(blob: bytes) -> Need:
-    model = Model(blob)
+def need(model: Model) -> Need:
     work, _, _, _ = native.prepare(model)
     windows = 3 * 4 * len(model.counters())  # two readings and the deltas
-    return Need(RUNTIME_HEAP_BYTES + len(work) + windows + len(blob), len(blob))
+    return Need(RUNTIME_HEAP_BYTES + len(work) + windows + model.bytes, model.bytes)
 
 
-def check(board: Board, blob: bytes) -> None:
+def check(board: Board, model: Model) -> None:
     """Raises BadInput, with the figures, for a model that the board has no room
     for.
     """
-    needed = need(blob)
+    needed = need(model)
     for what, bytes_needed, total in (
         ("heap", needed.heap, board.heap_bytes),
         ("flash", needed.flash, board.flash_bytes),

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 
-from inlier.model import Model
-from inlier_boards.board import EXAMPLES, Board
+from inlier_boards.catalogue import EXAMPLES, Board
 from inlier_boards.serial_line.connection import Connection, find_port
 from inlier_export.errors import BadInput
+from inlier_export.model_file import ModelFile
 from inlier_trainer.progress import Progress
 
 from . import budget, payload, selftest
@@ -58,14 +58,14 @@ class Deployment:
 
 
 def deploy(
-    blob: bytes,
+    model: ModelFile,
     port: str | None,
     name: str | None,
     replay: bytes | None,
     replace_main: Callable[[str], bool],
     bars: Bars,
 ) -> Deployment:
-    """blob: a model that was checked; name: of the board, None: as it says;
+    """name: of the board, None: as it says;
     replay: windows (CSV) for a board that replays.
 
     replace_main is asked with the board's name before another main.py is
@@ -76,7 +76,7 @@ def deploy(
     try:
         connection.connect(port, soft_reset=True)
         try:
-            return _deploy(connection, blob, name, replay, replace_main, bars)
+            return _deploy(connection, model, name, replay, replace_main, bars)
         finally:
             with contextlib.suppress(BadInput):  # unplugged: then it starts by itself
                 connection.restart()
@@ -86,7 +86,7 @@ def deploy(
 
 def _deploy(
     connection: Connection,
-    blob: bytes,
+    model: ModelFile,
     name: str | None,
     replay: bytes | None,
     replace_main: Callable[[str], bool],
@@ -94,69 +94,95 @@ def _deploy(
 ) -> Deployment:
     facts = identify(connection)
     board = choose(facts, name)
-    budget.check(board, blob)
-    source = Model(blob).source
-    _check_source(board, source, replay)
+    budget.check(board, model.model)
+    _check_source(board, model.model.source, replay)
     stage = f"{facts.lib}/.inlier"
     connection.execute((DEVICE / "install.py").read_text())
-    connection.execute(f"remove({stage!r})")
+    connection.execute(f"remove({stage!r})")  # of a copy that was interrupted
 
-    with bars() as progress:  # the compiler may have to be built
-        runtime = (
-            {} if facts.frozen else payload.runtime(facts, board, lambda step: progress(step, 0, 1))
-        )
-    runtime = runtime and {**runtime, f"inlier/{STAMP}": payload.digest(runtime).encode()}
-    if (
-        runtime
-        and _content(connection, f"{facts.lib}/inlier/{STAMP}") == runtime[f"inlier/{STAMP}"]
-    ):
-        runtime = {}  # it is there already: flash wears
-    files = {MODEL: blob, **({WINDOWS: replay} if replay is not None else {})}
-    example = (EXAMPLES / f"main_{source if board.source != REPLAY else REPLAY}.py").read_bytes()
-    main = "copied"
-    if facts.main:
-        if connection.sha256("main.py") == hashlib.sha256(example).digest():
-            main = "same"
-        elif not replace_main(board.name):
-            main = "kept"
+    runtime = _runtime(connection, facts, board, bars)
+    files = {MODEL: model.blob, **({WINDOWS: replay} if replay is not None else {})}
+    example = _example(board, model.model.source)
+    main = _main(connection, facts, board, example, replace_main)
     if main == "copied":
         files["main.py"] = example
     contents = {**runtime, **files}
-    folders = _folders(contents)
-    needed = payload.bytes_on_flash(
-        [len(content) for content in contents.values()], 1 + len(folders), facts.block_bytes
-    )
-    free = identify(connection).free_bytes  # now that the rest of an interrupted copy is gone
-    if needed > free:
-        raise BadInput(
-            f"{board.name}: {needed} bytes of flash are needed for the copy beside what is "
-            f"there, {free} are free: "
-            "delete files there; nothing was replaced"
-        )
+    _check_space(connection, board, contents)
     try:
         with bars() as progress:
-            _copy(connection, facts.lib, stage, folders, contents, progress)
+            _copy(connection, facts.lib, stage, contents, progress)
             test = selftest.run(
-                connection, board, blob, stage if runtime else "", f"{stage}/{MODEL}", progress
+                connection,
+                board,
+                model.detector,
+                stage if runtime else "",
+                f"{stage}/{MODEL}",
+                progress,
             )
-        packages = [("inlier", f"{facts.lib}/inlier")] if runtime else []
-        connection.execute(
-            f"activate({stage!r}, {packages!r}, {[(file, file) for file in files]!r})"
-        )
+        _activate(connection, facts.lib, stage, bool(runtime), list(files))
     except BaseException:
         with contextlib.suppress(BadInput):  # it may be unplugged
             connection.interrupt()
             connection.execute(f"remove({stage!r})")
         raise
-    return Deployment(
-        connection.name,
-        board,
-        facts,
-        list(contents),
-        sum(len(content) for content in contents.values()),
-        main,
-        test,
+    size = sum(len(content) for content in contents.values())
+    return Deployment(connection.name, board, facts, list(contents), size, main, test)
+
+
+def _runtime(connection: Connection, facts: Facts, board: Board, bars: Bars) -> dict[str, bytes]:
+    """The runtime's files, none where the firmware or the flash has the same."""
+    if facts.frozen:
+        return {}
+    with bars() as progress:  # the compiler may have to be built
+        files = payload.runtime(facts, board, lambda step: progress(step, 0, 1))
+    stamp = payload.digest(files).encode()
+    if _content(connection, f"{facts.lib}/inlier/{STAMP}") == stamp:
+        return {}  # flash wears
+    return {**files, f"inlier/{STAMP}": stamp}
+
+
+def _example(board: Board, source: str) -> bytes:
+    """The main.py that scores what the board counts."""
+    counts = source if board.source != REPLAY else REPLAY
+    return (EXAMPLES / f"main_{counts}.py").read_bytes()
+
+
+def _main(
+    connection: Connection,
+    facts: Facts,
+    board: Board,
+    example: bytes,
+    replace_main: Callable[[str], bool],
+) -> str:
+    """What is done about the board's main.py: see Deployment."""
+    if not facts.main:
+        return "copied"
+    if connection.sha256("main.py") == hashlib.sha256(example).digest():
+        return "same"
+    return "copied" if replace_main(board.name) else "kept"
+
+
+def _check_space(connection: Connection, board: Board, contents: dict[str, bytes]) -> None:
+    facts = identify(connection)  # now that the rest of an interrupted copy is gone
+    needed = payload.bytes_on_flash(
+        [len(content) for content in contents.values()],
+        1 + len(_folders(contents)),
+        facts.block_bytes,
     )
+    if needed > facts.free_bytes:
+        raise BadInput(
+            f"{board.name}: {needed} bytes of flash are needed for the copy beside what is "
+            f"there, {facts.free_bytes} are free: "
+            "delete files there; nothing was replaced"
+        )
+
+
+def _activate(
+    connection: Connection, lib: str, stage: str, runtime: bool, files: list[str]
+) -> None:
+    """What was tested takes the place of what ran."""
+    packages = [("inlier", f"{lib}/inlier")] if runtime else []
+    connection.execute(f"activate({stage!r}, {packages!r}, {[(file, file) for file in files]!r})")
 
 
 def _check_source(board: Board, source: str, replay: bytes | None) -> None:
@@ -186,11 +212,10 @@ def _copy(
     connection: Connection,
     lib: str,
     stage: str,
-    folders: list[str],
     contents: dict[str, bytes],
     progress: Progress,
 ) -> None:
-    for folder in (lib, stage, *(f"{stage}/{name}" for name in folders)):
+    for folder in (lib, stage, *(f"{stage}/{name}" for name in _folders(contents))):
         connection.execute(f"make_folder({folder!r})")
     total = sum(len(content) for content in contents.values())
     before = 0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import inlier
-from inlier_boards.board import Board, board, names
 from inlier_boards.build.micropython import OLDEST
+from inlier_boards.catalogue import Board, names, read_board
 from inlier_boards.serial_line.connection import Connection
 from inlier_export.errors import BadInput
 
@@ -94,7 +94,7 @@ def choose(facts: Facts, name: str | None) -> Board:
     """
     known = [
         place
-        for place in map(board, names())
+        for place in map(read_board, names())
         if place.machine and re.search(place.machine, facts.machine)
     ]
     if name is None:
@@ -105,7 +105,7 @@ def choose(facts: Facts, name: str | None) -> Board:
                 f"--board, one of {', '.join(names())}"
             )
         return known[0]
-    chosen = board(name)
+    chosen = read_board(name)
     if not chosen.machine:
         raise BadInput(
             f"--board {name}: it runs no MicroPython; see boards/{name}/README.md for how to run "

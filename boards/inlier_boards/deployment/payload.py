@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from inlier_boards.board import Board
 from inlier_boards.build import micropython
 from inlier_boards.build.firmware import FIRMWARE, runtime_files
+from inlier_boards.catalogue import Board
 from inlier_export.errors import BadInput
 
 from .identify import Facts
@@ -25,7 +25,7 @@ def runtime(
     the board's .mpy version, else source.
     """
     kernels = board.kernels if facts.arch else ("plain",)
-    paths = runtime_files(kernels, secure=True, sinks=True, stream=True)
+    paths = runtime_files(kernels, secure=True, sinks=True, recorder=True)
     compiler = _compiler(facts.mpy, say)
     if compiler is None:
         return {str(path.relative_to(FIRMWARE)): path.read_bytes() for path in paths}

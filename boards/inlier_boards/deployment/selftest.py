@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from inlier.counters import DELTA_MAX
-from inlier_boards.board import Board
+from inlier_boards.catalogue import Board
+from inlier_boards.emulators import emulator
 from inlier_boards.serial_line.connection import Connection
 from inlier_export import golden, reference
 from inlier_export.errors import BadInput
-from inlier_export.model_file import unpack
+from inlier_export.reference import Detector
 from inlier_trainer.progress import Progress
 
 from .identify import DEVICE
@@ -34,15 +35,24 @@ class SelfTest:
 
 
 def run(
-    connection: Connection, board: Board, blob: bytes, runtime: str, model: str, progress: Progress
+    connection: Connection,
+    board: Board,
+    detector: Detector,
+    runtime: str,
+    model: str,
+    progress: Progress,
 ) -> SelfTest:
-    """With the runtime in the folder `runtime` ("": the one in use) and that
-    model file. Raises BadInput where a number differs.
+    """With the runtime in the folder `runtime` ("": the one in use) and the
+    model file `model`, which is the detector's. Raises BadInput where a number
+    differs.
     """
-    rows = np.minimum(golden.extremes(len(unpack(blob).counters)), DELTA_MAX)
-    expected = reference.run(unpack(blob), rows)
-    for name in ("selftest.py", *([TIMERS[board.emulator.timer][0]] if board.emulator else [])):
-        connection.execute((DEVICE / name).read_text())
+    rows = np.minimum(golden.extremes(len(detector.counters)), DELTA_MAX)
+    expected = reference.run(detector, rows)
+    scripts = [DEVICE / "selftest.py"]
+    if board.emulator:
+        scripts.append(emulator.DEVICE / TIMERS[board.emulator.timer][0])
+    for script in scripts:
+        connection.execute(script.read_text())
     timer = TIMERS[board.emulator.timer][1] if board.emulator else "None"
     kernel, heap = connection.execute(
         f"t = SelfTest({runtime!r}, {model!r}, {timer})", LIMIT_S

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from inlier.counters import DELTA_MAX
-from inlier_boards.board import Board, emulator
+from inlier_boards.catalogue import Board, emulator
 from inlier_boards.cost.bench import derived_ms
 from inlier_boards.deployment import budget
 from inlier_export import reference
-from inlier_export.model_file import unpack
+from inlier_export.model_file import parsed
 from inlier_export.reference import Ints, Trace
 
 from .emulator import COUNTING, DEVICE, emulated
@@ -72,7 +72,8 @@ def emulate(
     boot. Raises BadInput.
     """
     qemu = emulator(board)
-    budget.check(board, blob)
+    file = parsed(blob)
+    budget.check(board, file.model)
     said: list[list[str]] = []
     with emulated(board, say) as device:
         device.mount(-(-len(blob) // 512) * 512 + RAM_DISK_SPARE_BYTES)
@@ -91,7 +92,7 @@ def emulate(
             progress(board.name, len(said), len(windows))
         after = int(device.execute("s.heap()"))
     numbers = np.array([[int(word) for word in words[:5]] for words in said], np.int64)
-    theirs = reference.run(unpack(blob), windows)
+    theirs = reference.run(file.detector, windows)
     ours = Trace(theirs.x, numbers[:, 0], numbers[:, 1], numbers[:, 2] > 0, numbers[:, 3])
     same = (
         (ours.ae == theirs.ae)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inlier_boards.board import Board, emulator
 from inlier_boards.build.firmware import build
+from inlier_boards.catalogue import Board, emulator
 from inlier_boards.serial_line.connection import Connection
 from inlier_export.errors import BadInput
 

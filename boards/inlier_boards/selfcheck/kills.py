@@ -14,8 +14,9 @@ import tempfile
 
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
+from inlier_trainer.progress import Progress, quiet
 
-from .outcome import Outcome, Progress, command, environment, model_file, quiet
+from .outcome import Outcome, command, environment, model_file
 
 KINDS = ("update", "state", "recording")
 ANSWER_S = 30

@@ -4,8 +4,9 @@ from typing import Any
 
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
+from inlier_trainer.progress import Progress, quiet
 
-from .outcome import Outcome, Progress, in_parts, quiet
+from .outcome import Outcome, in_parts
 
 PER_CALL = 500  # on a board: each call must answer in time
 PER_PROCESS = 20_000

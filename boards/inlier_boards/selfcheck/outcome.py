@@ -7,15 +7,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inlier_boards.board import board, names
 from inlier_boards.build.firmware import FIRMWARE
 from inlier_boards.build.micropython import find_or_build
+from inlier_boards.catalogue import names, read_board
 from inlier_boards.emulators.emulator import Emulated, emulated
 from inlier_export.errors import BadInput
 
@@ -26,12 +26,6 @@ HEAP = "256k"
 LIMIT_S = 3600  # what takes longer hangs
 DEVICE = Path(__file__).parent / "device"
 RAM_DISK_SPARE_BYTES = 24576
-
-Progress = Callable[[str, int, int], None]  # label, done, total
-
-
-def quiet(label: str, done: int, total: int) -> None:
-    pass
 
 
 @dataclass(frozen=True)
@@ -106,7 +100,7 @@ def on_board(where: str, script: str, model: bytes) -> Iterator[Emulated]:
     """A board with the script in its path and the model file /model. Raises
     BadInput.
     """
-    with emulated(board(where)) as device:
+    with emulated(read_board(where)) as device:
         device.mount(-(-len(model) // 512) * 512 + RAM_DISK_SPARE_BYTES)
         device.copy(DEVICE / script)
         device.write("/model", model)

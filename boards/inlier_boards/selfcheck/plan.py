@@ -5,10 +5,11 @@ of the nightly run.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from inlier_boards.board import board
+from inlier_boards.catalogue import read_board
+from inlier_trainer.progress import Progress, quiet
 
 from . import kills, mutations, soak, wraps
-from .outcome import CPYTHON, UNIX, Outcome, Progress, interpreter, is_board, quiet
+from .outcome import CPYTHON, UNIX, Outcome, interpreter, is_board
 
 PLACES = (CPYTHON, UNIX, "qemu_m0")
 SOAK_EVERY = 1000
@@ -54,7 +55,7 @@ def lacks(where: str) -> str:
     if not is_board(where):
         interpreter(where)
         return ""
-    packages = board(where).missing_packages()
+    packages = read_board(where).missing_packages()
     return f"{where} needs: apt-get install {' '.join(packages)}" if packages else ""
 
 

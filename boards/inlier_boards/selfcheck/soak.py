@@ -12,17 +12,16 @@ from inlier.counters import DELTA_MAX
 from inlier_export import reference
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
+from inlier_trainer.progress import Progress, quiet
 
 from .outcome import (
     LIMIT_S,
     Outcome,
-    Progress,
     device_path,
     is_board,
     lines_of,
     model_file,
     on_board,
-    quiet,
 )
 
 with device_path():

@@ -7,8 +7,9 @@ import numpy as np
 from inlier_export import quantise, reference
 from inlier_export.model_file import pack
 from inlier_export.reference import Detector, Ints, Schema
+from inlier_trainer.progress import Progress, quiet
 
-from .outcome import Outcome, Progress, device_path, in_parts, quiet
+from .outcome import Outcome, device_path, in_parts
 
 with device_path():
     import wraps as device  # type: ignore[import-not-found]

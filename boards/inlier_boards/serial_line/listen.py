@@ -4,6 +4,7 @@ serial_line/record_board.py.
 
 import contextlib
 from collections.abc import Generator
+from pathlib import Path
 
 from inlier_export.errors import BadInput
 
@@ -36,27 +37,18 @@ def live(port: str, restart: bool) -> Generator[str, None, None]:
 
 
 def ring(port: str, path: str) -> Generator[str, None, None]:
-    """Lines of the inlier.stream.Ring at `path` on the board, oldest first. Its
+    """Lines of the inlier.ring.Ring at `path` on the board, oldest first. Its
     program is stopped meanwhile. Raises BadInput.
     """
     connection = Connection(port)
     try:
         connection.connect(port)
         try:
-            folder, _, name = path.rpartition("/")
+            folder = path.rpartition("/")[0]
             listed = connection.execute(
                 f"import os\nprint('\\n'.join(os.listdir({folder or '.'!r})))"
             ).split()
-            ends = [
-                entry.removeprefix(f"{name}.") for entry in listed if entry.startswith(f"{name}.")
-            ]
-            numbers = sorted(int(end) for end in ends if end.isdecimal())
-            if not numbers:
-                raise BadInput(
-                    f"{port}: there is no ring of windows '{path}': name it as the board's "
-                    f"program names it"
-                )
-            for number in numbers:
+            for number in _numbers(port, path, listed):
                 yield from connection.read(f"{path}.{number}").decode(errors="replace").splitlines()
         finally:
             with contextlib.suppress(BadInput):  # it may be unplugged
@@ -64,3 +56,24 @@ def ring(port: str, path: str) -> Generator[str, None, None]:
                 connection.restart()
     finally:
         connection.close()
+
+
+def kept(path: str) -> Generator[str, None, None]:
+    """The same of a ring on this machine. Raises BadInput."""
+    folder = Path(path).parent
+    listed = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    for number in _numbers("this machine", path, listed):
+        yield from Path(f"{path}.{number}").read_text(errors="replace").splitlines()
+
+
+def _numbers(where: str, path: str, listed: list[str]) -> list[int]:
+    """Of the ring's files, the oldest first."""
+    begin = path.rpartition("/")[2] + "."
+    ends = [entry.removeprefix(begin) for entry in listed if entry.startswith(begin)]
+    numbers = sorted(int(end) for end in ends if end.isdecimal())
+    if not numbers:
+        raise BadInput(
+            f"{where}: there is no ring of windows '{path}': name it as the program that records "
+            f"names it"
+        )
+    return numbers

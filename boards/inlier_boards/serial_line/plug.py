@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from inlier_boards.board import board
+from inlier_boards.catalogue import read_board
 from inlier_boards.emulators import emulator, unix_board
 from inlier_export.errors import BadInput
 
@@ -28,7 +28,7 @@ def plug(name: str) -> None:
                 port = stack.enter_context(unix_board.plugged(flash))
             else:
                 port = stack.enter_context(
-                    emulator.plugged(board(name), status.update, stock=True)
+                    emulator.plugged(read_board(name), status.update, stock=True)
                 ).port
         print(port, flush=True)
         threading.Event().wait()

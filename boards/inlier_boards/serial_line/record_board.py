@@ -1,4 +1,4 @@
-"""`inlier record --port`: windows out of the lines of a board (inlier.stream)
+"""`inlier record --port`: windows out of the lines of a board (inlier.recorder)
 into a table, with gaps and reboots marked.
 """
 
@@ -11,13 +11,14 @@ from typing import IO
 import numpy as np
 
 from inlier.counters import DELTA_MAX
-from inlier.stream import seal
 from inlier_export import reference
 from inlier_export.errors import BadInput, Interrupted
 from inlier_export.model_file import unpack
 from inlier_trainer.files import write_atomic
 from inlier_trainer.progress import Progress
-from inlier_trainer.recordings import MARKS, csv_bytes, read_marked, write_windows
+from inlier_trainer.recordings import MARKS, csv_bytes, read_board_recording, write_windows
+
+from .lines import Damaged, opened
 
 SILENT_S = 30  # beyond the length of a window
 SILENT_UNKNOWN_S = 120  # before that is known
@@ -38,7 +39,7 @@ class Window:
 
 
 @dataclass
-class Lines:
+class Intake:
     """Makes windows of lines, in order; those of the application, and damaged
     ones, are left out.
 
@@ -59,23 +60,20 @@ class Lines:
     )  # windows before the names of their counters
 
     def take(self, line: str) -> Iterator[Window]:
-        start = line.find("~")
-        text = line[start:].rstrip()
-        if start < 0 or text[:3] not in ("~b ", "~w "):
-            return
-        body = text.rpartition(" *")[0]
-        if seal(body) != text:
+        try:
+            kind, said = opened(line) or ("", "")
+        except Damaged:
             self.damaged += 1
             return
-        words = body.split(" ")
-        if words[0] == "~b":
-            self._begin(int(words[1]), words[2], tuple(words[3].split(",")))
+        words = said.split(" ")
+        if kind == "b":
+            self._begin(int(words[0]), words[1], tuple(words[2].split(",")))
             early, self._early = self._early, []
             for before in early:
                 yield from self._window(before)
-        elif self.counters:
+        elif kind == "w" and self.counters:
             yield from self._window(words)
-        else:
+        elif kind == "w":
             self._early.append(words)
 
     def _begin(self, window_ms: int, source: str, counters: tuple[str, ...]) -> None:
@@ -88,7 +86,7 @@ class Lines:
         self.window_ms, self.source, self.counters = window_ms, source, counters
 
     def _window(self, words: list[str]) -> Iterator[Window]:
-        boot, index, elapsed = (int(word) for word in words[1:4])
+        boot, index, elapsed = (int(word) for word in words[:3])
         if self.ring and (boot, index) <= (self.boot, self.index):
             return
         begun = self.boot > 0
@@ -96,8 +94,8 @@ class Lines:
         missed = index - (0 if again else self.index + 1) + elapsed - 1
         self.boot = boot or self.boot + again
         self.index = index
-        deltas = tuple(map(int, words[4].split(",")))
-        yield Window(self.boot, index, missed if begun else 0, deltas, tuple(map(int, words[5:])))
+        deltas = tuple(map(int, words[3].split(",")))
+        yield Window(self.boot, index, missed if begun else 0, deltas, tuple(map(int, words[4:])))
 
 
 class Part:
@@ -111,10 +109,10 @@ class Part:
     def __init__(self, out: Path, ring: bool = False) -> None:
         self.path = out.with_name(out.name + ".part")
         self._file: IO[str] | None = None
-        self.lines = Lines(ring)
+        self.lines = Intake(ring)
         self.rows = 0
         if ring and out.exists() and not self.path.exists():  # a ring is fetched again and again
-            counters, marks, windows = read_marked(out)
+            counters, marks, windows = read_board_recording(out)
             write_atomic(
                 self.path, csv_bytes((*MARKS, *counters), np.concatenate([marks, windows], axis=1))
             )
@@ -199,7 +197,7 @@ def record(
             if time.monotonic() - heard > limit_s:
                 raise BadInput(
                     f"{port}: no window came for {limit_s:g} s: does its program print them "
-                    f"(inlier.stream)? --restart "
+                    f"(inlier.recorder)? --restart "
                     f"begins it again; {part.rows} windows are in {part.path}, record again to "
                     f"go on"
                 )
@@ -211,7 +209,7 @@ def record(
         part.close()
     if not part.rows:
         raise BadInput(f"{port}: it holds no window: has its program run for a while?")
-    counters, marks, rows = read_marked(part.path)
+    counters, marks, rows = read_board_recording(part.path)
     write_windows(out, (*MARKS, *counters), np.concatenate([marks, rows], axis=1))
     part.path.unlink()
     compared, differ = compare(blob, seen) if blob else (0, 0)

@@ -14,6 +14,23 @@ publishes them for Home Assistant, defender reports to AWS.
 """
 
 
+class Sink:
+    """What a sink overrides as far as it cares: here nothing is done.
+
+    An event that the monitor comes to tell is added here, in Together, and in
+    message.Teller, which finds its words.
+    """
+
+    def on_alarm(self, pipeline, features):
+        pass
+
+    def on_clear(self, pipeline):
+        pass
+
+    def on_window(self, pipeline):
+        pass
+
+
 class Together:
     """Several sinks as one. A sink that fails does not stop the others nor the
     scoring: its OSError is kept in `problem`.

@@ -15,6 +15,7 @@ type number, in AWS.
 
 import json
 
+from . import Sink
 from .message import score
 
 PERIOD_S = 300  # Device Defender throttles a device that reports more often
@@ -35,7 +36,7 @@ _NAMES = {
 _COUNTED = ("bytes_in", "bytes_out", "packets_in", "packets_out")
 
 
-class Defender:
+class Defender(Sink):
     """publish(topic, payload): takes a report, such as Mqtt's. clock_s():
     seconds that only grow, over reboots too.
 
@@ -60,9 +61,6 @@ class Defender:
 
     def on_alarm(self, pipeline, features):
         self._alarm = 1
-
-    def on_clear(self, pipeline):
-        pass  # it was on in this period
 
     def on_window(self, pipeline):
         counters = pipeline.model.counters()

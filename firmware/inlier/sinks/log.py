@@ -10,32 +10,23 @@ clears.
 import json
 import os
 
-from .message import Episode
+from .message import Teller
 
 
-class Log:
+class Log(Teller):
     """A full or missing flash does not stop the scoring: `problem` is then the
     OSError, `lost` counts the events.
     """
 
     def __init__(self, path, max_bytes=8192):
+        super().__init__()
         self._path = path
         self._half = max_bytes // 2
-        self._episode = Episode()
         self._torn = True  # until looked at: a power cut may have left half a line
         self.problem = None
         self.lost = 0
 
-    def on_alarm(self, pipeline, features):
-        self._keep(self._episode.alarm(pipeline, features))
-
-    def on_clear(self, pipeline):
-        self._keep(self._episode.clear(pipeline))
-
-    def on_window(self, pipeline):
-        self._episode.window(pipeline)
-
-    def _keep(self, event):
+    def tell(self, event):
         try:
             self._append(json.dumps(event) + "\n")
             self.problem = None

@@ -5,6 +5,7 @@ Runs when an alarm is raised or clears, not on the steady path: it may allocate.
 """
 
 from ..benign import most
+from . import Sink
 
 # What a counter counts, in words; a counter that is missing here goes by its
 # own name.
@@ -143,3 +144,25 @@ class Episode:
             "features": [],
             "message": "Quiet again after %d s." % lasted_s,
         }
+
+
+class Teller(Sink):
+    """What the sinks have in common that put an alarm into words: they override
+    `tell`, which gets each event of an episode, a dict, and `tell_state`, which
+    gets `state` of every state_every-th window (0: of none).
+    """
+
+    def __init__(self, state_every=0):
+        self._episode = Episode()
+        self._state_every = state_every
+
+    def on_alarm(self, pipeline, features):
+        self.tell(self._episode.alarm(pipeline, features))
+
+    def on_clear(self, pipeline):
+        self.tell(self._episode.clear(pipeline))
+
+    def on_window(self, pipeline):
+        self._episode.window(pipeline)
+        if self._state_every and pipeline.index % self._state_every == 0:
+            self.tell_state(state(pipeline))

@@ -27,10 +27,10 @@ import json
 import os
 
 from ..ticker import ticks_diff, ticks_ms
+from .connection import close_stream, open_stream
 from .home_assistant import BIRTH, config_topic, discovery
-from .message import Episode, state
+from .message import Teller
 from .outbox import Outbox
-from .stream import close_stream, open_stream
 from .umqtt_memory import Packets, Refused
 
 TOPIC_MAX = 128  # bytes
@@ -39,7 +39,7 @@ ANSWER_S = 10  # a broker that takes longer is gone
 RETRY_S_MAX = 60
 
 
-class Mqtt:
+class Mqtt(Teller):
     """device_id: letters, digits, `-` and `_`; unique in the house. ssl: an
     SSLContext. say(sentence): problems, each once.
 
@@ -83,6 +83,7 @@ class Mqtt:
             raise ValueError(
                 "mqtt: prefix '%s': a topic to publish on has no +, # or leading $" % prefix
             )
+        super().__init__(state_every)
         self._device_id = device_id
         self._name = name or device_id
         self._host = host
@@ -93,10 +94,8 @@ class Mqtt:
         self._keepalive_s = keepalive_s
         self._retry_s = retry_s
         self._say = say
-        self._state_every = state_every
         self._boot = "".join("%02x" % b for b in os.urandom(4))
         self._count = 0
-        self._episode = Episode()
         # What is published again when Home Assistant is born. Until the first
         # alarm there is none.
         self._latest = {"/alarm": json.dumps({"alarm": "OFF", "id": self._boot + "-0"}).encode()}
@@ -111,16 +110,13 @@ class Mqtt:
 
     # What the monitor calls. Nothing here waits.
 
-    def on_alarm(self, pipeline, features):
-        self._event(self._episode.alarm(pipeline, features))
+    def tell(self, event):
+        self._count += 1
+        event["id"] = "%s-%d" % (self._boot, self._count)
+        self._put("/alarm", event, 1)
 
-    def on_clear(self, pipeline):
-        self._event(self._episode.clear(pipeline))
-
-    def on_window(self, pipeline):
-        self._episode.window(pipeline)
-        if pipeline.index % self._state_every == 0:
-            self._put("/state", state(pipeline), 0)
+    def tell_state(self, state):
+        self._put("/state", state, 0)
 
     def publish(self, topic, payload):
         """Something else over the same connection, at QoS 1: what
@@ -128,11 +124,6 @@ class Mqtt:
         """
         self.outbox.put(topic, payload.encode(), False, 1)
         self._wake.set()
-
-    def _event(self, event):
-        self._count += 1
-        event["id"] = "%s-%d" % (self._boot, self._count)
-        self._put("/alarm", event, 1)
 
     def _put(self, topic, content, qos):
         payload = json.dumps(content).encode()

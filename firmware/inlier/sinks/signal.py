@@ -1,7 +1,9 @@
 """Sink that switches something: an LED, a relay, a flag of the application."""
 
+from . import Sink
 
-class Signal:
+
+class Signal(Sink):
     """switch(1) when an alarm is raised, switch(0) when it clears; a pin's
     `value` is such a function.
     """
@@ -14,6 +16,3 @@ class Signal:
 
     def on_clear(self, pipeline):
         self._switch(0)
-
-    def on_window(self, pipeline):
-        pass

@@ -16,8 +16,11 @@ def bench(
     table: Annotated[Path | None, typer.Option(help="Also write the table (Markdown).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Count instructions, heap and flash of the runtime on the emulated boards."""
-    from inlier_boards.board import names
+    """Count instructions, heap and flash on the emulated boards.
+
+    Example: inlier bench --board qemu_m0
+    """
+    from inlier_boards.catalogue import names
     from inlier_boards.cost.bench import measure, show
     from inlier_boards.cost.bench import table as markdown
     from inlier_trainer.files import write_atomic

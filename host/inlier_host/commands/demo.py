@@ -15,9 +15,13 @@ def demo(
     ),
     as_json: Json = False,
 ) -> None:
-    """Watch a doorbell on MicroPython learn its own traffic and catch its own
-    infection, all on loopback addresses.
+    """Watch a doorbell learn its traffic and catch its infection.
+
+    It runs on MicroPython, with its servers and its infection on loopback
+    addresses of this machine.
+
+    Example: inlier demo --out out
     """
-    from .demo import demo as run
+    from inlier_host.demo import demo as run
 
     run(seed, out, as_json)

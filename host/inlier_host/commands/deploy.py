@@ -30,22 +30,27 @@ def deploy(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Copy runtime, model and an example main.py onto a board, verify them, and
-    test the model there.
+    """Copy runtime, model and an example onto a board; test them there.
+
+    Each file is verified by its hash. What ran there runs on until the model
+    gave the reference's integers.
+
+    Example: inlier deploy model.inlier --port /dev/ttyACM0
     """
     from inlier_boards.deployment.deploy import deploy as run
-    from inlier_export.model_file import read_model
+    from inlier_export.model_file import read_file
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import csv_bytes, read_windows
 
-    counters = read_model(model).counters()
+    file = read_file(model)
+    counters = file.detector.counters
     rows = None if replay is None else csv_bytes(counters, read_windows(replay, counters))
 
     def ask(name: str) -> bool:
         question = f"{name}: there is another main.py: replace it?"
         return yes or (not as_json and sys.stdin.isatty() and typer.confirm(question, err=True))
 
-    done = run(model.read_bytes(), port, board, rows, ask, partial(bars, quiet=as_json))
+    done = run(file, port, board, rows, ask, partial(bars, quiet=as_json))
     if as_json:
         print(json.dumps({"model": str(model), **done.summary()}))
         return

@@ -16,16 +16,17 @@ def emulate(
     board: Annotated[str, typer.Option(help="Emulated board.")] = "qemu_m0",
     as_json: Json = False,
 ) -> None:
-    """Score recorded windows on an emulated microcontroller; says what it costs
-    there.
+    """Score recorded windows on an emulated board; say what it costs.
+
+    Example: inlier emulate model.inlier --board qemu_m0 --replay windows.csv
     """
-    from inlier_boards.board import board as facts
+    from inlier_boards.catalogue import read_board
     from inlier_boards.emulators.emulate import emulate as run
     from inlier_export.model_file import read_model
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import read_windows
 
-    place = facts(board)
+    place = read_board(board)
     counters = read_model(model).counters()
     windows = read_windows(replay, counters)
     if not len(windows):

@@ -27,8 +27,11 @@ def export(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Number a model and sign it, for devices that accept only what their maker
-    signed, and nothing older.
+    """Number a model and sign it.
+
+    For devices that accept only what their maker signed, and nothing older.
+
+    Example: inlier export model.inlier --key fleet.key -o doorbell.inlier
     """
     from inlier_export import model_file
     from inlier_export.model_file import read_model

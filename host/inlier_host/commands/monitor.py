@@ -51,8 +51,11 @@ def monitor(
         typer.Option("--json", help="Print one JSON object a window, or of a device an event."),
     ] = False,
 ) -> None:
-    """Score this machine's traffic as it goes, or a recording, or watch a
-    device that does; tells alarms in words.
+    """Score this machine's traffic or a recording, or watch a device.
+
+    Alarms are told in words.
+
+    Example: inlier monitor model.inlier --web
     """
     chosen = [
         name for name, given in (("MODEL", model), ("--mqtt", mqtt), ("--serial", serial)) if given
@@ -95,7 +98,7 @@ def monitor(
 def _windows(model: Path, source: str, replay: Path | None, count: int) -> None:
     from inlier_host import this_machine as running
 
-    def each(window: running.Window) -> None:
+    def each(window: running.Scored) -> None:
         print(json.dumps(window), flush=True)
 
     if replay is None:

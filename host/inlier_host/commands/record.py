@@ -37,7 +37,9 @@ def record(
     ] = None,
     ring: Annotated[
         str | None,
-        typer.Option(help="Of the board: take those kept in this ring of files instead."),
+        typer.Option(
+            help="Take those kept in this ring of files, of the board or of this machine."
+        ),
     ] = None,
     restart: Annotated[
         bool, typer.Option(help="Of the board: begin its main.py again first.")
@@ -48,12 +50,15 @@ def record(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Record this machine's own windows, a board's, or those that a device in a
-    capture would have counted.
+    """Record windows: this machine's, a board's, or from a capture.
+
+    A capture gives the windows that the device in it would have counted.
+
+    Example: inlier record --window 10s --count 60480 -o windows.csv
     """
     from inlier_trainer.progress import bars
 
-    if port is not None:
+    if port is not None or ring is not None:
         _record_board(port, ring, restart, count, model, out, as_json)
         return
     if pcap is not None:
@@ -112,7 +117,7 @@ def _record_capture(
 
 
 def _record_board(
-    port: str,
+    port: str | None,
     ring: str | None,
     restart: bool,
     count: int,
@@ -120,7 +125,7 @@ def _record_board(
     out: Path,
     as_json: bool,
 ) -> None:
-    """`inlier record --port`."""
+    """`inlier record --port` and `--ring`."""
     from inlier_boards.serial_line import listen
     from inlier_boards.serial_line.connection import find_port
     from inlier_boards.serial_line.record_board import record
@@ -130,11 +135,17 @@ def _record_board(
     if model:
         read_model(model)
     port = find_port() if port == "auto" else port
-    lines = listen.live(port, restart) if ring is None else listen.ring(port, ring)
+    if port is None:
+        assert ring
+        lines, where = listen.kept(ring), ring
+    elif ring is None:
+        lines, where = listen.live(port, restart), port
+    else:
+        lines, where = listen.ring(port, ring), port
     with closing(lines), bars(quiet=as_json) as progress:
         done = record(
             lines,
-            port,
+            where,
             out,
             count if ring is None else None,
             model.read_bytes() if model else None,

@@ -33,8 +33,11 @@ def report(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write one HTML page on what a model saw: scores, thresholds, alarms in
-    words, tails, ROC, cost on each board.
+    """Write an HTML page on what a model saw.
+
+    Scores, thresholds, alarms in words, tails, ROC, cost on each board.
+
+    Example: inlier report out
     """
     from inlier_host.report import page, subject
     from inlier_trainer.files import write_atomic

@@ -13,7 +13,10 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def about() -> None:
-    """Repeat a published experiment with this project's detectors."""
+    """Repeat a published experiment with this project's detectors.
+
+    Example: inlier reproduce nbaiot N-BaIoT
+    """
 
 
 @app.command()
@@ -29,8 +32,12 @@ def nbaiot(
         bool, typer.Option("--json", help="Print one JSON object for machines.")
     ] = False,
 ) -> None:
-    """Train on benign rows of each device, test on the others and on Mirai and
+    """Repeat the experiment on N-BaIoT.
+
+    Trains on benign rows of each device, tests on the others and on Mirai and
     Gafgyt; int8 as MicroPython scores it.
+
+    Example: inlier reproduce nbaiot N-BaIoT
     """
     from inlier_boards.build.micropython import find_or_build
     from inlier_export.errors import BadInput

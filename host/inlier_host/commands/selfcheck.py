@@ -32,8 +32,12 @@ def selfcheck(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Attack the runtime: mutated models, kills, windows without end, counters
-    that wrap. Exit code 1 if anything breaks.
+    """Attack the runtime, and say what broke.
+
+    Mutated models, kills, windows without end, counters that wrap. Exit code 1
+    if anything breaks.
+
+    Example: inlier selfcheck --where unix
     """
     from inlier_boards.selfcheck.plan import PLACES, lacks, outcomes
     from inlier_trainer.progress import bars

@@ -69,7 +69,10 @@ def train(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Learn what is benign and write the model."""
+    """Fit both detectors on benign windows, and write the model.
+
+    Example: inlier train windows.csv --false-alarms 1/week -o model.inlier
+    """
     from inlier_trainer.added import read_marked
     from inlier_trainer.autoencoder import BACKENDS
     from inlier_trainer.files import write_atomic

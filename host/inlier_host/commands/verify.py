@@ -19,8 +19,11 @@ def verify(
     at_least: Annotated[int, typer.Option(help="Refuse a model whose number is lower.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Check a model as a device does: signature, number, checksum, every bound,
-    and the scores of its self-test.
+    """Check a model as a device does.
+
+    Signature, number, checksum, every bound, and the scores of its self-test.
+
+    Example: inlier verify doorbell.inlier --key fleet.key
     """
     from inlier.model import Model, ModelError
     from inlier.secure import authentic, selftest

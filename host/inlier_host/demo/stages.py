@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 import inlier
-from inlier_boards.board import EXAMPLES
 from inlier_boards.build import micropython
+from inlier_boards.catalogue import EXAMPLES
+from inlier_boards.serial_line.record_board import Intake
 from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.reference import Ints, Trace
 from inlier_trainer import recordings, train
-from inlier_trainer.files import write_atomic
 from inlier_trainer.progress import Progress
 from inlier_trainer.sources import counters_of
 from inlier_trainer.train import Trained
@@ -91,9 +91,9 @@ class Run:
         return {"stages": stages, "parity": parity, "model": {"bytes": len(self.trained.blob)}}
 
 
-def device(interpreter: Path, script: str, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Run a script of device/ under MicroPython; yields the JSON objects that
-    it prints. Raises BadInput if it fails.
+def printed(interpreter: Path, script: str, settings: dict[str, Any]) -> Iterator[str]:
+    """Run a script of device/ under MicroPython; yields the lines that it
+    prints. Raises BadInput if it fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "settings.json"
@@ -111,8 +111,7 @@ def device(interpreter: Path, script: str, settings: dict[str, Any]) -> Iterator
             last = ""
             for line in process.stdout:
                 last = line
-                if line.startswith("{"):
-                    yield json.loads(line)
+                yield line
             if process.wait():
                 told = (process.stderr.read().strip() or last.strip() or "no message").splitlines()[
                     -1
@@ -126,19 +125,23 @@ def device(interpreter: Path, script: str, settings: dict[str, Any]) -> Iterator
             process.wait()
 
 
+def device(interpreter: Path, script: str, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The JSON objects among what it prints. Raises BadInput if it fails."""
+    for line in printed(interpreter, script, settings):
+        if line.startswith("{"):
+            yield json.loads(line)
+
+
 def record(interpreter: Path, seed: int, path: Path, progress: Progress) -> None:
-    """The doorbell counts its own windows into the CSV at `path`."""
-    with surroundings(seed) as (config, _), tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "windows.csv"
-        settings = {
-            "doorbell": config,
-            "windows": str(out),
-            "window_ms": WINDOW_MS,
-            "count": RECORD_WINDOWS,
-        }
-        for i, _ in enumerate(device(interpreter, "run.py", settings)):
-            progress("recording", i + 1, RECORD_WINDOWS)
-        write_atomic(path, out.read_bytes())
+    """The doorbell counts its own windows, which go into the CSV at `path`."""
+    taken = Intake()
+    windows: list[tuple[int, ...]] = []
+    with surroundings(seed) as (config, _):
+        settings = {"doorbell": config, "window_ms": WINDOW_MS, "count": RECORD_WINDOWS}
+        for line in printed(interpreter, "run.py", settings):
+            windows += (window.deltas for window in taken.take(line))
+            progress("recording", len(windows), RECORD_WINDOWS)
+    recordings.write_windows(path, taken.counters, np.array(windows, np.int64))
 
 
 def fit(path: Path, seed: int, progress: Progress) -> Trained:

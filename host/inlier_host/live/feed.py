@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from inlier.sinks.lines import TAG, Lines
+from inlier.sinks.lines import Lines
+from inlier_boards.serial_line.lines import Damaged, opened
 from inlier_export.errors import BadInput
 from inlier_host import this_machine as monitor
 
@@ -46,8 +47,13 @@ def serial_port(path: str) -> Feed:
                 emit({"online": True})
                 while True:
                     line = port.readline().decode(errors="replace")
-                    if line.startswith(TAG):
-                        emit(parsed(line[len(TAG) :]))
+                    try:
+                        kind, said = opened(line) or ("", "")
+                    except Damaged:
+                        emit({"problem": f"{path}: a damaged line was left out"})
+                    else:
+                        if kind == "e":
+                            emit(parsed(said))
         except serial.SerialException as error:
             why = os.strerror(error.errno) if error.errno else "it is gone"
             raise BadInput(

@@ -4,7 +4,8 @@ the committed bench table.
 
 from dataclasses import dataclass
 
-from inlier_boards.board import Board, board, names
+from inlier.model import Model
+from inlier_boards.catalogue import Board, names, read_board
 from inlier_boards.cost import bench
 from inlier_boards.deployment import budget
 from inlier_export.reference import Detector
@@ -35,11 +36,11 @@ class Cost:
 
 def costs(blob: bytes, detector: Detector) -> list[Cost]:
     """Of the boards that are microcontrollers."""
-    needed = budget.need(blob)
+    needed = budget.need(Model(blob))
     per_mac = instructions_per_mac()
     result = []
     for name in names():
-        place = board(name)
+        place = read_board(name)
         if place.emulator or not place.flash_bytes:
             continue
         each = per_mac.get((_STANDS_FOR.get(place.mpy_arch, ""), place.kernel))

@@ -49,7 +49,7 @@ def counters(rows: Rows) -> Ints:
 
 
 @dataclass
-class Fitted:
+class FittedDevice:
     """The int8 detectors, their floats, thresholds of each detector alone, and
     the benign rows' folds for other detectors.
 
@@ -117,7 +117,7 @@ def _logarithms(rows: Rows, shifts: Ints) -> Scores:
     return 16 * np.log2(1 + mean / (1 << UNIT_BITS))
 
 
-def fit(rows: Rows, columns: tuple[str, ...], seed: int) -> Fitted:
+def fit(rows: Rows, columns: tuple[str, ...], seed: int) -> FittedDevice:
     """Both detectors, fitted and calibrated on benign rows (n, columns), in
     random order.
     """
@@ -156,7 +156,7 @@ def fit(rows: Rows, columns: tuple[str, ...], seed: int) -> Fitted:
     )
     alone = limit(both.unseen_ae), limit(both.svm.unseen)
     exact = _logarithms(rows, shifts)
-    return Fitted(
+    return FittedDevice(
         detector=detector,
         low=exact.min(axis=0),
         high=exact.max(axis=0),

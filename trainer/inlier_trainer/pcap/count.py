@@ -26,7 +26,7 @@ import numpy as np
 
 from inlier_export.errors import BadInput
 from inlier_export.reference import Bytes, Ints
-from inlier_trainer.progress import Progress
+from inlier_trainer.progress import Progress, quiet
 
 from .packets import ICMP, ICMP6, LINKS, TCP, UDP, Bools, Hashes, Packets, address_hash, decode
 from .reader import Broken, Chunk, chunks
@@ -101,9 +101,7 @@ class _State:
     )  # an unanswered SYN: peer, ports; time_ns
 
 
-def count(
-    path: Path, device: str, window_ms: int, progress: Progress = lambda stage, done, total: None
-) -> Counted:
+def count(path: Path, device: str, window_ms: int, progress: Progress = quiet) -> Counted:
     """Windows of `device` in the capture. Raises BadInput where it has no
     packet there.
     """

@@ -10,8 +10,10 @@ import sys
 from array import array
 
 from inlier import recorder
+from inlier.line import seal
 from inlier.model import FLAG_HMAC, IDENTITY_AT, Model, ModelError, crc32
 from inlier.pipeline import Pipeline
+from inlier.ring import Ring
 from inlier.secure.authentic import Authentic, hmac_sha256
 from inlier.secure.record import read_file
 from inlier.secure.slots import Slots
@@ -94,28 +96,43 @@ def state(folder, blob):
 
 
 def rows(folder):
-    """Whole rows of the recording; raises AssertionError for one that is not
-    what was counted.
+    """Whole lines of windows in the recording; raises AssertionError for one
+    that is not what was counted.
     """
-    lines = read_file(folder + "/windows.csv").split(b"\n")[:-1]
-    for i in range(1, len(lines)):
-        numbers = [int(word) for word in lines[i].split(b",")]
+    try:
+        text = read_file(folder + "/windows.0").decode()
+    except OSError:
+        return 0
+    count = 0
+    for line in text.split("\n")[:-1]:
+        line = "~" + line.rpartition("~")[2]  # behind what a kill may have torn
+        body = line.rpartition(" *")[0]
+        if not line.startswith("~w "):
+            continue
+        if seal(body) != line:
+            raise AssertionError("line %d: %s" % (count, line))
+        numbers = [int(word) for word in body.split(" ")[4].split(",")]
         if numbers != [numbers[0]] * len(
             COUNTERS
         ):  # less than STEP where ticks were missed, but all alike
-            raise AssertionError("row %d: %s" % (i, lines[i]))
-    return max(0, len(lines) - 1)
+            raise AssertionError("line %d: %s" % (count, line))
+        count += 1
+    return count
 
 
 def recording(folder, blob):
     n = [rows(folder)]
     say(n[0])
+    source = Counting()
+    ring = Ring(folder + "/windows", 1, 1 << 30, 0)  # one file; each line is written at once
+    lines = recorder.Recorder(source, 1, ring.write, ring.boot)
 
-    def on_window(deltas):
+    def keep(deltas, elapsed):
+        lines.window(deltas, elapsed)
         n[0] += 1
         say(n[0])
 
-    asyncio.run(recorder.record(folder + "/windows.csv", Counting(), 1, -1, on_window))
+    asyncio.run(recorder.record(source, 1, keep=keep))
 
 
 KINDS = {"update": (update, lambda folder, blob: running(folder)), "state": (state, kept_index)}

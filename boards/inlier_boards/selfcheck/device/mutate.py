@@ -87,7 +87,7 @@ def scored(model, kernel):
     """
     pipeline = Pipeline(model, Replay((), model.counters()), kernel)
     found = []
-    for level in (0, 1, (1 << 30) - 1):
+    for level in (0, 1, DELTA_MAX):
         pipeline.score(array("i", [level] * len(model.counters())))
         if not (0 <= pipeline.ae < _SCORE_MAX and -_SCORE_MAX < pipeline.svm < _SCORE_MAX):
             raise AssertionError("scores %d, %d" % (pipeline.ae, pipeline.svm))

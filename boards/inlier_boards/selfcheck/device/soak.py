@@ -12,7 +12,7 @@ import sys
 from inlier.model import crc32, load
 from inlier.pipeline import Pipeline
 
-_WRAP = 0x3FFFFFFF
+_WRAP = 0x3FFFFFFF  # counters of 30 bits
 
 
 class Wrapping:
@@ -27,7 +27,7 @@ class Wrapping:
         self.counters = counters
         self._state = 1
         self._deltas = [0] * len(counters)
-        self._totals = [(1 << 30) - 1 - 5000 * i for i in range(len(counters))]
+        self._totals = [_WRAP - 5000 * i for i in range(len(counters))]
 
     def fill(self, deltas):
         """The next window's deltas, below 2^19, all magnitudes alike; one

@@ -1,5 +1,5 @@
 """The demonstration's device: the doorbell with inlier, recording or monitored.
-One JSON object a line says what happens.
+A line of inlier.recorder a window, or one JSON object, says what happens.
 
 argv: a file of settings (JSON), as inlier_host/demo/stages.py writes it.
 """
@@ -84,13 +84,7 @@ class Director:
 async def main():
     application = asyncio.create_task(doorbell.run(SETTINGS["doorbell"]))
     if "plan" not in SETTINGS:
-        await recorder.record(
-            SETTINGS["windows"],
-            source,
-            SETTINGS["window_ms"],
-            SETTINGS["count"],
-            lambda deltas: say(deltas=list(deltas)),
-        )
+        await recorder.record(source, SETTINGS["window_ms"], count=SETTINGS["count"])
     else:
         director = Director(SETTINGS["plan"])
         watch = monitor.watch(

@@ -1,4 +1,4 @@
-"""The boards' facts: one folder each, with a board.toml."""
+"""The known boards: what each one's board.toml, in a folder of its own, says."""
 
 import shutil
 import tomllib
@@ -94,10 +94,10 @@ class Board:
 def names(emulated: bool = False) -> list[str]:
     """The known boards, or those of them that are emulated."""
     found = sorted(path.parent.name for path in FOLDER.glob("*/board.toml"))
-    return [name for name in found if not emulated or board(name).emulator]
+    return [name for name in found if not emulated or read_board(name).emulator]
 
 
-def board(name: str) -> Board:
+def read_board(name: str) -> Board:
     """Raises BadInput for a board that nobody knows."""
     path = FOLDER / name / "board.toml"
     if "/" in name or not path.is_file():
@@ -126,7 +126,7 @@ if __name__ == "__main__":  # for the Makefile: what all the emulated boards lac
     print(
         " ".join(
             dict.fromkeys(
-                p for name in names(emulated=True) for p in board(name).missing_packages()
+                p for name in names(emulated=True) for p in read_board(name).missing_packages()
             )
         )
     )

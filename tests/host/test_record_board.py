@@ -15,17 +15,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inlier.stream import Stream, seal
+from inlier.line import seal
+from inlier.recorder import Recorder
 from inlier_boards.build.firmware import FIRMWARE
 from inlier_boards.emulators import unix_board
 from inlier_boards.serial_line import listen
 from inlier_boards.serial_line import record_board as collect
-from inlier_boards.serial_line.record_board import Lines, Part, Window, compare, record
+from inlier_boards.serial_line.record_board import Intake, Part, Window, compare, record
 from inlier_export import reference
 from inlier_export.errors import BadInput, Interrupted
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
-from inlier_trainer.recordings import read_marked, read_windows
+from inlier_trainer.recordings import read_board_recording, read_windows
 from test_cli import refused
 
 HEAD = seal("~b 1000 sockets a,b")
@@ -36,7 +37,7 @@ def window(index, elapsed=1, boot=0):
 
 
 def marks(lines, taken=None):
-    taken = taken or Lines()
+    taken = taken or Intake()
     return [(w.boot, w.index, w.missed) for line in lines for w in taken.take(line)]
 
 
@@ -59,14 +60,14 @@ def test_gaps_and_reboots_are_marked():
 
 
 def test_a_recording_that_begins_late_misses_nothing_and_waits_for_the_names():
-    taken = Lines()
+    taken = Intake()
     assert marks([window(30), window(31)], taken) == []
     assert marks([HEAD, window(32)], taken) == [(1, 30, 0), (1, 31, 0), (1, 32, 0)]
     assert (taken.counters, taken.source, taken.window_ms) == (("a", "b"), "sockets", 1000)
 
 
 def test_what_else_is_printed_and_what_is_damaged_is_left_out():
-    taken = Lines()
+    taken = Intake()
     said = [
         HEAD,
         "temperature ~ 21",
@@ -78,9 +79,13 @@ def test_what_else_is_printed_and_what_is_damaged_is_left_out():
     assert marks(said, taken) == [(1, 0, 0), (1, 2, 1)] and taken.damaged == 1
 
 
+def test_a_line_behind_one_that_a_power_cut_tore_is_whole():
+    assert marks([window(0, boot=7)[:9] + HEAD, window(0, boot=8)]) == [(8, 0, 0)]
+
+
 def test_a_ring_counts_its_boots_and_is_read_from_its_beginning():
     ring = [HEAD, window(0, boot=7), window(1, boot=7), HEAD, window(0, boot=9)]
-    taken = Lines(ring=True)
+    taken = Intake(ring=True)
     assert marks(ring, taken) == [(7, 0, 0), (7, 1, 0), (9, 0, 0)]
     assert marks([*ring, window(1, boot=9)], taken) == [(9, 1, 0)], "the rest was recorded before"
 
@@ -104,7 +109,7 @@ def test_a_part_is_gone_on_with_but_for_a_line_that_was_cut(tmp_path, monkeypatc
         part.write("1,2,0,1")
     done = record([window(2), window(5)], "/dev/ttyACM0", out, 4, None, lambda *stage: None)
     assert (done.windows, done.boots, done.gaps, done.missed) == (4, 1, 1, 2)
-    counters, marks, rows = read_marked(out)
+    counters, marks, rows = read_board_recording(out)
     assert counters == ("a", "b") and marks.tolist() == [[1, 0, 0], [1, 1, 0], [1, 2, 0], [1, 5, 2]]
     assert rows.tolist() == [[1, 2]] * 4 == read_windows(out, ("a", "b")).tolist(), (
         "training takes it as it is"
@@ -126,7 +131,7 @@ def test_a_ring_adds_what_is_new_to_what_was_fetched_before(tmp_path):
         lambda *stage: None,
     )
     assert (done.windows, done.boots, done.missed) == (4, 2, 0)
-    assert read_marked(out)[1].tolist() == [[7, 0, 0], [7, 1, 0], [7, 2, 0], [8, 0, 0]]
+    assert read_board_recording(out)[1].tolist() == [[7, 0, 0], [7, 1, 0], [7, 2, 0], [8, 0, 0]]
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(
         BadInput,
@@ -175,7 +180,7 @@ def test_scores_are_compared_from_each_boot_up_to_a_gap():
 
 
 def test_events_are_those_of_the_alarm():
-    """Stream sees no event, only that the alarm is active or not: both must say
+    """Recorder sees no event, only that the alarm is active or not: both must say
     the same.
     """
     from inlier.model import Model
@@ -190,11 +195,11 @@ def test_events_are_those_of_the_alarm():
     source = Replay(rows, detector.counters)
     pipeline = Pipeline(Model(pack(detector)), source)
     lines = []
-    stream = Stream(source, 1000, lines.append)
+    recorder = Recorder(source, 1000, lines.append)
     while source.advance():
         pipeline.step()
-        stream.scored(pipeline)
-    taken = Lines()
+        recorder.scored(pipeline)
+    taken = Intake()
     windows = [w for line in lines for w in taken.take(line)]
     assert {w.scores[3] for w in windows} == {-1, 0, 1}
     assert compare(pack(detector), windows) == (80, 0)
@@ -202,7 +207,7 @@ def test_events_are_those_of_the_alarm():
 
 MAIN = """
 import asyncio
-from inlier import stream
+from inlier import recorder, ring
 class Counting:
     name = "test"
     counters = ("a", "b")
@@ -211,7 +216,7 @@ class Counting:
     def read(self, values):
         self.total += 1
         values[0] = values[1] = 1000 * self.total  # of several windows the mean is kept
-asyncio.run(stream.record(Counting(), 20, {ring}))
+asyncio.run(recorder.record(Counting(), 20, {ring}))
 """
 
 
@@ -248,14 +253,14 @@ def test_windows_come_over_the_line_and_go_on_after_a_cable_was_pulled(inlier, f
         code, said, error = inlier("record", "--port", port, "-o", out, "--count", 60, "--json")
     assert code == 0, error
     assert json.loads(said)["boots"] == 2 and json.loads(said)["windows"] == 60
-    counters, marks, rows = read_marked(out)
+    counters, marks, rows = read_board_recording(out)
     assert counters == ("a", "b") and (marks[:, 0] == marks[0, 0]).sum() >= 20
     assert (rows > 0).all()
     assert not part.exists()
 
 
 def test_a_ring_keeps_the_newest_windows_through_boots_and_is_read_whole(inlier, flash, tmp_path):
-    (flash / "main.py").write_text(MAIN.format(ring="stream.Ring('kept', 3, 500, 100)"))
+    (flash / "main.py").write_text(MAIN.format(ring="ring.Ring('kept', 3, 500, 100)"))
     out = tmp_path / "windows.csv"
     with unix_board.plugged(flash) as port:
         deadline = time.monotonic() + 60
@@ -276,10 +281,26 @@ def test_a_ring_keeps_the_newest_windows_through_boots_and_is_read_whole(inlier,
         "the newest three, and the number of the boot"
     )
     assert json.loads(said)["boots"] >= 1 and json.loads(said)["damaged"] == 0
-    _, marks, rows = read_marked(out)
+    _, marks, rows = read_board_recording(out)
     boot, index, _ = marks[-1]
     newest = marks[marks[:, 0] == boot, 1]
     assert (rows > 0).all() and (np.diff(newest) >= 1).all()
+
+
+def test_a_ring_on_this_machine_is_read_without_a_port(inlier, tmp_path):
+    """Such as that of an application under CPython on a Raspberry Pi."""
+    (tmp_path / "kept.10").write_text(window(1, boot=7) + "\n")
+    (tmp_path / "kept.9").write_text(HEAD + "\n" + window(0, boot=7) + "\n")
+    (tmp_path / "kept.boot").write_text("7")
+    out = tmp_path / "w.csv"
+    code, said, error = inlier("record", "--ring", tmp_path / "kept", "-o", out, "--json")
+    assert code == 0, error
+    assert json.loads(said)["windows"] == 2 and json.loads(said)["source"] == "sockets"
+    assert read_board_recording(out)[1].tolist() == [[7, 0, 0], [7, 1, 0]]
+    refused(
+        inlier("record", "--ring", tmp_path / "nothing/kept", "-o", out),
+        "there is no ring of windows",
+    )
 
 
 def test_a_port_that_says_nothing_is_given_up_with_a_way_out(inlier, monkeypatch, tmp_path):
@@ -289,7 +310,7 @@ def test_a_port_that_says_nothing_is_given_up_with_a_way_out(inlier, monkeypatch
     result = inlier("record", "--port", os.ttyname(line), "-o", tmp_path / "w.csv")
     refused(
         result,
-        "no window came for 0.1 s: does its program print them (inlier.stream)? --restart begins "
+        "no window came for 0.1 s: does its program print them (inlier.recorder)? --restart begins "
         "it again",
     )
     assert not list(tmp_path.iterdir())

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inlier_boards.board import Board
+from inlier_boards.catalogue import Board
 from inlier_boards.emulators.emulator import ANSWER_S, killed_after, qemu_command
 from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.reference import Detector, Ints
 
-SOURCE = Path(__file__).parent / "c_baseline"
+SOURCE = Path(__file__).parent / "c"
 TIMES = 20
 FLAGS = (
     "-O2",
@@ -36,10 +36,10 @@ def measure(board: Board, detector: Detector, f: Ints) -> tuple[float, float]:
     assert board.build and board.emulator
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "model.h").write_text(header(detector, f))
-        elf = Path(folder) / "baseline.elf"
+        elf = Path(folder) / "score.elf"
         command = [board.build.compiler, *FLAGS, f"-I{folder}", f"-T{SOURCE / 'nrf51.ld'}"]
         done = subprocess.run(
-            [*command, SOURCE / "baseline.c", "-o", elf, "-lgcc"],
+            [*command, SOURCE / "score.c", "-o", elf, "-lgcc"],
             capture_output=True,
             text=True,
             check=False,
@@ -54,7 +54,7 @@ def measure(board: Board, detector: Detector, f: Ints) -> tuple[float, float]:
     trace = reference.score(detector, f[None].astype(np.int16))
     expected = int(trace.ae[0]), int(trace.svm[0])
     if (ae, svm) != expected:
-        raise BadInput(f"the C baseline scores {ae} and {svm}, the reference {expected}: report it")
+        raise BadInput(f"the C code scores {ae} and {svm}, the reference {expected}: report it")
     per = board.emulator.instructions_per_tick / TIMES
     return ae_ticks * per, svm_ticks * per
 

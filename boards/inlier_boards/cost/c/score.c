@@ -1,6 +1,6 @@
 /* The same int8 arithmetic as a C programmer would write it by hand, for comparison: plain loops over int8 weights by
    rows. Compiled at -O2 and run in the same emulator; prints the scores, which must be the runtime's, and SysTick's ticks.
-   model.h is generated from the benchmark's model by c_baseline.py. */
+   model.h is generated from the benchmark's model by inlier_boards/cost/in_c.py. */
 
 #include <stdint.h>
 #include "model.h"
