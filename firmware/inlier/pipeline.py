@@ -70,10 +70,10 @@ class Pipeline:
         if self._by_rows:
             return self._row(sums)
         score = self.svm = sums[0]
-        self.hot = score > self.least
+        hot = self.hot = score > self.least
         if sums[1] > self._quiet_limit or not self.quiet.idle:
             self.quiet.step()
-        if self.hot or not self.alarm.idle:
+        if hot or not self.alarm.idle:
             self.event = self.alarm.step(score, False, self._leading)
             return self.event
         return 0
