@@ -8,7 +8,7 @@ try:
     from inlier import stream
 except (
     ImportError
-):  # an emulated board, whose firmware leaves it out: boards/onto_a_board.sh runs it there
+):  # an emulated board, whose firmware leaves it out: examples/onto_a_board.sh runs it there
     stream = None
 
 

@@ -17,8 +17,8 @@ import typer
 
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
+from inlier_boards.board import EXAMPLES
 from inlier_boards.deployment import deploy as deploying
-from inlier_boards.deployment.identify import DEVICE
 from inlier_boards.emulators import unix_board
 from inlier_export import golden, reference
 from inlier_export.errors import BadInput, Interrupted
@@ -68,7 +68,7 @@ def files(flash: Path) -> set[str]:
 def test_runtime_model_and_example_are_copied_and_tested_there(flash, port):
     done = deploy(port)
     assert (flash / "model.inlier").read_bytes() == MODEL
-    assert (flash / "main.py").read_bytes() == (DEVICE / "main_procfs.py").read_bytes()
+    assert (flash / "main.py").read_bytes() == (EXAMPLES / "main_procfs.py").read_bytes()
     assert {
         "lib/inlier/model.mpy",
         "lib/inlier/kernels/viper.mpy",
@@ -114,7 +114,7 @@ def test_the_command_asks_before_it_replaces_a_main_py(
     )
     assert (flash / "main.py").read_text() == "print('mine')"
     assert inlier("deploy", model, "--port", port, "--yes")[0] == 0 and len(asked) == 1
-    assert (flash / "main.py").read_bytes() == (DEVICE / "main_procfs.py").read_bytes()
+    assert (flash / "main.py").read_bytes() == (EXAMPLES / "main_procfs.py").read_bytes()
 
 
 @pytest.mark.parametrize("stage", ["copying", "self-test"])
@@ -165,7 +165,7 @@ def test_a_model_that_scores_otherwise_there_is_not_put_in_place(flash, port, mo
 @needs_board("qemu_m0")
 def test_the_newcomer_s_script_ends_with_the_same_integers_here_and_on_the_emulated_pico(tmp_path):
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    script = Path(__file__).parents[2] / "boards/onto_a_board.sh"
+    script = Path(__file__).parents[2] / "examples/onto_a_board.sh"
     done = subprocess.run(
         [script, tmp_path],
         capture_output=True,

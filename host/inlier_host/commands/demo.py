@@ -18,6 +18,6 @@ def demo(
     """Watch a doorbell on MicroPython learn its own traffic and catch its own
     infection, all on loopback addresses.
     """
-    from .demo import demo as run
+    from inlier_host.demo import demo as run
 
     run(seed, out, as_json)
