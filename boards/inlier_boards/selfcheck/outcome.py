@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from inlier_boards.board import board, names
-from inlier_boards.build.firmware import FIRMWARE
-from inlier_boards.build.micropython import find_or_build
+from inlier_boards.build.micropython import find_or_build, search_path
 from inlier_boards.emulators.emulator import Emulated, emulated
 from inlier_export.errors import BadInput
 
@@ -70,11 +69,8 @@ def interpreter(where: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    return {
-        **os.environ,
-        "MICROPYPATH": os.pathsep.join([str(FIRMWARE), ".frozen"]),
-        "PYTHONPATH": str(FIRMWARE),
-    }
+    path = search_path()
+    return {**os.environ, "MICROPYPATH": path, "PYTHONPATH": path}
 
 
 def command(where: str, script: str, *arguments: object) -> list[str]:
