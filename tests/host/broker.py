@@ -11,6 +11,7 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from inlier_boards.build import umqtt
+from inlier_boards.leash import leashed
 from inlier_export.errors import BadInput
 from tools_missing import tool
 
@@ -67,7 +68,9 @@ class Broker:
     def start(self) -> "Broker":
         log = (self.folder / "mosquitto.log").open("a")
         self._process = subprocess.Popen(
-            [tool("mosquitto"), "-c", self.folder / "mosquitto.conf", "-v"], stdout=log, stderr=log
+            leashed([tool("mosquitto"), "-c", self.folder / "mosquitto.conf", "-v"]),
+            stdout=log,
+            stderr=log,
         )
         until = time.monotonic() + 20
         while time.monotonic() < until:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from inlier_boards.build.micropython import find_or_build
+from inlier_boards.leash import leashed
 
 REPL = Path(__file__).parent / "device/raw_repl.py"
 RESET = b"MPY: soft reboot"
@@ -65,7 +66,7 @@ class _Process:
         self.ready = False
         self._process = subprocess.Popen(
             # setsid: a session of its own, with this terminal
-            ["setsid", "--ctty", "--wait", self._interpreter, REPL.resolve(), *arguments],
+            leashed(["setsid", "--ctty", "--wait", self._interpreter, REPL.resolve(), *arguments]),
             stdin=self._tty,
             stdout=self._tty,
             stderr=self._tty,

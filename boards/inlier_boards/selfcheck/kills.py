@@ -12,6 +12,7 @@ import select
 import subprocess
 import tempfile
 
+from inlier_boards.leash import leashed
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
 
@@ -28,7 +29,11 @@ class _Life:
     def __init__(self, where: str, kind: str, folder: str, model: str) -> None:
         run = command(where, "killed.py", kind, folder, model)
         self._process = subprocess.Popen(
-            run, env=environment(), bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            leashed(run),
+            env=environment(),
+            bufsize=0,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         self.complaint = ""
 

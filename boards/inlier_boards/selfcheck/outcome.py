@@ -16,6 +16,7 @@ from typing import Any
 from inlier_boards.board import board, names
 from inlier_boards.build.micropython import find_or_build, search_path
 from inlier_boards.emulators.emulator import Emulated, emulated
+from inlier_boards.leash import leashed
 from inlier_export.errors import BadInput
 
 CPYTHON, UNIX = "cpython", "unix"
@@ -85,7 +86,12 @@ def lines_of(where: str, script: str, *arguments: object) -> list[str]:
     run = command(where, script, *arguments)
     try:
         done = subprocess.run(
-            run, env=environment(), capture_output=True, text=True, check=False, timeout=LIMIT_S
+            leashed(run),
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_S,
         )
     except subprocess.TimeoutExpired:
         raise BadInput(f"{script} on {where}: no answer in {LIMIT_S} s; it hangs") from None

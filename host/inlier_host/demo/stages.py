@@ -16,6 +16,7 @@ import numpy as np
 
 from inlier_boards.board import EXAMPLES
 from inlier_boards.build import micropython
+from inlier_boards.leash import leashed
 from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.reference import Ints, Trace
@@ -98,7 +99,7 @@ def device(interpreter: Path, script: str, settings: dict[str, Any]) -> Iterator
         path.write_text(json.dumps(settings))
         environment = {**os.environ, "MICROPYPATH": micropython.search_path(DEVICE, EXAMPLES)}
         process = subprocess.Popen(
-            [interpreter, "-X", "heapsize=8M", DEVICE / script, path],
+            leashed([interpreter, "-X", "heapsize=8M", DEVICE / script, path]),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
