@@ -22,9 +22,10 @@ from inlier_export import golden
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
-from tools_missing import missing, needs_board
+from tools_missing import needs_board
 
 M0 = "qemu_m0"
+needs_boards = pytest.mark.boards(*names(emulated=True))
 
 
 def test_an_unknown_board_lists_the_known_ones():
@@ -127,12 +128,11 @@ def test_emulated_windows_give_the_reference_s_integers_and_leave_the_heap_as_it
 
 @pytest.fixture(scope="module")
 def results():
-    for name in names(emulated=True):
-        if missing(name):
-            pytest.skip(missing(name))
     return [result for name in names(emulated=True) for result in bench.measure(name)]
 
 
+@needs_boards
+@pytest.mark.slow
 def test_bench_is_the_committed_table(results):
     table = bench.TABLE.read_text()
     if not all(
@@ -145,6 +145,8 @@ def test_bench_is_the_committed_table(results):
     assert bench.table(results) == table, "run `inlier bench --table boards/BENCH.md`, and say why"
 
 
+@needs_boards
+@pytest.mark.slow
 def test_bench_reaches_its_goals(results):
     rows = {(r.board.name, r.kernel): r.summary() for r in results}
     thumb = rows[M0, "thumb"]
@@ -159,6 +161,8 @@ def test_bench_reaches_its_goals(results):
     assert thumb["ratio_to_c"] <= 0.6  # the goal is 0.5: see the README
 
 
+@needs_boards
+@pytest.mark.slow
 def test_the_budget_s_estimate_is_no_less_than_what_was_measured(results):
     for result in results:
         for name, measured in result.of.items():
@@ -171,6 +175,7 @@ def test_the_budget_s_estimate_is_no_less_than_what_was_measured(results):
             )
 
 
+@pytest.mark.micropython
 @pytest.mark.parametrize("arch", ["armv6m", "armv7m", "xtensawin", "rv32imc", "x64"])
 def test_kernels_precompile_for_every_architecture(arch, tmp_path):
     kernels = ("thumb", "viper") if arch.startswith("arm") else ("viper",)
@@ -180,6 +185,7 @@ def test_kernels_precompile_for_every_architecture(arch, tmp_path):
         assert out.read_bytes()[:2] == b"M\x06", "the .mpy version of MicroPython 1.20 and later"
 
 
+@pytest.mark.micropython
 def test_precompiled_runtime_gives_the_golden_integers(tmp_path):
     """On this machine's MicroPython; the boards' firmware has theirs frozen by
     the same compiler.

@@ -226,6 +226,7 @@ def flash(tmp_path):
     return flash
 
 
+@pytest.mark.micropython
 def test_windows_come_over_the_line_and_go_on_after_a_cable_was_pulled(inlier, flash, tmp_path):
     (flash / "main.py").write_text(MAIN.format(ring=None))
     out = tmp_path / "windows.parquet"
@@ -254,6 +255,7 @@ def test_windows_come_over_the_line_and_go_on_after_a_cable_was_pulled(inlier, f
     assert not part.exists()
 
 
+@pytest.mark.micropython
 def test_a_ring_keeps_the_newest_windows_through_boots_and_is_read_whole(inlier, flash, tmp_path):
     (flash / "main.py").write_text(MAIN.format(ring="stream.Ring('kept', 3, 500, 100)"))
     out = tmp_path / "windows.csv"

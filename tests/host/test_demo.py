@@ -17,6 +17,7 @@ from inlier.replay import Replay
 from inlier.sockets import Sockets
 from inlier_trainer import recordings, train
 
+pytestmark = [pytest.mark.micropython, pytest.mark.slow]
 SEED = os.environ.get("INLIER_DEMO_SEED", "1")
 
 

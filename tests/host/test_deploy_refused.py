@@ -28,6 +28,8 @@ from test_cli import refused
 from test_deploy import MODEL, OTHER, deploy
 from tools_missing import needs_board
 
+pytestmark = pytest.mark.micropython
+
 PICO = Facts(
     "micropython",
     (1, 25, 0),

@@ -13,7 +13,7 @@ from inlier_boards.board import board, names
 from inlier_boards.build.firmware import FIRMWARE, runtime_files
 from inlier_boards.build.micropython import find_or_build, mpy_cross
 from inlier_boards.emulators.emulator import emulated
-from tools_missing import missing
+from inlier_boards.leash import leashed
 
 ROOT = Path(__file__).parents[2]
 DEVICE = ROOT / "tests/device"
@@ -21,11 +21,12 @@ FILES = sorted(path.stem for path in DEVICE.glob("test_*.py"))
 RAM_DISK = 90112
 
 
-def on_this_machine(command: Path | str, name: str) -> str:
+def on_this_machine(command: Path | str, name: str, folder: Path) -> str:
     folders = [str(ROOT / "firmware"), str(DEVICE), ".frozen"]
     path = os.pathsep.join(folders)
     done = subprocess.run(
-        [command, DEVICE / "run.py", name],
+        leashed([command, DEVICE / "run.py", name]),
+        cwd=folder,
         capture_output=True,
         text=True,
         env={**os.environ, "MICROPYPATH": path, "PYTHONPATH": path},
@@ -70,13 +71,13 @@ def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> s
 
 @pytest.mark.parametrize("where", ["cpython", "unix", *names(emulated=True)])
 @pytest.mark.parametrize("name", FILES)
-def test_device(name: str, where: str) -> None:
+def test_device(name: str, where: str, tmp_path: Path) -> None:
     if where in names(emulated=True):
-        if missing(where):
-            pytest.skip(missing(where))
         said = on_board(where, name)
     else:
-        said = on_this_machine(sys.executable if where == "cpython" else find_or_build(), name)
+        said = on_this_machine(
+            sys.executable if where == "cpython" else find_or_build(), name, tmp_path
+        )
     print(said)  # pytest shows it where the test fails
     last = [line for line in said.splitlines() if line.endswith("skipped") and " passed, " in line]
     assert last and " 0 failed" in last[0]
@@ -87,8 +88,6 @@ def test_device(name: str, where: str) -> None:
 
 @pytest.mark.parametrize("where", names(emulated=True))
 def test_precompiled_files_on_a_board_give_the_golden_integers(where: str, tmp_path: Path) -> None:
-    if missing(where):
-        pytest.skip(missing(where))
     runtime = {}
     for path in runtime_files(board(where).kernels):
         out = tmp_path / "out.mpy"

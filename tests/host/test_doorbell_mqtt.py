@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 MODEL = HERE / "recorded/doorbell.inlier"
 SCAN_FROM = 61  # doorbell_mqtt.py infects it at the end of window 60
 
-pytestmark = needs_tool("mosquitto")
+pytestmark = [needs_tool("mosquitto"), pytest.mark.micropython, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,16 @@ def infected(tmp_path_factory):
             },
         }
         url = f"mqtt://{USER}@127.0.0.1:{broker.port}/inlier/doorbell"
-        command = [sys.executable, "-m", "inlier_host", "monitor", "--mqtt", url, "--save", str(saved)]
+        command = [
+            sys.executable,
+            "-m",
+            "inlier_host",
+            "monitor",
+            "--mqtt",
+            url,
+            "--save",
+            str(saved),
+        ]
         environment = {**os.environ, "INLIER_MQTT_PASSWORD": PASSWORD}
         watching = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         eventually(lambda: broker.log().count("Sending SUBACK") == 2)

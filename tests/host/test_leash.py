@@ -63,10 +63,10 @@ def starts(*needs):
 @pytest.mark.parametrize(
     "what",
     [
-        starts("qemu", pytest.mark.boards, needs_board("qemu_m0")),
+        starts("qemu", needs_board("qemu_m0")),
         starts("unix board", pytest.mark.micropython),
         starts("mosquitto", needs_tool("mosquitto")),
-        starts("chromium", pytest.mark.browser, needs_tool("chromium")),
+        starts("chromium", needs_tool("chromium")),
     ],
 )
 def test_what_a_killed_process_started_ends_too(what, tmp_path):

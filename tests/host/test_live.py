@@ -191,6 +191,7 @@ def test_a_device_over_mqtt(tmp_path):
         ]
 
 
+@pytest.mark.micropython
 def test_a_device_on_a_serial_port():
     """Unix MicroPython at the other end of a pseudo-terminal; nothing here has
     a board on a cable.

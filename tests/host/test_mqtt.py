@@ -33,7 +33,7 @@ sys.argv.pop(0)
 runpy.run_path(sys.argv[0], run_name='__main__')
 """
 
-pytestmark = needs_tool("mosquitto")
+pytestmark = [needs_tool("mosquitto"), pytest.mark.micropython]
 
 
 @pytest.fixture(scope="module", autouse=True)
