@@ -7,6 +7,8 @@ import pytest
 from inlier_boards.board import names
 from tools_missing import missing, missing_tool
 
+# Each trains, and most of them several times.
+TRAINING = ("test_evaluate", "test_fit", "test_nbaiot", "test_nightly", "test_units")
 EMULATED = names(emulated=True)
 INTERPRETERS = ("unix", "micropython")
 # Their tests share nothing, and are many: any worker takes the next one.
@@ -24,6 +26,8 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.boards(value))
             elif value in INTERPRETERS:
                 item.add_marker(pytest.mark.micropython)
+        if item.module.__name__ in TRAINING:
+            item.add_marker(pytest.mark.slow)
         if item.module.__name__ not in SPREAD:
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
     # What takes longest begins first, so that no worker is left with it alone.
