@@ -8,6 +8,7 @@ import numpy as np
 
 from inlier.counters import DELTA_MAX
 from inlier_boards.board import Board
+from inlier_boards.emulators import emulator
 from inlier_boards.serial_line.connection import Connection
 from inlier_export import golden, reference
 from inlier_export.errors import BadInput
@@ -41,8 +42,9 @@ def run(
     """
     rows = np.minimum(golden.extremes(len(unpack(blob).counters)), DELTA_MAX)
     expected = reference.run(unpack(blob), rows)
-    for name in ("selftest.py", *([TIMERS[board.emulator.timer][0]] if board.emulator else [])):
-        connection.execute((DEVICE / name).read_text())
+    connection.execute((DEVICE / "selftest.py").read_text())
+    if board.emulator:
+        connection.execute((emulator.DEVICE / TIMERS[board.emulator.timer][0]).read_text())
     timer = TIMERS[board.emulator.timer][1] if board.emulator else "None"
     kernel, heap = connection.execute(
         f"t = SelfTest({runtime!r}, {model!r}, {timer})", LIMIT_S
