@@ -6,7 +6,22 @@ import sys
 
 import pytest
 
+from inlier_boards.emulators.emulator import Emulated
+from inlier_boards.serial_line.connection import Connection
 from inlier_host import cli
+
+HANGS_S = 300
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience():
+    """What a person would give up is given time: on a busy machine an answer is
+    late, not missing.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "answer_s", HANGS_S)
+        patch.setattr(Emulated, "answer_s", HANGS_S)
+        yield
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from inlier_boards.build import bench_models, micropython
 from inlier_boards.build.firmware import FIRMWARE, runtime_files
 from inlier_boards.cost import bench
 from inlier_boards.deployment import budget
-from inlier_boards.emulators import emulator
+from inlier_boards.emulators import emulator, unix_board
 from inlier_boards.emulators.emulate import emulate
 from inlier_boards.emulators.emulator import emulated
 from inlier_export import golden
@@ -210,3 +210,16 @@ def test_precompiled_runtime_gives_the_golden_integers(tmp_path):
     assert "passed test_golden.test_viper \n" in done.stdout and " 0 failed" in done.stdout, (
         done.stdout + done.stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [
+        (b"OK\r\nMPY: soft reboot\r\n", False),
+        (b"OK\r\nMPY: soft reboot\r\n\r\n", True),  # what runs main.py begins with an empty line
+        (b"OK\r\nMPY: soft reboot\r\nraw REPL; CTRL-B to exit\r\n>", True),
+    ],
+)
+def test_a_board_of_this_machine_speaks_again_though_both_were_heard_at_once(heard, expected):
+    """What is sent waits for it: for ever, where its first words went unheard."""
+    assert unix_board.speaks(heard) == expected

@@ -15,6 +15,7 @@ import pytest
 from inlier.model import VERSION, load
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
+from inlier_boards.leash import leashed
 from inlier_trainer import recordings
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "../golden/model.inlier")
@@ -129,7 +130,9 @@ def test_ctrl_c_leaves_the_former_file(tmp_path, command):
         "train": ["train", str(recording), "-o", str(out), "--accept-anomalies"],
     }[command]
     process = subprocess.Popen(
-        [sys.executable, "-m", "inlier_host", *arguments], stderr=subprocess.PIPE, text=True
+        leashed([sys.executable, "-m", "inlier_host", *arguments]),
+        stderr=subprocess.PIPE,
+        text=True,
     )
     if command == "record":
         part = tmp_path / "out.part"

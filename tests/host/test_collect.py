@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from broker import eventually
 from inlier.stream import Stream, seal
 from inlier_boards.build.firmware import FIRMWARE
 from inlier_boards.emulators import unix_board
@@ -260,19 +261,14 @@ def test_a_ring_keeps_the_newest_windows_through_boots_and_is_read_whole(inlier,
     (flash / "main.py").write_text(MAIN.format(ring="stream.Ring('kept', 3, 500, 100)"))
     out = tmp_path / "windows.csv"
     with unix_board.plugged(flash) as port:
-        deadline = time.monotonic() + 60
-        while not (flash / "kept.4").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        eventually((flash / "kept.4").exists)
         refused(
             inlier("record", "--port", port, "-o", out, "--ring", "other"),
             "there is no ring of windows 'other': name it",
         )
         code, said, error = inlier("record", "--port", port, "-o", out, "--ring", "kept", "--json")
         assert code == 0, error
-        deadline = time.monotonic() + 20
-        while int((flash / "kept.boot").read_text() or 0) < 2:
-            assert time.monotonic() < deadline, "the board's program was not begun again"
-            time.sleep(0.05)
+        eventually(lambda: int((flash / "kept.boot").read_text() or 0) >= 2)
     files = sorted(path.name for path in flash.glob("kept.*"))
     assert "kept.boot" in files and "kept.0" not in files and len(files) <= 4, (
         "the newest three, and the number of the boot"
