@@ -6,7 +6,7 @@ try:
     import asyncio
     import os
 
-    from inlier import monitor, recorder, ticker
+    from inlier import monitor, recorder
     from inlier.model import load
     from inlier.pipeline import Pipeline
 except ImportError:
@@ -95,27 +95,6 @@ def test_latch_outlives_the_run_until_it_is_cleared():
     assert latch.is_set()
     latch.clear()
     assert not latch.is_set() and not monitor.Latch(None).is_set()
-
-
-def test_windows_missed_while_the_application_kept_the_processor_are_told():
-    if asyncio is None:
-        return "needs asyncio"
-    import time
-
-    async def main():
-        t = ticker.Ticker(20)
-        assert await t.tick() == 1
-        time.sleep(0.07)
-        begun = ticker.ticks_ms()
-        missed = await t.tick()
-        waited_ms = ticker.ticks_diff(ticker.ticks_ms(), begun)
-        assert 5 <= missed <= 10, missed
-        assert waited_ms >= 20, (
-            "the window goes on for a whole length, in which the backlog is worked off"
-        )
-        assert await t.tick() == 1, "back on the grid"
-
-    asyncio.run(main())
 
 
 def test_a_recording_is_a_csv_that_goes_on_after_a_restart():
