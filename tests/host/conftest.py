@@ -6,11 +6,10 @@ import sys
 
 import pytest
 
+from broker import HANGS_S
 from inlier_boards.emulators.emulator import Emulated
 from inlier_boards.serial_line.connection import Connection
 from inlier_host import cli
-
-HANGS_S = 300
 
 
 @pytest.fixture(scope="session", autouse=True)

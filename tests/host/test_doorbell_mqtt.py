@@ -54,6 +54,7 @@ def infected(tmp_path_factory):
                 "port": broker.port,
                 "user": USER,
                 "password": PASSWORD,
+                "queue": 1000,  # a broker that is slow today loses no window
             },
         }
         url = f"mqtt://{USER}@127.0.0.1:{broker.port}/inlier/doorbell"

@@ -19,7 +19,7 @@ from inlier_export.synthetic import random_detector
 from .outcome import Outcome, Progress, command, environment, model_file, quiet
 
 KINDS = ("update", "state", "recording")
-ANSWER_S = 30
+ANSWER_S = 300  # what has not answered by then hangs; a busy machine is slow
 LIFE_MS = 30  # at most, after its start is found valid: a few dozen writes
 
 
