@@ -1,15 +1,32 @@
-# `make demo` and `make test` do all the set-up themselves.
+# Every target does all the set-up itself.
+#     make quick                  what needs no board, no browser and no minutes
+#     make board=qemu_m0 t=alarm  tests/device/test_alarm.py on one board, or on unix, cpython
+#     make test                   lint, types and every test
 PYTHON ?= python3
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE  # without bytecode on disk each process that trains compiles TensorFlow anew: 15 s
 
-.PHONY: demo test lint micropython packages nightly clean
+# One worker more than cores: the demonstration waits for its clock most of the time.
+WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+ifdef t
+.DEFAULT_GOAL := one
+endif
+board ?= unix
+
+.PHONY: demo test quick one lint micropython packages nightly clean
 
 demo: .venv/stamp micropython
 	$(BIN)/inlier demo
 
 test: lint micropython packages
-	$(BIN)/pytest
+	$(PYTEST)
+
+quick: .venv/stamp micropython
+	$(PYTEST) -q -m "not boards and not browser and not slow"
+
+one: .venv/stamp micropython
+	$(BIN)/pytest -q -s "tests/host/test_device.py::test_device[test_$(t)-$(board)]"
 
 lint: .venv/stamp
 	$(BIN)/ruff check .
@@ -17,7 +34,7 @@ lint: .venv/stamp
 	$(BIN)/mypy
 
 nightly: .venv/stamp micropython packages
-	INLIER_NIGHTLY=1 $(BIN)/pytest
+	INLIER_NIGHTLY=1 $(PYTEST)
 
 micropython: .venv/stamp
 	@$(BIN)/python -m inlier_boards.build.micropython

@@ -8,7 +8,6 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 BESIDE = {
     "firmware/manifest.py": "inlier/manifest.py",
     "firmware/package.json": "inlier/package.json",
-    "examples": "inlier_boards/examples",
     "boards/BENCH.md": "inlier_boards/facts/BENCH.md",
 }
 
@@ -17,7 +16,10 @@ class CustomBuildHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "editable":
             return
-        build_data["force_include"] |= BESIDE
+        include = build_data["force_include"]
+        include |= BESIDE
+        for example in Path(self.root).glob("examples/*.py"):
+            include[str(example)] = f"inlier_boards/examples/{example.name}"
         for facts in Path(self.root).glob("boards/*/board.toml"):
             folder = facts.parent
-            build_data["force_include"][str(folder)] = f"inlier_boards/facts/{folder.name}"
+            include[str(folder)] = f"inlier_boards/facts/{folder.name}"

@@ -287,7 +287,7 @@ def alarm_events(
     alarm = Alarm(settings(d))
     out = np.zeros(len(scores), np.int64)
     for i, (value, also) in enumerate(zip(scores.tolist(), odd.tolist(), strict=True)):
-        out[i] = alarm.step(value, also, lambda i=i: leading(i))  # type: ignore[misc]
+        out[i] = alarm.step(value, also, lambda i=i: leading(i))
     return out
 
 

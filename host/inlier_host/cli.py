@@ -5,9 +5,11 @@ exit code 2.
 import os
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
+import inlier
 from inlier_export.errors import BadInput, Interrupted
 from inlier_host.commands.bench import bench
 from inlier_host.commands.demo import demo
@@ -23,7 +25,7 @@ from inlier_host.commands.selfcheck import selfcheck
 from inlier_host.commands.train import train
 from inlier_host.commands.verify import verify
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 PANELS = {
     "Try it": (demo, selfcheck),
     "Record and train": (record, train, evaluate, report),
@@ -46,8 +48,18 @@ EXTRAS = {
 }
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"inlier {inlier.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def about() -> None:
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")
+    ] = False,
+) -> None:
     """inlier: a device notices, by itself, that its own traffic has stopped
     looking like its own traffic.
     """
@@ -59,7 +71,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        app()
+        app(prog_name="inlier")
     except BadInput as error:
         print(f"inlier: {error}", file=sys.stderr)
         sys.exit(2)

@@ -11,3 +11,9 @@ def pytest_pyfunc_call(pyfuncitem):
     if reason:
         pytest.skip(reason)
     return True
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    """What a test writes by a relative name is not another's."""
+    monkeypatch.chdir(tmp_path)

@@ -5,7 +5,7 @@ the callbacks, a recording is a CSV.
 try:
     import asyncio
 
-    from inlier import monitor, ticker
+    from inlier import monitor
     from inlier.model import load
     from inlier.pipeline import Pipeline
 except ImportError:
@@ -94,24 +94,3 @@ def test_latch_outlives_the_run_until_it_is_cleared():
     assert latch.is_set()
     latch.clear()
     assert not latch.is_set() and not monitor.Latch(None).is_set()
-
-
-def test_windows_missed_while_the_application_kept_the_processor_are_told():
-    if asyncio is None:
-        return "needs asyncio"
-    import time
-
-    async def main():
-        t = ticker.Ticker(20)
-        assert await t.tick() == 1
-        time.sleep(0.07)
-        begun = ticker.ticks_ms()
-        missed = await t.tick()
-        waited_ms = ticker.ticks_diff(ticker.ticks_ms(), begun)
-        assert 5 <= missed <= 10, missed
-        assert waited_ms >= 20, (
-            "the window goes on for a whole length, in which the backlog is worked off"
-        )
-        assert await t.tick() == 1, "back on the grid"
-
-    asyncio.run(main())

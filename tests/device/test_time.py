@@ -91,6 +91,20 @@ def test_a_clock_that_jumps_ahead_ends_one_long_window():
     ticking(test)
 
 
+def test_windows_missed_while_the_application_kept_the_processor_are_told():
+    if ticker is None:
+        return "needs asyncio"
+
+    def test(clock, t):
+        assert tick(t) == 1
+        clock.now += 3 * WINDOW_MS + WINDOW_MS // 2
+        assert tick(t) == 5, "three that were missed, the one begun, and a whole one more"
+        assert clock.slept[-1] == WINDOW_MS + WINDOW_MS // 2, "in which the backlog is worked off"
+        assert tick(t) == 1, "back on the grid"
+
+    ticking(test)
+
+
 class Scripted:
     name = "replay"
 

@@ -10,6 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from tools_missing import tool
 
+HANGS_MS = 300_000
 HERE = ("file:", "data:", "http://127.0.0.1:")
 
 
@@ -43,6 +44,7 @@ def chromium() -> Iterator[Any]:
             page.on(
                 "requestfailed", lambda request: complaints.append(f"request failed: {request.url}")
             )
+            page.set_default_timeout(HANGS_MS)
             page.goto(url)
             return page, complaints
 

@@ -3,14 +3,16 @@ and Unix MicroPython.
 
 argv: a file of JSON, an object with `device` (arguments of Mqtt), `ca` (a file,
 or null), `hot` (windows over threshold), `windows`, `connect_first` (score only
-then), `window_ms` and `model`. Prints one JSON object a line: each window's
-end, alarm, clear and problem.
+then), `in_step` (a window ends when all of the last one is sent), `pauses`
+(window: whether all of it must be sent first; there it waits for the file
+argv[1] + ".WINDOW"), `answer_s`, `window_ms` and `model`. Prints one JSON
+object a line: each window's end, alarm, clear, pause and problem.
 """
 
 import asyncio
 import json
+import os
 import sys
-import time
 
 from inlier import monitor
 from inlier.model import load
@@ -41,8 +43,11 @@ def say(**what):
         sys.stdout.flush()
 
 
-def now_ms():
-    return time.ticks_ms() if hasattr(time, "ticks_ms") else time.monotonic_ns() // 1000000
+def exists(path):
+    try:
+        return bool(os.stat(path))
+    except OSError:
+        return False
 
 
 def heat(model, hot):
@@ -59,6 +64,7 @@ async def main():
         import ssl
 
         tls = ssl.create_default_context(cafile=SETTINGS["ca"])
+    mqtt.ANSWER_S = SETTINGS["answer_s"]
     sink = mqtt.Mqtt(ssl=tls, say=lambda sentence: say(problem=sentence), **SETTINGS["device"])
     pipeline = Pipeline(model, Still(model))
 
@@ -72,19 +78,47 @@ async def main():
 
     def on_window(pipeline):
         sink.on_window(pipeline)
-        say(window=pipeline.index, ms=now_ms(), connected=sink.connected)
+        say(window=pipeline.index)
         heat(model, pipeline.index + 1 in SETTINGS["hot"])
 
+    async def sent():
+        while len(sink.outbox):
+            await asyncio.sleep(0.01)
+
+    class Paced:
+        """The monitor's clock: windows as long as they are told to be or
+        longer, none after the last.
+        """
+
+        def __init__(self, window_ms):
+            self.window_s = window_ms / 1000
+
+        async def tick(self):
+            if pipeline.index >= SETTINGS["windows"]:
+                ended.set()
+                await asyncio.Event().wait()
+            if SETTINGS["in_step"]:
+                await sent()
+            window = str(pipeline.index)
+            if window in SETTINGS["pauses"]:
+                if SETTINGS["pauses"][window]:
+                    await sent()
+                say(paused=pipeline.index)
+                while not exists(sys.argv[1] + "." + window):
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(self.window_s)
+            return 1
+
+    ended = asyncio.Event()
+    monitor.Ticker = Paced
     publishing = asyncio.create_task(sink.run())
     while SETTINGS["connect_first"] and not sink.connected:
         await asyncio.sleep(0.01)
     scoring = asyncio.create_task(monitor.run(pipeline, on_alarm, on_clear, on_window))
-    while pipeline.index < SETTINGS["windows"] and not scoring.done():
-        await asyncio.sleep(0.01)
+    await ended.wait()
     scoring.cancel()
-    until = now_ms() + SETTINGS.get("linger_ms", 0)
-    while len(sink.outbox) and now_ms() < until:
-        await asyncio.sleep(0.01)
+    if SETTINGS["linger"]:
+        await sent()
     say(waiting=len(sink.outbox), lost=sink.outbox.lost, dropped=sink.outbox.dropped)
     publishing.cancel()
     await asyncio.sleep(0.05)

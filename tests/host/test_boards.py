@@ -16,16 +16,17 @@ from inlier_boards.build.firmware import FIRMWARE, runtime_files
 from inlier_boards.catalogue import names, read_board
 from inlier_boards.cost import bench
 from inlier_boards.deployment import budget
-from inlier_boards.emulators import emulator
+from inlier_boards.emulators import emulator, unix_board
 from inlier_boards.emulators.emulate import emulate
 from inlier_boards.emulators.emulator import emulated
 from inlier_export import golden
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
-from tools_missing import missing, needs_board
+from tools_missing import needs_board
 
 M0 = "qemu_m0"
+needs_boards = pytest.mark.boards(*names(emulated=True))
 
 
 def test_an_unknown_board_lists_the_known_ones():
@@ -128,12 +129,11 @@ def test_emulated_windows_give_the_reference_s_integers_and_leave_the_heap_as_it
 
 @pytest.fixture(scope="module")
 def results():
-    for name in names(emulated=True):
-        if missing(name):
-            pytest.skip(missing(name))
     return [result for name in names(emulated=True) for result in bench.measure(name)]
 
 
+@needs_boards
+@pytest.mark.slow
 def test_bench_is_the_committed_table(results):
     table = bench.TABLE.read_text()
     if not all(
@@ -146,6 +146,8 @@ def test_bench_is_the_committed_table(results):
     assert bench.table(results) == table, "run `inlier bench --table boards/BENCH.md`, and say why"
 
 
+@needs_boards
+@pytest.mark.slow
 def test_bench_reaches_its_goals(results):
     rows = {(r.board.name, r.kernel): r.summary() for r in results}
     thumb = rows[M0, "thumb"]
@@ -160,6 +162,8 @@ def test_bench_reaches_its_goals(results):
     assert thumb["ratio_to_c"] <= 0.6  # the goal is 0.5: see the README
 
 
+@needs_boards
+@pytest.mark.slow
 def test_the_budget_s_estimate_is_no_less_than_what_was_measured(results):
     for result in results:
         for name, measured in result.of.items():
@@ -172,6 +176,7 @@ def test_the_budget_s_estimate_is_no_less_than_what_was_measured(results):
             )
 
 
+@pytest.mark.micropython
 @pytest.mark.parametrize("arch", ["armv6m", "armv7m", "xtensawin", "rv32imc", "x64"])
 def test_kernels_precompile_for_every_architecture(arch, tmp_path):
     kernels = ("thumb", "viper") if arch.startswith("arm") else ("viper",)
@@ -181,6 +186,7 @@ def test_kernels_precompile_for_every_architecture(arch, tmp_path):
         assert out.read_bytes()[:2] == b"M\x06", "the .mpy version of MicroPython 1.20 and later"
 
 
+@pytest.mark.micropython
 def test_precompiled_runtime_gives_the_golden_integers(tmp_path):
     """On this machine's MicroPython; the boards' firmware has theirs frozen by
     the same compiler.
@@ -205,3 +211,16 @@ def test_precompiled_runtime_gives_the_golden_integers(tmp_path):
     assert "passed test_golden.test_viper \n" in done.stdout and " 0 failed" in done.stdout, (
         done.stdout + done.stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [
+        (b"OK\r\nMPY: soft reboot\r\n", False),
+        (b"OK\r\nMPY: soft reboot\r\n\r\n", True),  # what runs main.py begins with an empty line
+        (b"OK\r\nMPY: soft reboot\r\nraw REPL; CTRL-B to exit\r\n>", True),
+    ],
+)
+def test_a_board_of_this_machine_speaks_again_though_both_were_heard_at_once(heard, expected):
+    """What is sent waits for it: for ever, where its first words went unheard."""
+    assert unix_board.speaks(heard) == expected

@@ -15,6 +15,7 @@ import pytest
 from inlier.model import VERSION, load
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
+from inlier_boards.leash import leashed
 from inlier_trainer import recordings
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "../golden/model.inlier")
@@ -116,6 +117,16 @@ def test_record_then_monitor_this_machine(inlier, tmp_path):
     ) == [out]
 
 
+AT_THE_FIRST_PROGRESS = """
+import os, signal
+from rich.progress import Progress
+def update(*bar, **done):
+    Progress.update = former
+    os.kill(os.getpid(), signal.SIGINT)
+former, Progress.update = Progress.update, update
+"""
+
+
 @pytest.mark.parametrize("command", ["record", "train"])
 def test_ctrl_c_leaves_the_former_file(tmp_path, command):
     out = tmp_path / "out"
@@ -128,17 +139,20 @@ def test_ctrl_c_leaves_the_former_file(tmp_path, command):
         "record": ["record", "--window", "10ms", "--count", "9999", "-o", str(out)],
         "train": ["train", str(recording), "-o", str(out), "--accept-anomalies"],
     }[command]
+    begun = {"record": "", "train": AT_THE_FIRST_PROGRESS}[command]
     process = subprocess.Popen(
-        [sys.executable, "-m", "inlier_host", *arguments], stderr=subprocess.PIPE, text=True
+        leashed(
+            [sys.executable, "-c", f"{begun}from inlier_host.cli import main; main()", *arguments]
+        ),
+        stderr=subprocess.PIPE,
+        text=True,
     )
     if command == "record":
         part = tmp_path / "out.part"
         while not (part.exists() and part.stat().st_size > 500):
             time.sleep(0.02)
-    else:
-        time.sleep(2)  # somewhere in the imports, the features or the fit
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+        process.send_signal(signal.SIGINT)
+    _, error = process.communicate()
     assert (
         process.returncode == 130 and "inlier: interrupted; " in error and "Traceback" not in error
     )

@@ -15,8 +15,10 @@ from inlier.model import Model
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
 from inlier.sockets import Sockets
+from inlier_boards.leash import leashed
 from inlier_trainer import recordings, train
 
+pytestmark = [pytest.mark.micropython, pytest.mark.slow]
 SEED = os.environ.get("INLIER_DEMO_SEED", "1")
 
 
@@ -34,7 +36,7 @@ def demo(tmp_path_factory):
         str(folder),
         "--json",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
+    done = subprocess.run(leashed(command), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder, json.loads(done.stdout)
 

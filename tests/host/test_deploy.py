@@ -28,6 +28,8 @@ from inlier_export.synthetic import random_detector
 from inlier_trainer.recordings import read_windows
 from tools_missing import needs_board
 
+pytestmark = pytest.mark.micropython
+
 PROCFS = replace(random_detector(3, (8,), (0, 63), Procfs.counters, (0, 2)), source="procfs")
 MODEL = pack(PROCFS)
 OTHER = pack(replace(PROCFS, window_ms=2 * PROCFS.window_ms))
@@ -163,6 +165,7 @@ def test_a_model_that_scores_otherwise_there_is_not_put_in_place(flash, port, mo
     assert (flash / "model.inlier").read_bytes() == MODEL and not (flash / "lib/.inlier").exists()
 
 
+@pytest.mark.slow
 @needs_board("qemu_m0")
 def test_the_newcomer_s_script_ends_with_the_same_integers_here_and_on_the_emulated_pico(tmp_path):
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -14,6 +14,7 @@ import pytest
 from serial import Serial
 from serial.tools import list_ports
 
+from broker import eventually
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 from inlier_boards.catalogue import read_board
@@ -27,6 +28,8 @@ from inlier_export.synthetic import random_detector
 from test_cli import refused
 from test_deploy import MODEL, OTHER, deploy
 from tools_missing import needs_board
+
+pytestmark = pytest.mark.micropython
 
 PICO = Facts(
     "micropython",
@@ -199,11 +202,8 @@ def test_a_board_is_what_it_says_it_is():
 
 
 def wait_for_boots(flash, count):
-    deadline = time.monotonic() + 60
     boots = flash / "boots"
-    while not (boots.exists() and len(boots.read_text()) == count):
-        assert time.monotonic() < deadline, "its main.py did not run"
-        time.sleep(0.02)
+    eventually(lambda: boots.exists() and len(boots.read_text()) == count)
 
 
 def test_a_model_for_another_source_and_what_ran_there_runs_on(inlier, tmp_path, flash, port):

@@ -13,7 +13,7 @@ from inlier_boards.build.firmware import FIRMWARE, runtime_files
 from inlier_boards.build.micropython import find_or_build, mpy_cross
 from inlier_boards.catalogue import names, read_board
 from inlier_boards.emulators.emulator import emulated
-from tools_missing import missing
+from inlier_boards.leash import leashed
 
 ROOT = Path(__file__).parents[2]
 DEVICE = ROOT / "tests/device"
@@ -29,12 +29,13 @@ def arguments(where: str, test: str) -> list[str]:
     return [test, f"kernels={','.join(named)}"]
 
 
-def on_this_machine(where: str, name: str) -> str:
+def on_this_machine(where: str, name: str, folder: Path) -> str:
     command = sys.executable if where == "cpython" else find_or_build()
     folders = [str(ROOT / "firmware"), str(DEVICE), ".frozen"]
     path = os.pathsep.join(folders)
     done = subprocess.run(
-        [command, DEVICE / "run.py", *arguments(where, name)],
+        leashed([command, DEVICE / "run.py", *arguments(where, name)]),
+        cwd=folder,
         capture_output=True,
         text=True,
         env={**os.environ, "MICROPYPATH": path, "PYTHONPATH": path},
@@ -79,13 +80,11 @@ def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> s
 
 @pytest.mark.parametrize("where", ["cpython", "unix", *names(emulated=True)])
 @pytest.mark.parametrize("name", FILES)
-def test_device(name: str, where: str) -> None:
+def test_device(name: str, where: str, tmp_path: Path) -> None:
     if where in names(emulated=True):
-        if missing(where):
-            pytest.skip(missing(where))
         said = on_board(where, name)
     else:
-        said = on_this_machine(where, name)
+        said = on_this_machine(where, name, tmp_path)
     print(said)  # pytest shows it where the test fails
     last = [line for line in said.splitlines() if line.endswith("skipped") and " passed, " in line]
     assert last and " 0 failed" in last[0]
@@ -96,8 +95,6 @@ def test_device(name: str, where: str) -> None:
 
 @pytest.mark.parametrize("where", names(emulated=True))
 def test_precompiled_files_on_a_board_give_the_golden_integers(where: str, tmp_path: Path) -> None:
-    if missing(where):
-        pytest.skip(missing(where))
     runtime = {}
     for path in runtime_files(read_board(where).kernels):
         out = tmp_path / "out.mpy"

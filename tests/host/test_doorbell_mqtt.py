@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from broker import PASSWORD, USER, Broker, Subscriber, eventually, umqtt_or_skip
+from broker import HANGS_S, PASSWORD, USER, Broker, Subscriber, eventually, umqtt_or_skip
 from home_assistant import check_discovery
 from inlier.sockets import Sockets
 from inlier_boards.build.micropython import find_or_build
+from inlier_boards.leash import leashed
 from inlier_host.demo import stages
 from inlier_host.demo.servers import surroundings
 from inlier_host.report import page, subject
@@ -27,7 +28,7 @@ HERE = Path(__file__).parent
 MODEL = HERE / "recorded/doorbell.inlier"
 SCAN_FROM = 61  # doorbell_mqtt.py infects it at the end of window 60
 
-pytestmark = needs_tool("mosquitto")
+pytestmark = [needs_tool("mosquitto"), pytest.mark.micropython, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,7 @@ def infected(tmp_path_factory):
                 "port": broker.port,
                 "user": USER,
                 "password": PASSWORD,
+                "queue": 1000,  # a broker that is slow today loses no window
             },
         }
         url = f"mqtt://{USER}@127.0.0.1:{broker.port}/inlier/doorbell"
@@ -67,7 +69,9 @@ def infected(tmp_path_factory):
             str(saved),
         ]
         environment = {**os.environ, "INLIER_MQTT_PASSWORD": PASSWORD}
-        watching = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        watching = subprocess.Popen(
+            leashed(command), stdout=subprocess.PIPE, text=True, env=environment
+        )
         eventually(lambda: broker.log().count("Sending SUBACK") == 2)
         windows = list(stages.device(find_or_build(), str(HERE / "doorbell_mqtt.py"), settings))
         eventually(
@@ -77,7 +81,7 @@ def infected(tmp_path_factory):
         )
         eventually(lambda: len(saved.read_text().splitlines()) == 1 + len(windows))
         watching.terminate()
-        said, _ = watching.communicate(timeout=20)
+        said, _ = watching.communicate(timeout=HANGS_S)
     return windows, subscriber.messages, said, saved
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from broker import PASSWORD, USER, Broker, Subscriber, eventually
+from broker import HANGS_S, PASSWORD, USER, Broker, Subscriber, eventually
 from inlier.procfs import Procfs
 from inlier_boards.build.micropython import find_or_build
+from inlier_boards.leash import leashed
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
@@ -42,10 +43,10 @@ def model(tmp_path):
 
 def run(*arguments, **options):
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        leashed([*COMMAND, *map(str, arguments)]),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS_S,
         check=False,
         **options,
     )
@@ -66,7 +67,10 @@ def test_this_machine_on_a_terminal(model):
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
     process = subprocess.Popen(
-        [*COMMAND, str(model), "--count", "12"], stdout=theirs, stderr=theirs, env=environment
+        leashed([*COMMAND, str(model), "--count", "12"]),
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
     )
     os.close(theirs)
     said = b""
@@ -75,7 +79,7 @@ def test_this_machine_on_a_terminal(model):
             said += part
     except OSError:
         pass  # the other end is closed
-    assert process.wait(30) == 0
+    assert process.wait(HANGS_S) == 0
     text = said.decode()
     for expected in (
         "hasty on this machine",
@@ -93,7 +97,9 @@ def test_the_page_updates_by_itself(model):
     from browser import chromium, overflow
 
     process = subprocess.Popen(
-        [*COMMAND, str(model), "--web", "--port", "0", "--json"], stdout=subprocess.PIPE, text=True
+        leashed([*COMMAND, str(model), "--web", "--port", "0", "--json"]),
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         url = json.loads(process.stdout.readline())["url"]
@@ -126,7 +132,7 @@ def test_the_page_updates_by_itself(model):
         assert len(taken.stderr.splitlines()) == 1
     finally:
         process.terminate()
-        assert process.wait(20) == 130
+        assert process.wait(HANGS_S) == 130
 
 
 def test_a_page_of_another_site_gets_nothing(model):
@@ -137,7 +143,7 @@ def test_a_page_of_another_site_gets_nothing(model):
     with Web(Live("x"), 0) as web:
         host = web.url.removeprefix("http://").strip("/")
         for name, expected in (("evil.example", 403), (host, 200)):
-            connection = http.client.HTTPConnection(host, timeout=10)
+            connection = http.client.HTTPConnection(host, timeout=HANGS_S)
             connection.request("GET", "/", headers={"Host": name})
             assert connection.getresponse().status == expected
 
@@ -153,7 +159,7 @@ def test_a_device_over_mqtt(tmp_path):
         )
         environment = {**os.environ, "INLIER_MQTT_PASSWORD": PASSWORD}
         watching = subprocess.Popen(
-            [*COMMAND, "--mqtt", url, "--count", "2"],
+            leashed([*COMMAND, "--mqtt", url, "--count", "2"]),
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
@@ -184,13 +190,14 @@ def test_a_device_over_mqtt(tmp_path):
             device.publish("inlier/bell-1/state", "{]")
             device.publish("inlier/bell-1/availability", "offline")
             device.publish("inlier/bell-1/state", json.dumps({**state, "window": 8}))
-        said, _ = watching.communicate(timeout=30)
+        said, _ = watching.communicate(timeout=HANGS_S)
         assert watching.returncode == 0 and said.splitlines() == [
             "window 7: ALARM: hosts in touch: 9 in this window, usually 1.",
             "the device said what is no event of inlier's: {]",
         ]
 
 
+@pytest.mark.micropython
 def test_a_device_on_a_serial_port():
     """Unix MicroPython at the other end of a pseudo-terminal; nothing here has
     a board on a cable.
@@ -198,7 +205,7 @@ def test_a_device_on_a_serial_port():
     ours, theirs = pty.openpty()
     port = os.ttyname(theirs)
     watching = subprocess.Popen(
-        [*COMMAND, "--serial", port, "--count", "12", "--json"],
+        leashed([*COMMAND, "--serial", port, "--count", "12", "--json"]),
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -214,9 +221,9 @@ def test_a_device_on_a_serial_port():
         stdout=ours,
         env={**os.environ, "MICROPYPATH": f"{ROOT}/firmware:.frozen"},
         check=True,
-        timeout=30,
+        timeout=HANGS_S,
     )
-    said, _ = watching.communicate(timeout=30)
+    said, _ = watching.communicate(timeout=HANGS_S)
     events = [json.loads(line) for line in said.splitlines()]
     os.close(ours)
     os.close(theirs)

@@ -17,10 +17,20 @@ from pathlib import Path
 
 import pytest
 
-from broker import PASSWORD, USER, Broker, Subscriber, certificates, eventually, umqtt_or_skip
+from broker import (
+    HANGS_S,
+    PASSWORD,
+    USER,
+    Broker,
+    Subscriber,
+    certificates,
+    eventually,
+    umqtt_or_skip,
+)
 from home_assistant import check_discovery
 from inlier_boards.build import umqtt
 from inlier_boards.build.micropython import find_or_build
+from inlier_boards.leash import leashed
 from tools_missing import needs_tool
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +43,7 @@ sys.argv.pop(0)
 runpy.run_path(sys.argv[0], run_name='__main__')
 """
 
-pytestmark = needs_tool("mosquitto")
+pytestmark = [needs_tool("mosquitto"), pytest.mark.micropython]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,8 +64,11 @@ class Device:
         windows,
         ca=None,
         window_ms=10,
-        linger_ms=20_000,
+        linger=True,
         connect_first=False,
+        in_step=False,
+        pauses=None,
+        answer_s=HANGS_S,
         **arguments,
     ):
         device = {
@@ -75,7 +88,8 @@ class Device:
             "windows": windows,
             "window_ms": window_ms,
         }
-        settings.update(model=model, linger_ms=linger_ms, connect_first=connect_first)
+        settings.update(model=model, linger=linger, connect_first=connect_first)
+        settings.update(in_step=in_step, pauses=pauses or {}, answer_s=answer_s)
         script = str(ROOT / "tests/host/mqtt_device.py")
         interpreter = (
             [sys.executable, "-c", ON_CPYTHON, script]
@@ -88,7 +102,7 @@ class Device:
         self._settings.write(json.dumps(settings))
         self._settings.flush()
         self._process = subprocess.Popen(
-            [*interpreter, self._settings.name],
+            leashed([*interpreter, self._settings.name]),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -108,10 +122,19 @@ class Device:
                 return line
         raise AssertionError(f"it ended before: {self.lines[-5:]}")
 
+    def paused(self, window):
+        self.until(lambda line: line.get("paused") == window)
+
+    def goes_on(self, window):
+        Path(f"{self._settings.name}.{window}").touch()
+
+    def problem(self):
+        return self.until(lambda line: "problem" in line)["problem"]
+
     def end(self):
         for _ in self:
             pass
-        assert self._process.wait(30) == 0
+        assert self._process.wait() == 0
         return self.lines[-1]
 
     def problems(self):
@@ -127,6 +150,8 @@ class Device:
         self._process.kill()
         self._process.wait()
         self._process.stdout.close()
+        for gate in Path(self._settings.name).parent.glob(Path(self._settings.name).name + ".*"):
+            gate.unlink()
         self._settings.close()
 
 
@@ -140,6 +165,13 @@ def alarms(subscriber):
     return [(m["alarm"], m["id"]) for m in messages if not m["id"].endswith("-0")]
 
 
+def refused_at(window):
+    """Of a device that tries once, and pauses until its test has seen why that
+    failed.
+    """
+    return {"linger": False, "retry_s": 3600, "pauses": {window: False}}
+
+
 def last_will(subscriber):
     return ("inlier/bell-1/availability", "offline") in [m[:2] for m in subscriber.messages]
 
@@ -147,7 +179,7 @@ def last_will(subscriber):
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_discovery_state_alarm_clear_and_last_will_come_in_this_order(tmp_path, runtime):
     with Broker(tmp_path) as broker, Subscriber(broker) as subscriber:
-        with Device(runtime, broker.port, [8, 9], 25, connect_first=True) as device:
+        with Device(runtime, broker.port, [8, 9], 25, connect_first=True, in_step=True) as device:
             assert device.end() == {"waiting": 0, "lost": 0, "dropped": 0}
         eventually(lambda: last_will(subscriber))
         topics = [topic for topic, _, _ in subscriber.messages]
@@ -172,8 +204,11 @@ def test_discovery_state_alarm_clear_and_last_will_come_in_this_order(tmp_path, 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_whoever_subscribes_later_sees_what_is_retained(tmp_path, runtime):
-    with Broker(tmp_path) as broker, Device(runtime, broker.port, [3], 100) as device:
-        device.until(lambda line: line.get("window") == 30)
+    with (
+        Broker(tmp_path) as broker,
+        Device(runtime, broker.port, [3], 100, pauses={30: True}) as device,
+    ):
+        device.paused(30)
         with Subscriber(broker) as late:
             eventually(
                 lambda: len({topic for topic, _, retained in late.messages if retained}) == 4
@@ -193,9 +228,9 @@ def test_home_assistant_s_birth_has_it_announced_again(tmp_path, runtime):
     with (
         Broker(tmp_path) as broker,
         Subscriber(broker) as subscriber,
-        Device(runtime, broker.port, [3, 4, 5], 100) as device,
+        Device(runtime, broker.port, [3, 4, 5], 100, pauses={20: True}) as device,
     ):
-        device.until(lambda line: line.get("window") == 20)
+        device.paused(20)
 
         def count(end):
             return sum(topic.endswith(end) for topic, _, _ in subscriber.messages)
@@ -211,14 +246,14 @@ def test_home_assistant_s_birth_has_it_announced_again(tmp_path, runtime):
 def test_a_broker_killed_and_restarted_loses_and_doubles_no_alarm(tmp_path, runtime, persistent):
     hot = [*range(20, 22), *range(60, 62), *range(80, 82), *range(100, 102), *range(160, 162)]
     with Broker(tmp_path, persistent=persistent) as broker, Subscriber(broker) as subscriber:
-        with Device(runtime, broker.port, hot, 180) as device:
-            device.until(lambda line: line.get("window") == 40)
+        with Device(runtime, broker.port, hot, 180, pauses={40: True, 120: False}) as device:
+            device.paused(40)
             eventually(lambda: len(alarms(subscriber)) == 2)
             broker.kill()
-            device.until(
-                lambda line: line.get("window") == 120
-            )  # three more raised and cleared meanwhile
+            device.goes_on(40)
+            device.paused(120)  # three more raised and cleared meanwhile
             broker.start()
+            device.goes_on(120)
             end = device.end()
             assert end["waiting"] == end["lost"] == 0
             eventually(lambda: len(set(alarms(subscriber))) == 10)
@@ -301,18 +336,24 @@ def test_tls_and_a_certificate_of_nobody_s(tmp_path):
         assert [state for state, _ in alarms(subscriber)] == ["ON", "OFF"]
         certificates(tmp_path / "other")
         with Device(
-            "cpython", broker.port, [8], 40, ca=tmp_path / "other/ca.crt", linger_ms=0
+            *("cpython", broker.port, [8], 40),
+            ca=tmp_path / "other/ca.crt",
+            linger=False,
+            pauses={20: False},
         ) as device:
+            assert "CERTIFICATE_VERIFY_FAILED" in device.problem().upper()
+            device.goes_on(20)
             assert device.end()["waiting"] > 0
-            assert "CERTIFICATE_VERIFY_FAILED" in device.problems()[0].upper()
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_refused_credentials_are_one_sentence_and_scoring_goes_on(tmp_path, runtime):
     with (
         Broker(tmp_path) as broker,
-        Device(runtime, broker.port, [3], 60, password="guess", linger_ms=0) as device,
+        Device(runtime, broker.port, [3], 60, password="guess", **refused_at(50)) as device,
     ):
+        device.problem()
+        device.goes_on(50)
         end = device.end()
         assert device.said() == ["ON", "OFF"] and end["lost"] == 0 and end["waiting"] == 32
         (sentence,) = device.problems()
@@ -323,9 +364,11 @@ def test_refused_credentials_are_one_sentence_and_scoring_goes_on(tmp_path, runt
 
 def test_a_broker_unreachable_at_boot_gets_the_alarms_when_it_is_there(tmp_path, runtime="unix"):
     broker = Broker(tmp_path)
-    with Device(runtime, broker.port, [10, 20, 30], 60, queue=8, linger_ms=40_000) as device:
-        device.until(lambda line: line.get("window") == 50)
+    with Device(runtime, broker.port, [10, 20, 30], 60, queue=8, pauses={50: False}) as device:
+        device.problem()
+        device.paused(50)
         with broker, Subscriber(broker) as subscriber:
+            device.goes_on(50)
             end = device.end()
             eventually(lambda: len(alarms(subscriber)) == 6)
         (sentence,) = device.problems()
@@ -348,7 +391,9 @@ GARBAGE = (
 
 @pytest.mark.parametrize("answer", GARBAGE)
 def test_garbage_for_an_answer_is_one_sentence_and_scoring_goes_on(answer, runtime="unix"):
-    with Answering(answer) as port, Device(runtime, port, [3], 60, linger_ms=0) as device:
+    with Answering(answer) as port, Device(runtime, port, [3], 60, **refused_at(50)) as device:
+        device.problem()
+        device.goes_on(50)
         device.end()
         assert device.said() == ["ON", "OFF"] and len(device.problems()) == 1
         assert any(
@@ -389,12 +434,11 @@ class Answering:
 
 
 def test_the_monitor_never_waits_for_a_broker_that_is_silent(runtime="unix"):
-    with Answering(None) as port, Device(runtime, port, [3], 60, linger_ms=0) as device:
-        device.end()
-        # The sink waits 10 s for an answer; a monitor that waited with it would
-        # have told of that before its last window.
+    with Answering(None) as port, Device(runtime, port, [3], 60, linger=False) as device:
+        device.end()  # the sink waits for an answer until all is over
         assert device.said() == ["ON", "OFF"] and not device.problems()
-        assert [line["window"] for line in device.lines if "ms" in line] == list(range(61))
+        told = [line["window"] for line in device.lines if list(line) == ["window"]]
+        assert told == list(range(61))
 
 
 def test_an_oversized_message_is_ignored_and_told(tmp_path, runtime="unix"):
@@ -432,9 +476,7 @@ def test_a_payload_beyond_its_bound_is_cut_and_told():
 
     said = []
     sink = Mqtt("bell-1", "127.0.0.1", say=said.append)
-    sink._event(
-        {"alarm": "ON", "window": 3, "message": "words " * 500, "features": [["peers", 90]]}
-    )
+    sink.tell({"alarm": "ON", "window": 3, "message": "words " * 500, "features": [["peers", 90]]})
     _, payload, _, _ = sink.outbox.first()
     assert (
         len(payload) <= PAYLOAD_MAX
@@ -460,5 +502,5 @@ def test_another_sink_s_report_goes_over_the_same_connection(tmp_path):
 
     with Broker(tmp_path) as broker, Subscriber(broker, "$aws/#") as subscriber:
         eventually(lambda: "Sending SUBACK" in broker.log())
-        asyncio.run(asyncio.wait_for(publish(broker.port), 20))
+        asyncio.run(asyncio.wait_for(publish(broker.port), HANGS_S))
         eventually(lambda: [m[:2] for m in subscriber.messages] == [(topic, '{"header": {}}')])

@@ -17,7 +17,6 @@ from inlier_boards.emulators import emulator
 from inlier_export import reference
 from inlier_export.model_file import read
 from inlier_trainer import recordings
-from tools_missing import missing
 
 pytestmark = pytest.mark.skipif(
     "INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`"
@@ -123,8 +122,6 @@ def test_demonstration(seed, tmp_path):
 
 @pytest.mark.parametrize("name", names(emulated=True))
 def test_a_model_is_deployed_onto_every_emulated_board(name, tmp_path):
-    if missing(name):
-        pytest.skip(missing(name))
     model = Path(__file__).parent / "recorded/doorbell.inlier"
     with emulator.plugged(read_board(name), stock=True) as there:
         command = [

@@ -9,6 +9,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 import inlier
 from inlier_boards.emulators import unix_board
 from inlier_boards.serial_line.connection import Connection
@@ -23,6 +25,7 @@ def test_mip_installs_every_file_of_the_runtime():
     assert all(target == source for target, source in urls)
 
 
+@pytest.mark.micropython
 def test_mip_installs_it_on_a_board_from_a_local_index(tmp_path):
     """With the layout of micropython.org/pi/v2: package/<.mpy
     version>/<name>/latest.json.

@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from broker import eventually
 from inlier.line import seal
 from inlier.recorder import Recorder
 from inlier_boards.build.firmware import FIRMWARE
@@ -231,6 +232,7 @@ def flash(tmp_path):
     return flash
 
 
+@pytest.mark.micropython
 def test_windows_come_over_the_line_and_go_on_after_a_cable_was_pulled(inlier, flash, tmp_path):
     (flash / "main.py").write_text(MAIN.format(ring=None))
     out = tmp_path / "windows.parquet"
@@ -259,23 +261,19 @@ def test_windows_come_over_the_line_and_go_on_after_a_cable_was_pulled(inlier, f
     assert not part.exists()
 
 
+@pytest.mark.micropython
 def test_a_ring_keeps_the_newest_windows_through_boots_and_is_read_whole(inlier, flash, tmp_path):
     (flash / "main.py").write_text(MAIN.format(ring="ring.Ring('kept', 3, 500, 100)"))
     out = tmp_path / "windows.csv"
     with unix_board.plugged(flash) as port:
-        deadline = time.monotonic() + 60
-        while not (flash / "kept.4").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        eventually((flash / "kept.4").exists)
         refused(
             inlier("record", "--port", port, "-o", out, "--ring", "other"),
             "there is no ring of windows 'other': name it",
         )
         code, said, error = inlier("record", "--port", port, "-o", out, "--ring", "kept", "--json")
         assert code == 0, error
-        deadline = time.monotonic() + 20
-        while int((flash / "kept.boot").read_text() or 0) < 2:
-            assert time.monotonic() < deadline, "the board's program was not begun again"
-            time.sleep(0.05)
+        eventually(lambda: int((flash / "kept.boot").read_text() or 0) >= 2)
     files = sorted(path.name for path in flash.glob("kept.*"))
     assert "kept.boot" in files and "kept.0" not in files and len(files) <= 4, (
         "the newest three, and the number of the boot"

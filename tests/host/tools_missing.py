@@ -1,5 +1,5 @@
-"""Tests that need what only a system package brings are skipped, saying so,
-where it is not installed.
+"""Tests that need what only a system package brings are marked with it, and
+skipped, saying so, where it is not installed: see conftest.py.
 
 `python tests/host/tools_missing.py` prints the packages that are missing here,
 for the Makefile.
@@ -29,8 +29,7 @@ def missing(name: str) -> str:
 
 
 def needs_board(name: str) -> pytest.MarkDecorator:
-    reason = missing(name)
-    return pytest.mark.skipif(bool(reason), reason=reason)
+    return pytest.mark.boards(name)
 
 
 def tool(command: str) -> str:
@@ -38,10 +37,13 @@ def tool(command: str) -> str:
     return shutil.which(command, path=PATH) or ""
 
 
+def missing_tool(command: str) -> str:
+    return "" if tool(command) else f"needs {command}: apt-get install {PACKAGES[command]}"
+
+
 def needs_tool(command: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(
-        not tool(command), reason=f"needs {command}: apt-get install {PACKAGES[command]}"
-    )
+    kind = pytest.mark.browser if command == "chromium" else pytest.mark.tool
+    return kind(command)
 
 
 if __name__ == "__main__":

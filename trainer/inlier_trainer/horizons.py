@@ -20,7 +20,7 @@ GAP = 16  # windows without a reason that part one alarm from the next
 
 def reached(over: NDArray[np.bool_], k: int, n: int) -> NDArray[np.bool_]:
     """Whether k of the last n of `over` are true, at each (..., windows)."""
-    count = np.cumsum(over, axis=-1)
+    count = np.cumsum(over, axis=-1, dtype=np.int64)
     inside = count.copy()
     inside[..., n:] -= count[..., :-n]
     return inside >= k

@@ -9,6 +9,7 @@ from inlier_export.model_file import pack
 from inlier_export.reference import NEVER, Detector
 from inlier_export.synthetic import random_detector
 
+
 def large() -> Detector:
     """115-16-4-16-115, as for the published experiment's 115 columns: rows."""
     return random_detector(1, (16, 4, 16), tuple(f"c{i}" for i in range(115)), (0,), (), True)

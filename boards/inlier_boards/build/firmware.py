@@ -160,11 +160,15 @@ def _build(board: Board, tree: Path, work: Path) -> None:
         options = f"kernels={kernels!r}, sources={sources!r}, secure={secure}, recorder=False"
         return f'include("{MANIFEST}", {options})\n'
 
-    out = _make(board, tree, work, manifest(board.kernels, SOURCES, True) + 'module("bench_models.py")\n')
+    out = _make(
+        board, tree, work, manifest(board.kernels, SOURCES, True) + 'module("bench_models.py")\n'
+    )
     shutil.copy(out / "firmware.elf", work)
     for part in out.glob("frozen_content.*"):  # make does not see that the manifest is another
         part.unlink()
-    _make(board, tree, work, manifest((board.kernel,), SOURCES[:1], False), f"{out}/frozen_content.o")
+    _make(
+        board, tree, work, manifest((board.kernel,), SOURCES[:1], False), f"{out}/frozen_content.o"
+    )
     assert board.build
     (work / "frozen_bytes").write_text(str(_text_bytes(board.build, out / "frozen_content.o")))
 

@@ -5,7 +5,9 @@ cache folder from Debian's source package.
 the cross-compiler's.
 """
 
+import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -18,6 +20,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+import inlier
 from inlier_export.errors import BadInput
 
 from .debian_source import unpack
@@ -71,6 +74,24 @@ def find_or_build(say: Say = lambda text: None) -> Path:
     if on_path and (version(on_path) or (0,)) >= OLDEST:
         return Path(on_path)
     return source_tree(say) / "ports/unix/build-standard/micropython"
+
+
+def search_path(*folders: Path) -> str:
+    """MICROPYPATH for a script that imports the runtime, and from `folders`.
+
+    A wheel lies in site-packages, where the runtime's neighbours are CPython's,
+    NumPy among them, which a kernel would try: from there it is linked into a
+    folder of its own.
+    """
+    runtime = Path(inlier.__file__).resolve().parent
+    place = runtime.parent
+    if (runtime / "manifest.py").exists():  # a wheel
+        digest = hashlib.sha256(str(runtime).encode()).hexdigest()[:16]
+        place = cache_folder() / f"runtime-{digest}"
+        place.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # linked before, to the same
+            (place / "inlier").symlink_to(runtime)
+    return os.pathsep.join([*map(str, folders), str(place), ".frozen"])
 
 
 def mpy_cross(say: Say = lambda text: None) -> Path:

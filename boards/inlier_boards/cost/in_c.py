@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from inlier_boards.catalogue import Board
 from inlier_boards.emulators.emulator import ANSWER_S, killed_after, qemu_command
+from inlier_boards.leash import leashed
 from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.reference import Detector
@@ -61,7 +62,7 @@ def measure(board: Board, detector: Detector, f: NDArray[np.int16]) -> tuple[flo
 
 def _run(board: Board, elf: Path) -> list[str]:
     process = subprocess.Popen(
-        [*qemu_command(board, elf), "-serial", "stdio"],
+        leashed([*qemu_command(board, elf), "-serial", "stdio"]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

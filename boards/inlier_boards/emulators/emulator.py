@@ -15,6 +15,7 @@ from typing import Any
 
 from inlier_boards.build.firmware import build
 from inlier_boards.catalogue import Board, emulator
+from inlier_boards.leash import leashed
 from inlier_boards.serial_line.connection import Connection
 from inlier_export.errors import BadInput
 
@@ -120,7 +121,9 @@ def plugged(
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "serial.log"
         process = subprocess.Popen(
-            [*command, "-chardev", f"pty,id=line,logfile={said}", "-serial", "chardev:line"],
+            leashed(
+                [*command, "-chardev", f"pty,id=line,logfile={said}", "-serial", "chardev:line"]
+            ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

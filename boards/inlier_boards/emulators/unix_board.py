@@ -9,20 +9,22 @@ import select
 import subprocess
 import termios
 import threading
-import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
 
 from inlier_boards.build.micropython import find_or_build
+from inlier_boards.leash import leashed
 
 REPL = Path(__file__).parent / "device/raw_repl.py"
-RESET = b"MPY: soft reboot"
+RESET = b"MPY: soft reboot\r\n"
 # The Unix port raises an interrupt within the signal's handler
 # (MICROPY_ASYNC_KBD_INTR), wherever the interpreter was: in a garbage
 # collection it leaves the heap locked. What ends or hangs then begins again at
-# its prompt.
-WATCHDOG_S = 2
+# its prompt. Silence is counted in rounds of this side, which a busy machine
+# keeps waiting as it does the interpreter.
+ROUND_S = 0.05
+SILENT_ROUNDS = 40
 
 
 @contextlib.contextmanager
@@ -65,7 +67,7 @@ class _Process:
         self.ready = False
         self._process = subprocess.Popen(
             # setsid: a session of its own, with this terminal
-            ["setsid", "--ctty", "--wait", self._interpreter, REPL.resolve(), *arguments],
+            leashed(["setsid", "--ctty", "--wait", self._interpreter, REPL.resolve(), *arguments]),
             stdin=self._tty,
             stdout=self._tty,
             stderr=self._tty,
@@ -90,29 +92,40 @@ class _Process:
         self._process.wait()
 
 
+def speaks(heard: bytes) -> bool:
+    """After these bytes: what says that it begins again ends, and with more
+    behind that, the next one has begun.
+    """
+    return not heard.endswith(RESET)
+
+
 def _carry(port: int, board: _Process) -> None:
     """Bytes both ways, until it is unplugged."""
-    interrupted: float | None = None
+    silent: int | None = None  # rounds since an interrupt
+    heard = b""  # the last of what it said
     try:
         while not board.gone.is_set():
             # An interrupt would end an interpreter that has only begun: until
             # it says something, what is sent to it waits.
             ready, _, _ = select.select(
-                [board.line, *([port] if board.ready else [])], [], [], 0.05
+                [board.line, *([port] if board.ready else [])], [], [], ROUND_S
             )
             if board.line in ready:
                 said = os.read(board.line, 4096)
                 os.write(port, said)
-                board.ready = RESET not in said
-                interrupted = None
+                heard = (heard + said)[-64:]
+                board.ready = speaks(heard)
+                silent = None
             if port in ready and board.ready:
                 sent = os.read(port, 4096)
                 os.write(board.line, sent)
                 if b"\x03" in sent:
-                    interrupted = time.monotonic()
-            if interrupted and time.monotonic() - interrupted > WATCHDOG_S:
-                board.kill()
-                interrupted = None
+                    silent = 0
+            if silent is not None and not ready:
+                silent += 1
+                if silent > SILENT_ROUNDS:
+                    board.kill()
+                    silent = None
             board.restart_if_reset()
     except OSError:
         pass  # the terminal is gone

@@ -12,6 +12,7 @@ import select
 import subprocess
 import tempfile
 
+from inlier_boards.leash import leashed
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
 from inlier_trainer.progress import Progress, quiet
@@ -19,7 +20,7 @@ from inlier_trainer.progress import Progress, quiet
 from .outcome import Outcome, command, environment, model_file
 
 KINDS = ("update", "state", "recording")
-ANSWER_S = 30
+ANSWER_S = 300  # what has not answered by then hangs; a busy machine is slow
 LIFE_MS = 30  # at most, after its start is found valid: a few dozen writes
 
 
@@ -29,7 +30,11 @@ class _Life:
     def __init__(self, where: str, kind: str, folder: str, model: str) -> None:
         run = command(where, "killed.py", kind, folder, model)
         self._process = subprocess.Popen(
-            run, env=environment(), bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            leashed(run),
+            env=environment(),
+            bufsize=0,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         self.complaint = ""
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inlier_boards.build.firmware import FIRMWARE
-from inlier_boards.build.micropython import find_or_build
+from inlier_boards.build.micropython import find_or_build, search_path
 from inlier_boards.catalogue import names, read_board
 from inlier_boards.emulators.emulator import Emulated, emulated
+from inlier_boards.leash import leashed
 from inlier_export.errors import BadInput
 
 CPYTHON, UNIX = "cpython", "unix"
@@ -64,11 +64,8 @@ def interpreter(where: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    return {
-        **os.environ,
-        "MICROPYPATH": os.pathsep.join([str(FIRMWARE), ".frozen"]),
-        "PYTHONPATH": str(FIRMWARE),
-    }
+    path = search_path()
+    return {**os.environ, "MICROPYPATH": path, "PYTHONPATH": path}
 
 
 def command(where: str, script: str, *arguments: object) -> list[str]:
@@ -83,7 +80,12 @@ def lines_of(where: str, script: str, *arguments: object) -> list[str]:
     run = command(where, script, *arguments)
     try:
         done = subprocess.run(
-            run, env=environment(), capture_output=True, text=True, check=False, timeout=LIMIT_S
+            leashed(run),
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_S,
         )
     except subprocess.TimeoutExpired:
         raise BadInput(f"{script} on {where}: no answer in {LIMIT_S} s; it hangs") from None

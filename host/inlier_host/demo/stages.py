@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-import inlier
 from inlier_boards.build import micropython
 from inlier_boards.catalogue import EXAMPLES
+from inlier_boards.leash import leashed
 from inlier_boards.serial_line.record_board import Intake
 from inlier_export import reference
 from inlier_export.errors import BadInput
@@ -31,7 +31,6 @@ from .servers import SECOND_MS, surroundings
 WINDOW_MS = SECOND_MS
 RECORD_WINDOWS = 800
 DEVICE = Path(__file__).parent / "device"
-FIRMWARE = Path(inlier.__file__).parent.parent
 
 # calm: a stage goes on until the alarm has been off for so many windows;
 # at_most ends it in any case.
@@ -98,9 +97,9 @@ def printed(interpreter: Path, script: str, settings: dict[str, Any]) -> Iterato
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "settings.json"
         path.write_text(json.dumps(settings))
-        environment = {**os.environ, "MICROPYPATH": f"{DEVICE}:{EXAMPLES}:{FIRMWARE}:.frozen"}
+        environment = {**os.environ, "MICROPYPATH": micropython.search_path(DEVICE, EXAMPLES)}
         process = subprocess.Popen(
-            [interpreter, "-X", "heapsize=8M", DEVICE / script, path],
+            leashed([interpreter, "-X", "heapsize=8M", DEVICE / script, path]),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import inlier
 from inlier.counters import DELTA_MAX
 from inlier.features import LEVEL_MAX, UNIT_BITS
+from inlier_boards.build.micropython import search_path
 from inlier_export import quantise, reference
 from inlier_export.model_file import pack
 from inlier_export.reference import Bytes, Detector, Ints
@@ -178,11 +178,10 @@ def micropython(
         model, rows, scores = (Path(folder) / name for name in ("model", "rows", "scores"))
         model.write_bytes(blob)
         deltas.astype("<i4").tofile(rows)
-        path = f"{Path(inlier.__file__).parent.parent}:.frozen"
         subprocess.run(
             [interpreter, _DEVICE / "score.py", model, rows, scores],
             check=True,
-            env={"MICROPYPATH": path},
+            env={"MICROPYPATH": search_path()},
         )
         said = np.fromfile(scores, "<i4").reshape(-1, 3).astype(np.int64)
     return said[:, 0], said[:, 1], said[:, 2] > 0
