@@ -26,6 +26,8 @@ def _wanted(path):
         return options.sinks
     if path == "inlier/stream.py":
         return options.stream
+    if path == "inlier/socket_unix.py":
+        return False
     return folder != "inlier/kernels" or name[: -len(".py")] in _frozen
 
 
