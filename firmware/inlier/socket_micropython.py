@@ -14,38 +14,39 @@ import select as _select
 import socket as _native
 import sys as _sys
 
-from micropython import const as _const
+from micropython import const
 
 # Places in Sockets.counters; sockets.py has those of the others.
-_BYTES_OUT = _const(0)
-_BYTES_IN = _const(1)
-_SENDS = _const(2)
-_RECEIVES = _const(3)
-_CONNECTS = _const(4)
-_CONNECTS_REFUSED = _const(5)
-_CONNECTS_FAILED = _const(6)
-_ACCEPTS = _const(7)
-_DATAGRAMS_OUT = _const(8)
-_DATAGRAMS_IN = _const(9)
+_BYTES_OUT = const(0)
+_BYTES_IN = const(1)
+_SENDS = const(2)
+_RECEIVES = const(3)
+_CONNECTS = const(4)
+_CONNECTS_REFUSED = const(5)
+_CONNECTS_FAILED = const(6)
+_ACCEPTS = const(7)
+_DATAGRAMS_OUT = const(8)
+_DATAGRAMS_IN = const(9)
 
-_MASK = _const(0x3FFFFFFF)  # counters wrap at 2^30
+_MASK = const(0x3FFFFFFF)  # counters wrap at 2^30
 
-# While these come, a connect is undecided. A connection that exists has no name
-# in MicroPython's errno: it is 106 on Linux and on the Pico's lwIP, 127 in the
-# ESP32's newlib, 56 on BSD.
+# While these come, a connect is undecided.
 _UNDECIDED = (_errno.EINPROGRESS, _errno.EALREADY, _errno.EAGAIN, _errno.ENOTCONN)
-_CONNECTED = (0, 106, 127, 56)
 # lwIP calls a reset in answer to a SYN ECONNRESET
 _REFUSED = (_errno.ECONNREFUSED, _errno.ECONNRESET)
-# A connect that these answer was begun earlier, or not at all.
-_NOT_BEGUN = (_errno.EALREADY, _errno.EBADF, 106, 127, 56)
+# A connect that these answer was begun before, or not at all. A connection that
+# exists has no name in MicroPython's errno: it is 106 on Linux and on the Pico's
+# lwIP, 127 in the ESP32's newlib, 56 on BSD.
+_NOT_BEGUN = (0, 106, 127, 56, _errno.EALREADY, _errno.EBADF)
 
 _PEEK = getattr(_native, "MSG_PEEK", 2)
 
 # DTLS offers a buffer for its largest record and wants one datagram. A native
 # readinto waits until the buffer is full: no one else means that of a buffer
 # beyond what one Ethernet frame carries.
-_FRAME = _const(1472)
+_FRAME = const(1472)
+
+del const
 
 _getaddrinfo = _native.getaddrinfo
 _source = None  # the Sockets that counts, from _stand_in() on
@@ -99,7 +100,7 @@ class socket(_io.IOBase):
                 self._source.contact(address, True)
             return
         if not self._pending:  # asking again how a connect fares is no new one
-            if code in _NOT_BEGUN:
+            if code and code in _NOT_BEGUN:
                 return
             self._add(_CONNECTS)
             self._source.contact(address, True)
@@ -113,7 +114,7 @@ class socket(_io.IOBase):
     def _ended(self, code):
         if self._pending and code not in _UNDECIDED:
             self._pending = False
-            if code not in _CONNECTED:
+            if code not in _NOT_BEGUN:
                 self._add(_CONNECTS_REFUSED if code in _REFUSED else _CONNECTS_FAILED)
 
     def _first(self, call, *args):
@@ -140,15 +141,16 @@ class socket(_io.IOBase):
         Reading nothing leaves unread what the peer sent: closing then resets
         the connection, as it would have done.
         """
-        try:
-            if self._events(4):
+        code = _errno.ETIMEDOUT
+        if self._events(4):
+            code = 0
+            try:
                 self._s.setblocking(False)
                 self._s.recv(0)
-                self._pending = False
-        except OSError as error:
-            self._ended(error.errno)
-            self._pending = self._pending and error.errno != _errno.EAGAIN
-        self._ended(_errno.ETIMEDOUT)
+            except OSError as error:
+                code = error.errno
+        self._ended(code)
+        self._pending = False
 
     # Calls that move bytes. Those of a stream give None where they would block.
 
@@ -263,8 +265,7 @@ class socket(_io.IOBase):
 
 
 def getaddrinfo(host, *args):
-    if host:
-        _source.lookup(host)
+    _source.lookup(host)
     return _getaddrinfo(host, *args)
 
 

@@ -98,7 +98,8 @@ class Sockets:
 
     def lookup(self, host):
         """Count `host`, of any type, if it is a name."""
-        if (isinstance(host, str) or isinstance(host, bytes)) and is_name(host):
+        host = text(host)
+        if isinstance(host, str) and is_name(host):
             add(self.totals, _LOOKUPS)
 
     def contact(self, address, chosen):
@@ -108,17 +109,13 @@ class Sockets:
         """
         if isinstance(address, tuple) or isinstance(address, list):
             self.lookup(address[0])
-            self._note(host_hash(address[0]), address[1] if chosen else -1)
-        elif isinstance(address, str):
-            pass  # AF_UNIX is no traffic
-        elif len(address) == 16:  # sockaddr_in: family, port, address
-            self._note_bytes(address, 4, 8, chosen)
-        elif len(address) == 28:  # sockaddr_in6: family, port, flow, address, scope
-            self._note_bytes(address, 8, 24, chosen)
-
-    def _note_bytes(self, address, start, end, chosen):
-        port = address[2] << 8 | address[3]
-        self._note(bytes_hash(address, start, end), port if chosen else -1)
+            self._note(host_hash(text(address[0])), address[1] if chosen else -1)
+        elif not isinstance(address, str) and len(address) in (16, 28):
+            # sockaddr_in: family, port, address;
+            # sockaddr_in6: family, port, flow, address, scope
+            start, end = (4, 8) if len(address) == 16 else (8, 24)
+            port = address[2] << 8 | address[3]
+            self._note(bytes_hash(address, start, end), port if chosen else -1)
 
     def _note(self, host, port):
         self._touched = True
@@ -147,22 +144,17 @@ def clear(bitmap):
         bitmap[i] = 0
 
 
-def code(host, i):
-    """Character i of a host's text, str or bytes."""
-    c = host[i]
-    return c if isinstance(c, int) else ord(c)
+def text(host):
+    """Bytes are names and addresses as well."""
+    return "".join(map(chr, host)) if isinstance(host, bytes) else host
 
 
 def is_name(host):
     """Whether a host's text is a name: neither dotted digits nor IPv6."""
-    name = False
     for i in range(len(host)):
-        c = code(host, i)
-        if c == 58:
-            return False
-        if c != 46 and not 48 <= c <= 57:
-            name = True
-    return name
+        if host[i] not in "0123456789.":
+            return ":" not in host
+    return False
 
 
 def host_hash(host):
@@ -170,7 +162,7 @@ def host_hash(host):
     h = 0
     octet = 0
     for i in range(len(host)):
-        c = code(host, i)
+        c = ord(host[i])
         if 48 <= c <= 57:
             octet = octet * 10 + c - 48 & 0x3FF
         elif c == 46:
