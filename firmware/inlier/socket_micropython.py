@@ -49,11 +49,10 @@ _FRAME = const(1472)
 del const
 
 _getaddrinfo = _native.getaddrinfo
-_source = None  # the Sockets that counts, from _stand_in() on
 
 
 class socket(_io.IOBase):
-    """The native socket `_s` with its calls counted.
+    """The native socket `_s` with its calls counted in `_source`, the Sockets.
 
     Frames stay below 11 words: beyond, MicroPython takes them from the heap.
     """
@@ -62,25 +61,24 @@ class socket(_io.IOBase):
         self._s = _native.socket(family, kind, proto) if native is None else native
         self._family = family
         self._poller = None
-        # Only IP is traffic. What others do is counted where no one looks.
-        ip = family == _native.AF_INET or family == getattr(_native, "AF_INET6", -1)
-        self._source = _source if ip else type(_source)()
-        self._totals = self._source.totals
         stream = kind == _native.SOCK_STREAM
         self._out = _SENDS if stream else _DATAGRAMS_OUT
         self._in = _RECEIVES if stream else _DATAGRAMS_IN
         self._pending = False  # a connect whose end is not known yet
 
     def _add(self, i, n=1):
-        self._totals[i] = self._totals[i] + n & _MASK
+        totals = self._source.totals
+        totals[i] = totals[i] + n & _MASK
 
-    def _sent(self, n):
-        if n or self._out == _DATAGRAMS_OUT:
+    def _sent(self, n):  # None: it would have blocked
+        if n or n == 0 and self._out == _DATAGRAMS_OUT:
             self._add(_BYTES_OUT, n)
             self._add(self._out)
 
-    def _received(self, n):
-        if n or self._in == _DATAGRAMS_IN:  # else the end of a stream
+    def _received(self, n, flags=()):
+        if flags and flags[0] & _PEEK:
+            return
+        if n or n == 0 and self._in == _DATAGRAMS_IN:  # else the end of a stream
             self._add(_BYTES_IN, n)
             self._add(self._in)
 
@@ -95,15 +93,13 @@ class socket(_io.IOBase):
         self._asked(address, 0)
 
     def _asked(self, address, code):
-        if self._out == _DATAGRAMS_OUT:  # only remembers where to send
-            if not code:
-                self._source.contact(address, True)
-            return
         if not self._pending:  # asking again how a connect fares is no new one
-            if code and code in _NOT_BEGUN:
+            if code and (self._out == _DATAGRAMS_OUT or code in _NOT_BEGUN):
+                return
+            self._source.contact(address, True)
+            if self._out == _DATAGRAMS_OUT:  # only remembers where to send
                 return
             self._add(_CONNECTS)
-            self._source.contact(address, True)
         self._pending = True
         if code == _errno.EBADF:
             # lwIP has dropped the connection. Polled, it has POLLHUP (16) where
@@ -182,22 +178,19 @@ class socket(_io.IOBase):
 
     def write(self, data, *part):
         n = self._first(self._s.write, data, *part) if self._pending or part else self._s.write(data)
-        if n is not None:
-            self._sent(n)
+        self._sent(n)
         return n
 
     def recv(self, n, *flags):
         data = self._first(self._s.recv, n, *flags) if self._pending or flags else self._s.recv(n)
-        if not flags or not flags[0] & _PEEK:
-            self._received(len(data))
+        self._received(len(data), flags)
         return data
 
     def recvfrom(self, n, *flags):
         result = self._s.recvfrom(n, *flags) if flags else self._s.recvfrom(n)
-        if not flags or not flags[0] & _PEEK:
-            if self._in == _DATAGRAMS_IN:
-                self._source.contact(result[1], False)
-            self._received(len(result[0]))
+        if self._in == _DATAGRAMS_IN:
+            self._source.contact(result[1], False)
+        self._received(len(result[0]), flags)
         return result
 
     def read(self, *n):
@@ -217,8 +210,7 @@ class socket(_io.IOBase):
         if self._in == _DATAGRAMS_IN and len(buffer) > _FRAME:
             return self._datagram(buffer)
         n = self._first(self._s.readinto, buffer, *n) if self._pending or n else self._s.readinto(buffer)
-        if n is not None:
-            self._received(n)
+        self._received(n)
         return n
 
     def _datagram(self, buffer):
@@ -232,12 +224,7 @@ class socket(_io.IOBase):
         return len(data)
 
     def makefile(self, *args):
-        file = self._s.makefile(*args)
-        if file is self._s:  # the boards
-            return self
-        from .socket_unix import File
-
-        return File(file, self)
+        return self
 
     # The stream that poll and TLS see.
 
@@ -258,14 +245,11 @@ class socket(_io.IOBase):
         if request == 4:  # MP_STREAM_CLOSE: a TLS socket around this one was closed
             self.close()
             return 0
-        # MP_STREAM_GET_FILENO: the Unix port polls descriptors
-        if request == 10 and hasattr(self._s, "fileno"):
-            return self._s.fileno()
         return -_errno.EINVAL
 
 
 def getaddrinfo(host, *args):
-    _source.lookup(host)
+    socket._source.lookup(host)
     return _getaddrinfo(host, *args)
 
 
@@ -275,14 +259,15 @@ def _forward(name):
 
 def _stand_in(source):
     """Take the name of the native module, which is read-only; returns what counts nothing: (socket, getaddrinfo)."""
-    global _source
-    _source = source
+    socket._source = source
     native = _native.socket
     for name in dir(native):
         if name[0] != "_" and not hasattr(socket, name):
             setattr(socket, name, _forward(name))
-    if not hasattr(native, "sendall"):  # the Unix port
-        del socket.sendall
+    if not hasattr(native, "sendall"):
+        from .socket_unix import adapt
+
+        adapt(socket)
     this = _sys.modules[__name__]
     for name in dir(_native):
         if name not in globals():

@@ -108,14 +108,19 @@ class Sockets:
         address: (host, port, ...), or a sockaddr as the Unix port has it.
         """
         if isinstance(address, tuple) or isinstance(address, list):
-            self.lookup(address[0])
-            self._note(host_hash(text(address[0])), address[1] if chosen else -1)
-        elif not isinstance(address, str) and len(address) in (16, 28):
+            host = text(address[0])
+            self.lookup(host)
+            host = host_hash(host)
+            port = address[1]
+        elif isinstance(address, str) or len(address) not in (16, 28):
+            return
+        else:
             # sockaddr_in: family, port, address;
             # sockaddr_in6: family, port, flow, address, scope
             start, end = (4, 8) if len(address) == 16 else (8, 24)
+            host = bytes_hash(address, start, end)
             port = address[2] << 8 | address[3]
-            self._note(bytes_hash(address, start, end), port if chosen else -1)
+        self._note(host, port if chosen else -1)
 
     def _note(self, host, port):
         self._touched = True
