@@ -10,7 +10,8 @@ import pytest
 
 from boards.board import board
 
-PACKAGES = {"chromium": "chromium", "mosquitto": "mosquitto", "openssl": "openssl"}  # command: Debian package
+# Command -> Debian package.
+PACKAGES = {"chromium": "chromium", "mosquitto": "mosquitto", "openssl": "openssl", "strace": "strace"}
 PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"  # where a broker lives, for people other than root
 
 
