@@ -47,7 +47,6 @@ SUITES = (
     "test_poll", "test_asyncio", "test_httplib", "test_httpservers", "test_http_cookiejar", "test_ftplib",
     "test_smtplib", "test_poplib", "test_imaplib", "test_nntplib", "test_telnetlib", "test_xmlrpc",
     "test_urllib2_localnet", "test_wsgiref", "test_asyncore", "test_asynchat", "test_os", "test_shutil",
-    "test_multiprocessing_spawn",
 )  # fmt: skip
 
 

@@ -499,8 +499,9 @@ def test_a_file_of_a_socket_reads_as_the_native_one():
     a.close()
     with Counted() as c:
         f = b.makefile("r")
-        if MICROPYTHON and f is b:
-            return "on boards a socket is its own file"
+        if MICROPYTHON and sys.platform not in ("linux", "darwin"):
+            assert f is b  # on boards a socket is its own file
+            return
         assert f.readline() == "one\n"
         g = b.makefile("rb") if MICROPYTHON else f  # CPython's has read ahead
         assert list(g) == ([b"two\n", b"three\n"] if MICROPYTHON else ["two\n", "three\n"])
