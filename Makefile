@@ -20,12 +20,12 @@ nightly: .venv/stamp micropython packages
 	INLIER_NIGHTLY=1 $(BIN)/pytest
 
 micropython: .venv/stamp
-	@$(BIN)/python -m boards.micropython
+	@$(BIN)/python -m inlier_boards.build.micropython
 
 # The emulated boards' tools, a broker and a browser, where root can install them; elsewhere their tests are skipped and say
 # what to install. One by one: what a distribution lacks does not keep the others away.
 packages: .venv/stamp
-	@packages="$$($(BIN)/python -m boards.board) $$($(BIN)/python tests/host/tools_missing.py)"; \
+	@packages="$$($(BIN)/python -m inlier_boards.board) $$($(BIN)/python tests/host/tools_missing.py)"; \
 	if test -n "$${packages# }" && test "$$(id -u)" = 0; then \
 		apt-get update -q; for package in $$packages; do apt-get install -qy --no-install-recommends "$$package" || true; done; \
 	fi

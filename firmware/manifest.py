@@ -1,9 +1,12 @@
 # Freezes the runtime into a firmware. In the board's own manifest:
 #     include("…/firmware/manifest.py", kernels=("thumb",))
-# The first of the kernels that loads is used: thumb on Cortex-M (the Pico), viper on ports with native code (the ESP32),
-# array with ulab, plain anywhere. With secure=True also what checks, updates and keeps models (inlier/secure), with
-# sinks=True where alarms go (inlier/sinks); with stream=False without what sends or keeps windows for `record --port`.
+# The first of the kernels that loads is used: thumb on Cortex-M (the Pico),
+# viper on ports with native code (the ESP32), array with ulab, plain anywhere.
+# With secure=True also what checks, updates and keeps models (inlier/secure),
+# with sinks=True where alarms go (inlier/sinks); with stream=False without what
+# sends or keeps windows for `record --port`.
 import json
+import os
 
 options.defaults(kernels=("viper",), secure=False, sinks=False, stream=True)
 
@@ -32,4 +35,8 @@ def _wanted(path):
 
 
 with open("package.json") as _f:
-    package("inlier", [target[len("inlier/") :] for target, _ in json.load(_f)["urls"] if _wanted(target)])
+    package(
+        "inlier",
+        [target[len("inlier/") :] for target, _ in json.load(_f)["urls"] if _wanted(target)],
+        base_path="." if os.path.isdir("inlier") else "..",
+    )  # in a wheel this file lies in the package

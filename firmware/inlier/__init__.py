@@ -1,4 +1,5 @@
-"""inlier: a device notices, by itself, that its own traffic has stopped looking like its own traffic.
+"""inlier: a device notices, by itself, that its own traffic has stopped looking
+like its own traffic.
 
 Nothing is imported here: a board pays only for the modules it uses.
 """

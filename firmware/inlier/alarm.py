@@ -1,11 +1,14 @@
-"""An alarm is a decision over several windows: k of the last n hot raise it, m quiet ones in a row clear it."""
+"""An alarm is a decision over several windows: k of the last n hot raise it, m
+quiet ones in a row clear it.
+"""
 
 
 class Alarm:
     """`step(hot)` once a window.
 
-    active: raised and not yet cleared. latched: raised since `acknowledge()`; the caller keeps it over a reboot.
-    For `warmup` windows after boot and `cooldown` windows after a clear nothing is raised.
+    active: raised and not yet cleared. latched: raised since `acknowledge()`;
+    the caller keeps it over a reboot. For `warmup` windows after boot and
+    `cooldown` windows after a clear nothing is raised.
     """
 
     def __init__(self, k, n, m, cooldown, warmup, latched=False):
@@ -20,7 +23,9 @@ class Alarm:
         self.latched = latched
 
     def step(self, hot):
-        """Take one window; returns 1 when it raises the alarm, -1 when it clears it, else 0."""
+        """Take one window; returns 1 when it raises the alarm, -1 when it
+        clears it, else 0.
+        """
         if self._hold:
             self._hold -= 1
             return 0

@@ -1,8 +1,10 @@
 """The asyncio task that scores every window while the application runs.
 
 from inlier import sockets, monitor
-source = sockets.install()                       # before anything imports `socket`
-asyncio.create_task(monitor.watch("doorbell.inlier", source, on_alarm=print))
+source = sockets.install()  # before anything imports `socket`
+asyncio.create_task(
+    monitor.watch("doorbell.inlier", source, on_alarm=print)
+)
 """
 
 import os
@@ -13,7 +15,9 @@ from .ticker import Ticker
 
 
 class Latch:
-    """Keeps over a reboot, in a file, that an alarm was raised and not acknowledged. Without a path it keeps nothing."""
+    """Keeps over a reboot, in a file, that an alarm was raised and not
+    acknowledged. Without a path it keeps nothing.
+    """
 
     def __init__(self, path=None):
         self._path = path
@@ -35,7 +39,9 @@ class Latch:
 
 
 class Faults:
-    """What failed beside the scoring, which goes on: counts by name, each said once. log: the sink."""
+    """What failed beside the scoring, which goes on: counts by name, each said
+    once. log: the sink.
+    """
 
     def __init__(self, log=print):
         self.counts = {}
@@ -55,17 +61,23 @@ class Faults:
                 self.note(name, error)
 
 
-async def run(pipeline, on_alarm=None, on_clear=None, on_window=None, latch=None, feed=None, faults=None):
+async def run(
+    pipeline, on_alarm=None, on_clear=None, on_window=None, latch=None, feed=None, faults=None
+):
     """Score a window each window_ms, for ever.
 
-    on_alarm(pipeline, features): features as from Pipeline.explain(); on_clear(pipeline); on_window(pipeline) after each
-    window. A callback should return soon: the application waits for it. What one raises, a full flash under the latch and a
-    source that can't be read are noted in `faults`. feed() of a watchdog is called after a window that was truly scored.
+    on_alarm(pipeline, features): features as from Pipeline.explain();
+    on_clear(pipeline); on_window(pipeline) after each window. A callback should
+    return soon: the application waits for it. What one raises, a full flash
+    under the latch and a source that can't be read are noted in `faults`.
+    feed() of a watchdog is called after a window that was truly scored.
     """
     faults = faults or Faults()
     guard = faults.guard
     ticker = Ticker(pipeline.model.window_ms)
-    guard("source", pipeline.windows.take)  # what was counted before the grid began belongs to no window
+    guard(
+        "source", pipeline.windows.take
+    )  # what was counted before the grid began belongs to no window
     elapsed = 0
     while True:
         elapsed += await ticker.tick()
@@ -87,11 +99,21 @@ async def run(pipeline, on_alarm=None, on_clear=None, on_window=None, latch=None
 
 
 async def watch(
-    path, source, on_alarm=None, on_clear=None, on_window=None, latch_path=None, load=load, feed=None, faults=None
+    path,
+    source,
+    on_alarm=None,
+    on_clear=None,
+    on_window=None,
+    latch_path=None,
+    load=load,
+    feed=None,
+    faults=None,
 ):
-    """Load the model at `path` for `source` and run. Raises ModelError, OSError.
+    """Load the model at `path` for `source` and run. Raises ModelError,
+    OSError.
 
-    load(path, source name, counters): what gives the Model, such as secure.authentic's, which refuses a model of others.
+    load(path, source name, counters): what gives the Model, such as
+    secure.authentic's, which refuses a model of others.
     """
     latch = Latch(latch_path)
     pipeline = Pipeline(load(path, source.name, source.counters), source, latched=latch.is_set())

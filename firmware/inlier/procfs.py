@@ -1,8 +1,12 @@
-"""Source that reads what Linux counts, in /proc/net/dev and /proc/net/snmp: the Raspberry Pi, by CPython or MicroPython."""
+"""Source that reads what Linux counts, in /proc/net/dev and /proc/net/snmp: the
+Raspberry Pi, by CPython or MicroPython.
+"""
 
 
 class Procfs:
-    """Host-wide counters of all interfaces but `lo`. root: where /proc/net is, for tests."""
+    """Host-wide counters of all interfaces but `lo`. root: where /proc/net is,
+    for tests.
+    """
 
     name = "procfs"
     counters = (
@@ -40,14 +44,18 @@ class Procfs:
         self._interfaces = interfaces  # names as bytes; None: all but lo
 
     def read(self, values):
-        """Fill `values` with the counters. Raises OSError where /proc/net is missing."""
+        """Fill `values` with the counters. Raises OSError where /proc/net is
+        missing.
+        """
         for i in range(4):
             values[i] = 0
         with open(self._root + "/dev", "rb") as f:
             for line in f:
                 name, colon, rest = line.partition(b":")
                 name = name.strip()
-                if not colon or (name == b"lo" if self._interfaces is None else name not in self._interfaces):
+                if not colon or (
+                    name == b"lo" if self._interfaces is None else name not in self._interfaces
+                ):
                     continue
                 fields = rest.split()
                 values[0] += int(fields[0])

@@ -1,8 +1,9 @@
-"""The asyncio task that writes windows for training: the same windows that the monitor will score.
+"""The asyncio task that writes windows for training: the same windows that the
+monitor will score.
 
-from inlier import recorder, sockets
-source = sockets.install()                       # before anything imports `socket`
-asyncio.create_task(recorder.record("windows.csv", source, 10_000))
+    from inlier import recorder, sockets
+    source = sockets.install()  # before anything imports `socket`
+    asyncio.create_task(recorder.record("windows.csv", source, 10_000))
 """
 
 from .counters import Windows
@@ -12,10 +13,12 @@ _NAME_BYTES = 32  # at most, of a counter's name or number with its comma
 
 
 async def record(path, source, window_ms, count=-1, on_window=None):
-    """Append `count` windows (-1: without end) to the CSV file at `path`, begun with the counters' names if it is new.
+    """Append `count` windows (-1: without end) to the CSV file at `path`, begun
+    with the counters' names if it is new.
 
-    Each window is on flash when the next begins; of one that a power cut tore, the next takes the place. on_window(deltas)
-    after each. Raises OSError on a full flash; what was written stays.
+    Each window is on flash when the next begins; of one that a power cut tore,
+    the next takes the place. on_window(deltas) after each. Raises OSError on a
+    full flash; what was written stays.
     """
     with open(path, "ab"):
         pass  # now it exists
@@ -34,7 +37,9 @@ async def record(path, source, window_ms, count=-1, on_window=None):
         while count:
             deltas = windows.take(await ticker.tick())
             line = ",".join(map(str, deltas)) + "\n"
-            f.write(("0" * (torn - len(line)) + line).encode())  # leading zeros: nothing of the torn row is left behind it
+            f.write(
+                ("0" * (torn - len(line)) + line).encode()
+            )  # leading zeros: nothing of the torn row is left behind it
             f.flush()
             torn = 0
             if on_window is not None:

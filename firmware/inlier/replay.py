@@ -1,12 +1,16 @@
-"""Source of recorded windows, for tests and emulators: rows of deltas become the counters that would have shown them."""
+"""Source of recorded windows, for tests and emulators: rows of deltas become
+the counters that would have shown them.
+"""
 
 _TOTAL_MAX = 1 << 29
 
 
 class Replay:
-    """rows: an iterable of CSV lines, counter names first, or of int sequences with `counters` given.
+    """rows: an iterable of CSV lines, counter names first, or of int sequences
+    with `counters` given.
 
-    `advance()` moves to the next window and says whether there is one. Raises ValueError for a row that is no window.
+    `advance()` moves to the next window and says whether there is one. Raises
+    ValueError for a row that is no window.
     """
 
     name = "replay"
@@ -34,7 +38,8 @@ class Replay:
             d = int(row[i])
             if d < 0:
                 raise ValueError("a row holds %d" % d)
-            # A reset, which Windows sees through, keeps a long replay's totals small ints.
+            # A reset, which Windows sees through, keeps a long replay's totals
+            # small ints.
             self._totals[i] = d if d < total > _TOTAL_MAX else total + d
         return True
 

@@ -132,7 +132,8 @@ class socket(_io.IOBase):
         self._s.close()
 
     def _give_up(self):
-        """Closed before anything was read or written: the native socket tells how the connect ended.
+        """Closed before anything was read or written: the native socket tells
+        how the connect ended.
 
         Reading nothing leaves unread what the peer sent: closing then resets
         the connection, as it would have done.
@@ -157,7 +158,11 @@ class socket(_io.IOBase):
         return socket(self._family, _native.SOCK_STREAM, 0, native), address
 
     def send(self, data, *flags):
-        n = self._first(self._s.send, data, *flags) if self._pending or flags else self._s.send(data)
+        n = (
+            self._first(self._s.send, data, *flags)
+            if self._pending or flags
+            else self._s.send(data)
+        )
         self._sent(n)
         return n
 
@@ -177,7 +182,11 @@ class socket(_io.IOBase):
         return n
 
     def write(self, data, *part):
-        n = self._first(self._s.write, data, *part) if self._pending or part else self._s.write(data)
+        n = (
+            self._first(self._s.write, data, *part)
+            if self._pending or part
+            else self._s.write(data)
+        )
         self._sent(n)
         return n
 
@@ -209,7 +218,11 @@ class socket(_io.IOBase):
     def readinto(self, buffer, *n):
         if self._in == _DATAGRAMS_IN and len(buffer) > _FRAME:
             return self._datagram(buffer)
-        n = self._first(self._s.readinto, buffer, *n) if self._pending or n else self._s.readinto(buffer)
+        n = (
+            self._first(self._s.readinto, buffer, *n)
+            if self._pending or n
+            else self._s.readinto(buffer)
+        )
         self._received(n)
         return n
 
@@ -258,7 +271,9 @@ def _forward(name):
 
 
 def _stand_in(source):
-    """Take the name of the native module, which is read-only; returns what counts nothing: (socket, getaddrinfo)."""
+    """Take the name of the native module, which is read-only; returns what
+    counts nothing: (socket, getaddrinfo).
+    """
     socket._source = source
     native = _native.socket
     for name in dir(native):

@@ -1,4 +1,6 @@
-"""On MicroPython's Unix port: what its native socket has that the boards' has not, and the other way round."""
+"""On MicroPython's Unix port: what its native socket has that the boards' has
+not, and the other way round.
+"""
 
 import errno
 import io

@@ -87,7 +87,9 @@ class Sockets:
     # Small functions: a frame beyond 11 words would come from MicroPython's heap.
 
     def read(self, values):
-        """Copy the cumulative counters and begin a window: its hosts and ports are distinct afresh."""
+        """Copy the cumulative counters and begin a window: its hosts and ports
+        are distinct afresh.
+        """
         totals = self.totals
         for i in range(len(totals)):
             values[i] = totals[i]

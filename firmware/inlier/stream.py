@@ -1,17 +1,21 @@
-"""Windows as lines, for a computer that listens at the serial port or for a ring of files on flash: `inlier record --port`.
+"""Windows as lines, for a computer that listens at the serial port or for a
+ring of files on flash: `inlier record --port`.
 
-    ~b WINDOW_MS SOURCE NAME,NAME,…                         at boot, and again before every 32nd window
-    ~w BOOT INDEX ELAPSED DELTA,DELTA,…                     a window
-    ~w BOOT INDEX ELAPSED DELTA,DELTA,… AE SVM HOT EVENT    one that was scored
+    ~b WINDOW_MS SOURCE NAME,NAME,…
+        at boot, and again before every 32nd window
+    ~w BOOT INDEX ELAPSED DELTA,DELTA,…  a window
+    ~w BOOT INDEX ELAPSED DELTA,DELTA,… AE SVM HOT EVENT  one that was scored
 
-BOOT is another number after each boot (0 on a board that has none), INDEX counts from 0 at boot, ELAPSED is over 1 after
-missed ticks. Each line ends in ` *` and the CRC-32 of what is before it, in hex: what the application prints may come in
-between. A leaf, which nothing of the core imports; it makes strings, and so takes heap for a while.
+BOOT is another number after each boot (0 on a board that has none), INDEX
+counts from 0 at boot, ELAPSED is over 1 after missed ticks. Each line ends in `
+*` and the CRC-32 of what is before it, in hex: what the application prints may
+come in between. A leaf, which nothing of the core imports; it makes strings,
+and so takes heap for a while.
 
-from inlier import sockets, stream
-source = sockets.install()                       # before anything imports `socket`
-asyncio.create_task(stream.record(source, 10_000))                                        # or
-asyncio.create_task(stream.record(source, 10_000, stream.Ring("windows")))
+    from inlier import sockets, stream
+    source = sockets.install()  # before anything imports `socket`
+    asyncio.create_task(stream.record(source, 10_000))  # or
+    asyncio.create_task(stream.record(source, 10_000, stream.Ring("windows")))
 """
 
 import os
@@ -33,7 +37,9 @@ def _random():
 
 
 class Stream:
-    """write(line) is `print`, or a Ring's, which counts boots; otherwise a boot has a random number."""
+    """write(line) is `print`, or a Ring's, which counts boots; otherwise a boot
+    has a random number.
+    """
 
     def __init__(self, source, window_ms, write=print, boot=None):
         self._head = "~b %d %s %s" % (window_ms, source.name, ",".join(source.counters))
@@ -45,22 +51,34 @@ class Stream:
     def window(self, deltas, elapsed=1, scores=""):
         if self._index % HEAD_EVERY == 0:
             self._write(seal(self._head))
-        self._write(seal("~w %d %d %d %s%s" % (self._boot, self._index, elapsed, ",".join(map(str, deltas)), scores)))
+        self._write(
+            seal(
+                "~w %d %d %d %s%s"
+                % (self._boot, self._index, elapsed, ",".join(map(str, deltas)), scores)
+            )
+        )
         self._index += 1
 
     def scored(self, pipeline):
         """A window that a pipeline has just scored: monitor's on_window."""
         active = pipeline.alarm.active
-        self.window(pipeline.deltas, 1, " %d %d %d %d" % (pipeline.ae, pipeline.svm, pipeline.hot, active - self._active))
+        self.window(
+            pipeline.deltas,
+            1,
+            " %d %d %d %d" % (pipeline.ae, pipeline.svm, pipeline.hot, active - self._active),
+        )
         self._active = active
 
 
 class Ring:
-    """Files path.0, path.1, …, of which the newest `segments` are kept, each of about segment_bytes.
+    """Files path.0, path.1, …, of which the newest `segments` are kept, each of
+    about segment_bytes.
 
-    Files are only ever appended to: littlefs copies a file from the first changed byte on. An append rewrites a block, of
-    4 KB, and wears it, so lines gather in RAM until they are flush_bytes long, which a loss of power loses: with windows of
-    10 s and 80 bytes, flash that stands 100,000 erasures and 100 free blocks outlive 40 years. path.boot counts the boots.
+    Files are only ever appended to: littlefs copies a file from the first
+    changed byte on. An append rewrites a block, of 4 KB, and wears it, so lines
+    gather in RAM until they are flush_bytes long, which a loss of power loses:
+    with windows of 10 s and 80 bytes, flash that stands 100,000 erasures and
+    100 free blocks outlive 40 years. path.boot counts the boots.
     """
 
     def __init__(self, path, segments=8, segment_bytes=32768, flush_bytes=1024):
@@ -86,7 +104,11 @@ class Ring:
 
     def _numbers(self):
         folder, _, name = self._path.rpartition("/")
-        ends = [entry[len(name) + 1 :] for entry in os.listdir(folder or ".") if entry.startswith(name + ".")]
+        ends = [
+            entry[len(name) + 1 :]
+            for entry in os.listdir(folder or ".")
+            if entry.startswith(name + ".")
+        ]
         return sorted(int(end) for end in ends if end.isdigit())
 
     def write(self, line):
@@ -110,7 +132,9 @@ class Ring:
 
 
 async def record(source, window_ms, ring=None, count=-1):
-    """Print `count` windows (-1: without end), or keep them in `ring`. Raises OSError on a full flash."""
+    """Print `count` windows (-1: without end), or keep them in `ring`. Raises
+    OSError on a full flash.
+    """
     from .counters import Windows
     from .ticker import Ticker
 

@@ -1,4 +1,6 @@
-"""Under pytest, a device test that returns a string is skipped for that reason: device/run.py's convention."""
+"""Under pytest, a device test that returns a string is skipped for that reason:
+device/run.py's convention.
+"""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""The golden model and vectors, for the tests beside this file: exact integers that every implementation must give."""
+"""The golden model and vectors, for the tests beside this file: exact integers
+that every implementation must give.
+"""
 
 import json
 
@@ -27,7 +29,9 @@ def blob():
 
 
 def sealed(body):
-    """With a fitting checksum: what a careless tool, not a broken wire, would give."""
+    """With a fitting checksum: what a careless tool, not a broken wire, would
+    give.
+    """
     return bytes(body) + (crc32(body) & 0xFFFFFFFF).to_bytes(4, "little")
 
 

@@ -1,4 +1,5 @@
-"""Scores the windows of a CSV with a model and prints every integer, one line a window: a kernel's side of the parity test.
+"""Scores the windows of a CSV with a model and prints every integer, one line a
+window: a kernel's side of the parity test.
 
 parity.py KERNEL MODEL WINDOWS
 """

@@ -1,8 +1,16 @@
-"""Runs the test_* functions of the modules named: the same files under CPython, Unix MicroPython and the boards."""
+"""Runs the test_* functions of the modules named: the same files under CPython,
+Unix MicroPython and the boards.
+"""
 
 import sys
 
-_PLATFORM = ("asyncio", "select", "socket", "time", "inlier.sinks")  # modules that a bare board may do without
+_PLATFORM = (
+    "asyncio",
+    "select",
+    "socket",
+    "time",
+    "inlier.sinks",
+)  # modules that a bare board may do without
 
 
 def main(names):

@@ -1,4 +1,6 @@
-"""k of n raises, m quiet ones clear, then a cooldown; nothing is raised while warming up."""
+"""k of n raises, m quiet ones clear, then a cooldown; nothing is raised while
+warming up.
+"""
 
 from inlier.alarm import Alarm
 

@@ -1,4 +1,6 @@
-"""Only what the key's owner signed is loaded, and nothing older than what ran before."""
+"""Only what the key's owner signed is loaded, and nothing older than what ran
+before.
+"""
 
 from binascii import hexlify, unhexlify
 
@@ -25,8 +27,16 @@ def test_hmac_is_rfc_4231_s():
     if authentic is None:
         return "needs hashlib"
     for key, message, expected in (
-        (b"\x0b" * 20, b"Hi There", b"b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
-        (b"Jefe", b"what do ya want for nothing?", b"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+        (
+            b"\x0b" * 20,
+            b"Hi There",
+            b"b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+        ),
+        (
+            b"Jefe",
+            b"what do ya want for nothing?",
+            b"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+        ),
         (
             b"\xaa" * 131,  # longer than a block: hashed first
             b"Test Using Larger Than Block-Size Key - Hash Key First",
@@ -118,6 +128,8 @@ def test_a_key_is_64_hexadecimal_digits():
         try:
             keys.parse(text, "here")
         except keys.KeyFault as fault:
-            assert "here" in str(fault) and (not text or text not in str(fault)), "the key is not told"
+            assert "here" in str(fault) and (not text or text not in str(fault)), (
+                "the key is not told"
+            )
         else:
             raise AssertionError(text)

@@ -1,4 +1,5 @@
-"""The counted socket beside the native one: same results, exceptions and attributes; what only it must do is count.
+"""The counted socket beside the native one: same results, exceptions and
+attributes; what only it must do is count.
 
 Each case once went wrong.
 """
@@ -13,7 +14,18 @@ sockets.install()
 
 import socket
 
-from test_sockets import HOST, MICROPYTHON, Counted, address, bound, error_of, listening, pair, scripted, wait
+from test_sockets import (
+    HOST,
+    MICROPYTHON,
+    Counted,
+    address,
+    bound,
+    error_of,
+    listening,
+    pair,
+    scripted,
+    wait,
+)
 
 NATIVE = sockets.native[0]  # of the same methods, uncounted
 
@@ -73,8 +85,13 @@ def test_sockets_that_are_no_ip_give_what_native_ones_give_and_count_nothing():
         if hasattr(socket, "AF_NETLINK"):
             with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as s, NATIVE(16, 3, 0) as n:
                 message = bytes([16, 0, 0, 0, 3, 0, 0, 0]) + bytes(8)  # NLMSG_DONE
-                assert outcome(s.sendto, message, (0, 0)) == outcome(n.sendto, message, (0, 0)) == 16
-        for family, kind, to in (("AF_VSOCK", socket.SOCK_STREAM, (1, 5)), ("AF_PACKET", socket.SOCK_RAW, ("lo", 0))):
+                assert (
+                    outcome(s.sendto, message, (0, 0)) == outcome(n.sendto, message, (0, 0)) == 16
+                )
+        for family, kind, to in (
+            ("AF_VSOCK", socket.SOCK_STREAM, (1, 5)),
+            ("AF_PACKET", socket.SOCK_RAW, ("lo", 0)),
+        ):
             results = []
             for make in (socket.socket, NATIVE):
                 try:
@@ -158,7 +175,10 @@ def test_a_connect_that_times_out():
     port, held = unanswered()
     if port is None:
         return "this kernel answers beyond the backlog"
-    for call, expected in (("connect_ex", errno.EAGAIN), ("connect", (TimeoutError, ("timed out",)))):
+    for call, expected in (
+        ("connect_ex", errno.EAGAIN),
+        ("connect", (TimeoutError, ("timed out",))),
+    ):
         with Counted() as c, socket.socket() as a:
             a.settimeout(0.1)
             assert outcome(getattr(a, call), (HOST, port)) == expected
@@ -176,7 +196,10 @@ def test_a_name_that_nobody_knows_is_a_lookup_and_no_connect():
     for call in ("connect", "connect_ex"):
         with Counted() as c, socket.socket() as a, NATIVE() as n:
             mine = outcome(getattr(a, call), ("nosuchhost.invalid", 80))
-            assert mine == outcome(getattr(n, call), ("nosuchhost.invalid", 80)) and mine[0] is socket.gaierror
+            assert (
+                mine == outcome(getattr(n, call), ("nosuchhost.invalid", 80))
+                and mine[0] is socket.gaierror
+            )
         c.expect(lookups=1)
 
 
@@ -226,9 +249,13 @@ def test_what_is_peeked_at_counts_when_it_is_read():
         return "MicroPython has no MSG_PEEK"
     peek = socket.MSG_PEEK
     calls = (
-        ("recv", (9, peek)), ("recv_into", (bytearray(9), 9, peek)), ("recvfrom", (9, peek)),
-        ("recvfrom_into", (bytearray(9), 9, peek)), ("recvmsg", (9, 0, peek)), ("recvmsg_into", ([bytearray(9)], 0, peek)),
-    )  # fmt: skip
+        ("recv", (9, peek)),
+        ("recv_into", (bytearray(9), 9, peek)),
+        ("recvfrom", (9, peek)),
+        ("recvfrom_into", (bytearray(9), 9, peek)),
+        ("recvmsg", (9, 0, peek)),
+        ("recvmsg_into", ([bytearray(9)], 0, peek)),
+    )
     a, b = pair()
     u, port = bound(socket.SOCK_DGRAM)
     a.sendall(b"abc")
@@ -286,7 +313,9 @@ def test_closing_leaves_what_a_file_of_the_socket_has_to_read():
         assert a_line == b"220 hello\n"
         f.close()
         b.close()
-    c.expect(connects=1, accepts=1, sends=1, receives=1, bytes_out=10, bytes_in=10, peers=1, ports=1)
+    c.expect(
+        connects=1, accepts=1, sends=1, receives=1, bytes_out=10, bytes_in=10, peers=1, ports=1
+    )
 
 
 def test_files_sent_are_counted():
@@ -303,7 +332,9 @@ def test_files_sent_are_counted():
         f.seek(0)
         for how in ("socket", "os", "asyncio"):
             a, b = pair()
-            reader = threading.Thread(target=lambda: [None for _ in iter(lambda: NATIVE.recv(b, 9999), b"")])
+            reader = threading.Thread(
+                target=lambda: [None for _ in iter(lambda: NATIVE.recv(b, 9999), b"")]
+            )
             reader.start()
             with Counted() as c:
                 if how == "socket":
@@ -336,24 +367,51 @@ def test_exceptions_are_the_native_ones():
     a = socket.socket(fileno=native.detach())
     n = NATIVE(a.family, a.type, a.proto, fileno=socket.dup(a.fileno()))
     calls = (
-        ("connect", ()), ("connect", (5,)), ("connect", (None,)), ("connect", (("127.0.0.1",),)),
-        ("connect", (("127.0.0.1", 70_000),)), ("connect", (("127.0.0.1", "80"),)), ("connect", (("a\0b", 80),)),
-        ("connect_ex", ((5, 80),)), ("connect_ex", (("x" * 99, 80),)), ("connect", (("127.0.0.1", 9),)),
-        ("sendto", (b"foo", None)), ("sendto", (b"foo",)), ("sendto", ("foo", (HOST, 9))), ("send", ("text",)),
-        ("send", ()), ("send", (b"x", "flags")), ("sendall", (None,)), ("sendmsg", (5,)), ("recv", (-1,)),
-        ("recv", ("x",)), ("recv_into", (b"read only",)), ("recvfrom", ()), ("recvfrom_into", (bytearray(1), 9)),
-        ("recvmsg", (-1,)), ("recvmsg_into", (5,)), ("getsockopt", (1,)), ("getpeername", (1,)), ("accept", ()),
-    )  # fmt: skip
+        ("connect", ()),
+        ("connect", (5,)),
+        ("connect", (None,)),
+        ("connect", (("127.0.0.1",),)),
+        ("connect", (("127.0.0.1", 70_000),)),
+        ("connect", (("127.0.0.1", "80"),)),
+        ("connect", (("a\0b", 80),)),
+        ("connect_ex", ((5, 80),)),
+        ("connect_ex", (("x" * 99, 80),)),
+        ("connect", (("127.0.0.1", 9),)),
+        ("sendto", (b"foo", None)),
+        ("sendto", (b"foo",)),
+        ("sendto", ("foo", (HOST, 9))),
+        ("send", ("text",)),
+        ("send", ()),
+        ("send", (b"x", "flags")),
+        ("sendall", (None,)),
+        ("sendmsg", (5,)),
+        ("recv", (-1,)),
+        ("recv", ("x",)),
+        ("recv_into", (b"read only",)),
+        ("recvfrom", ()),
+        ("recvfrom_into", (bytearray(1), 9)),
+        ("recvmsg", (-1,)),
+        ("recvmsg_into", (5,)),
+        ("getsockopt", (1,)),
+        ("getpeername", (1,)),
+        ("accept", ()),
+    )
     with Counted() as c:
         for name, args in calls:
-            assert outcome(getattr(a, name), *args) == outcome(getattr(n, name), *args), (name, args)
+            assert outcome(getattr(a, name), *args) == outcome(getattr(n, name), *args), (
+                name,
+                args,
+            )
     c.expect(lookups=1)  # of "xx…x"
     for s in (a, b, n):
         s.close()
     import _socket
 
     for args in ((b"\xff", 80), ("x" * 99, 80), (5, 80), (), ("a\0b", 80), ("127.0.0.1", object())):
-        one, other = outcome(socket.getaddrinfo, *args), outcome(_socket.getaddrinfo.__wrapped__, *args)
+        one, other = (
+            outcome(socket.getaddrinfo, *args),
+            outcome(_socket.getaddrinfo.__wrapped__, *args),
+        )
         assert args == () or one == other, args
     assert socket.getaddrinfo(host=HOST, port=80, type=socket.SOCK_STREAM)[0][-1] == (HOST, 80)
 
@@ -402,7 +460,10 @@ def test_so_error_tells_how_a_connect_ended():
     if MICROPYTHON:
         return "MicroPython has no getsockopt"
     s, port = bound()
-    for size, expected in (((), errno.ECONNREFUSED), ((4,), errno.ECONNREFUSED.to_bytes(4, sys.byteorder))):
+    for size, expected in (
+        ((), errno.ECONNREFUSED),
+        ((4,), errno.ECONNREFUSED.to_bytes(4, sys.byteorder)),
+    ):
         with Counted() as c, socket.socket() as a:
             a.setblocking(False)
             assert a.connect_ex((HOST, port)) == errno.EINPROGRESS
@@ -473,9 +534,27 @@ def test_a_subclass_of_the_socket_accepts():
 
 def test_attributes_are_the_native_ones():
     names = (
-        "accept", "bind", "close", "connect", "fileno", "getpeername", "listen", "makefile", "read", "readinto",
-        "readline", "recv", "recvfrom", "send", "sendall", "sendto", "setblocking", "setsockopt", "settimeout", "write",
-    )  # fmt: skip
+        "accept",
+        "bind",
+        "close",
+        "connect",
+        "fileno",
+        "getpeername",
+        "listen",
+        "makefile",
+        "read",
+        "readinto",
+        "readline",
+        "recv",
+        "recvfrom",
+        "send",
+        "sendall",
+        "sendto",
+        "setblocking",
+        "setsockopt",
+        "settimeout",
+        "write",
+    )
     a, n = socket.socket(), NATIVE()
     for name in names:
         assert hasattr(socket.socket, name) == hasattr(a, name) == hasattr(n, name), name
@@ -489,7 +568,15 @@ def test_names_of_the_module_are_the_native_ones():
     own = {"getaddrinfo", "socket"}
     shown = {name for name in dir(socket) if name[0] != "_"}
     assert own <= shown and {"AF_INET", "SOCK_STREAM"} <= shown
-    for name in ("errno", "io", "select", "sys", "const", "source", "stand_in"):  # `from socket import *`
+    for name in (
+        "errno",
+        "io",
+        "select",
+        "sys",
+        "const",
+        "source",
+        "stand_in",
+    ):  # `from socket import *`
         assert name not in shown, name
 
 

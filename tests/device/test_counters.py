@@ -45,14 +45,18 @@ def test_take_reuses_its_array():
 
 def test_missed_ticks_give_the_mean_window():
     for totals, mean in (((9, 1), [2, 0]), ((2, DELTA_MAX), [1, 1 << 28])):
-        assert list(Windows(Steps((0, 0), totals)).take(4)) == mean, "a quarter of each, rounded to the nearest"
+        assert list(Windows(Steps((0, 0), totals)).take(4)) == mean, (
+            "a quarter of each, rounded to the nearest"
+        )
 
 
 def test_a_reset_counter_is_taken_to_have_counted_as_in_the_window_before():
     windows = Windows(Steps((0, 0), (50, 1 << 28), (3, 1 << 28), (9, 5), (70, 6)))
     windows.take()
     assert list(windows.take()) == [50, 0], "what it holds, 3, would pass for a silence"
-    assert list(windows.take()) == [6, 0], "of a sum with a part gone, what is left would pass for a burst"
+    assert list(windows.take()) == [6, 0], (
+        "of a sum with a part gone, what is left would pass for a burst"
+    )
     assert list(windows.take()) == [61, 1]
     late = Windows(Steps((0, 0), (50, 8), (3, 8)))
     late.take()

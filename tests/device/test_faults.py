@@ -1,4 +1,6 @@
-"""What fails beside the scoring: said once, counted, and the next window is scored; the watchdog is fed by scoring alone."""
+"""What fails beside the scoring: said once, counted, and the next window is
+scored; the watchdog is fed by scoring alone.
+"""
 
 try:
     import asyncio
@@ -14,7 +16,9 @@ GOLDEN = (__file__.rsplit("/", 1)[0] if "/" in __file__ else ".") + "/../golden/
 
 
 class Vanishing:
-    """A source of 10 events a reading, which cannot be read in its readings `gone`."""
+    """A source of 10 events a reading, which cannot be read in its readings
+    `gone`.
+    """
 
     bits = 30
 
@@ -33,7 +37,9 @@ class Vanishing:
 
 
 class Punctual:
-    """Stands in for the monitor's clock: a busy machine may not miss a tick here."""
+    """Stands in for the monitor's clock: a busy machine may not miss a tick
+    here.
+    """
 
     def __init__(self, window_ms):
         pass
@@ -44,7 +50,9 @@ class Punctual:
 
 
 class Watched:
-    """Run a monitor over 12 windows and keep what it was told. raising: callbacks that raise."""
+    """Run a monitor over 12 windows and keep what it was told. raising:
+    callbacks that raise.
+    """
 
     def __init__(self, gone=(), raising=(), latch_path=None, always_hot=False):
         model = load(GOLDEN)
@@ -66,7 +74,9 @@ class Watched:
 
     async def main(self, latch):
         on = [self.callback(name) for name in ("on_alarm", "on_clear", "on_window")]
-        watching = asyncio.create_task(monitor.run(self.pipeline, *on, latch, self.callback("feed"), self.faults))
+        watching = asyncio.create_task(
+            monitor.run(self.pipeline, *on, latch, self.callback("feed"), self.faults)
+        )
         while self.pipeline.index < 11 and not watching.done():
             await asyncio.sleep(0)
         assert not watching.done(), "an exception left the monitor"
@@ -106,14 +116,20 @@ def test_a_source_that_vanishes_is_waited_for_and_its_windows_are_no_burst():
     gone = (5, 6, 7)  # the first reading begins, the second is before the grid
     watched = Watched(gone=gone)
     assert watched.faults.counts == {"source": 3} and len(watched.said) == 1
-    assert watched.windows == [10] * 12, "the first after it is the mean of those that it was away for"
-    assert watched.calls.count("feed") == 12 == watched.pipeline.index + 1, "not in the windows that were not scored"
+    assert watched.windows == [10] * 12, (
+        "the first after it is the mean of those that it was away for"
+    )
+    assert watched.calls.count("feed") == 12 == watched.pipeline.index + 1, (
+        "not in the windows that were not scored"
+    )
 
 
 def test_a_flash_that_is_full_or_gone_leaves_the_alarm():
     if asyncio is None:
         return "needs asyncio"
-    for path in ["none/latch"] + (["/dev/full"] if hasattr(os, "getenv") and exists("/dev/full") else []):
+    for path in ["none/latch"] + (
+        ["/dev/full"] if hasattr(os, "getenv") and exists("/dev/full") else []
+    ):
         watched = Watched(latch_path=path, always_hot=True)
         assert watched.faults.counts == {"latch": 1} and "latch failed" in watched.said[0], path
         assert watched.calls.count("on_alarm") == 1, "and its callback is told"

@@ -1,4 +1,6 @@
-"""Every kernel that loads here gives the golden integers; the steady path allocates nothing."""
+"""Every kernel that loads here gives the golden integers; the steady path
+allocates nothing.
+"""
 
 from array import array
 
@@ -49,7 +51,9 @@ def test_array():
 
 
 def _allocates(name):
-    """Net and transient: with the heap locked, any allocation raises MemoryError."""
+    """Net and transient: with the heap locked, any allocation raises
+    MemoryError.
+    """
     kernel = _kernel(name)
     if micropython is None or kernel is None:
         return "needs MicroPython's heap_lock and kernel '" + name + "'"

@@ -1,4 +1,6 @@
-"""The loader refuses what it cannot run, in one sentence, and never reads outside the blob."""
+"""The loader refuses what it cannot run, in one sentence, and never reads
+outside the blob.
+"""
 
 import golden
 
@@ -55,8 +57,20 @@ def test_other_counters_are_named():
 
 
 def test_contradicting_header_is_refused_even_with_a_fitting_checksum():
-    # offset in the header, value: counters, scales, knots, layers, alarm k, n, m
-    for at, value in ((6, 15), (24, 4), (24, 0), (25, 9), (26, 0), (26, 250), (27, 0), (27, 9), (28, 30), (29, 0)):
+    # offset in the header, value: counters, scales, knots, layers, alarm k, n,
+    # m
+    for at, value in (
+        (6, 15),
+        (24, 4),
+        (24, 0),
+        (25, 9),
+        (26, 0),
+        (26, 250),
+        (27, 0),
+        (27, 9),
+        (28, 30),
+        (29, 0),
+    ):
         blob = bytearray(golden.blob())
         blob[at] = value
         message = _refused(golden.sealed(blob[:-4]))
@@ -88,7 +102,9 @@ def test_knots_out_of_order_are_refused():
     blob = bytearray(golden.blob())
     at = HEADER_BYTES + len(golden.model().scales)
     blob[at], blob[at + 1] = blob[at + 1], blob[at]
-    assert "knots" in _refused(golden.sealed(blob[:-4])), "kernels would differ: found by boards/device/mutate.py"
+    assert "knots" in _refused(golden.sealed(blob[:-4])), (
+        "kernels would differ: found by selfcheck/device/mutate.py"
+    )
 
 
 def test_a_text_of_too_many_names_is_refused_before_it_is_split():

@@ -1,4 +1,6 @@
-"""The asyncio tasks: windows end on a grid, a late one is spread, alarms reach the callbacks, a recording is a CSV."""
+"""The asyncio tasks: windows end on a grid, a late one is spread, alarms reach
+the callbacks, a recording is a CSV.
+"""
 
 try:
     import asyncio
@@ -37,7 +39,9 @@ def fast(model):
 
 
 def watched(path=None):
-    """Monitor a source that is quiet, goes wild and is quiet again; returns what the callbacks were told."""
+    """Monitor a source that is quiet, goes wild and is quiet again; returns
+    what the callbacks were told.
+    """
     model = fast(load(GOLDEN))
     source = Counting(model)
     model.threshold_ae = model.threshold_svm = 0x3FFFFFFF
@@ -74,8 +78,12 @@ def test_alarm_and_clear_reach_the_callbacks_in_their_windows():
         return "needs asyncio"
     told = watched()
     assert told.count("alarm") == 1 and told.count("clear") == 1
-    assert told.index("alarm") == 8, "seven calm windows, a hot one, and the second hot one raises it"
-    assert told[told.index("clear") - 2 : told.index("clear")] == ["window", "window"], "the third quiet one clears it"
+    assert told.index("alarm") == 8, (
+        "seven calm windows, a hot one, and the second hot one raises it"
+    )
+    assert told[told.index("clear") - 2 : told.index("clear")] == ["window", "window"], (
+        "the third quiet one clears it"
+    )
 
 
 def test_latch_outlives_the_run_until_it_is_cleared():
@@ -102,7 +110,9 @@ def test_windows_missed_while_the_application_kept_the_processor_are_told():
         missed = await t.tick()
         waited_ms = ticker.ticks_diff(ticker.ticks_ms(), begun)
         assert 5 <= missed <= 10, missed
-        assert waited_ms >= 20, "the window goes on for a whole length, in which the backlog is worked off"
+        assert waited_ms >= 20, (
+            "the window goes on for a whole length, in which the backlog is worked off"
+        )
         assert await t.tick() == 1, "back on the grid"
 
     asyncio.run(main())
@@ -121,7 +131,10 @@ def test_a_recording_is_a_csv_that_goes_on_after_a_restart():
         lines = f.read().split("\n")
     os.remove(path)
     assert lines[0] == ",".join(source.counters) and len(lines) == 5 and lines[4] == ""
-    assert lines[1] == ",".join(["3"] * len(source.counters)) and seen == [[3] * len(source.counters)] * 2
+    assert (
+        lines[1] == ",".join(["3"] * len(source.counters))
+        and seen == [[3] * len(source.counters)] * 2
+    )
 
 
 def test_a_row_that_a_power_cut_tore_is_written_over():
@@ -138,7 +151,10 @@ def test_a_row_that_a_power_cut_tore_is_written_over():
         (names[:20], names + row),
         (names, names + row),
         (names + row + "\n1,2", names + row + "\n" + row),
-        (names + row + "\n" + "1234567," * n + "8", names + row + "\n" + "0" * (8 * n + 1 - len(row) - 1) + row),
+        (
+            names + row + "\n" + "1234567," * n + "8",
+            names + row + "\n" + "0" * (8 * n + 1 - len(row) - 1) + row,
+        ),
     ):
         with open(path, "w") as f:
             f.write(begun)

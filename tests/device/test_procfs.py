@@ -26,9 +26,19 @@ def test_one_interface():
 
 def test_protocols_are_found_by_their_names():
     seen = read(root=FOLDER + "/proc_net")
-    tcp = ["tcp_active_opens", "tcp_passive_opens", "tcp_attempt_fails", "tcp_retrans_segs", "tcp_out_rsts"]
+    tcp = [
+        "tcp_active_opens",
+        "tcp_passive_opens",
+        "tcp_attempt_fails",
+        "tcp_retrans_segs",
+        "tcp_out_rsts",
+    ]
     assert [seen[name] for name in tcp] == [41, 42, 43, 44, 45]
-    assert [seen[name] for name in ("udp_in_datagrams", "udp_no_ports", "udp_out_datagrams")] == [51, 52, 53]
+    assert [seen[name] for name in ("udp_in_datagrams", "udp_no_ports", "udp_out_datagrams")] == [
+        51,
+        52,
+        53,
+    ]
     assert [seen[name] for name in ("icmp_in_msgs", "icmp_out_msgs")] == [31, 32]
 
 

@@ -1,5 +1,6 @@
-"""Sinks: a log ring that outlives full flash and power cuts, a switch, several at once, a queue that loses scores first,
-reports for AWS IoT Device Defender."""
+"""Sinks: a log ring that outlives full flash and power cuts, a switch, several
+at once, a queue that loses scores first, reports for AWS IoT Device Defender.
+"""
 
 import json
 import os
@@ -38,7 +39,10 @@ def test_the_log_keeps_the_last_alarms_within_its_bytes():
         log.on_window(p)
         log.on_alarm(p, [("c0", 90)])
         log.on_clear(p)
-        assert sum(os.stat(path)[6] for path in (PATH, PATH + ".old") if path in os.listdir(".")) <= 2048
+        assert (
+            sum(os.stat(path)[6] for path in (PATH, PATH + ".old") if path in os.listdir("."))
+            <= 2048
+        )
     events = log.lines()
     assert log.problem is None and log.lost == 0
     assert [e["alarm"] for e in events[-2:]] == ["ON", "OFF"] and events[-1]["window"] == 39
@@ -99,7 +103,10 @@ def test_a_full_queue_drops_the_oldest_score_before_any_alarm():
     for name, qos in (("s1", 0), ("A1", 1), ("s2", 0), ("A2", 1), ("A3", 1), ("s3", 0), ("A4", 1)):
         box.put("t", name, True, qos)
     # A3 pushes s1 out, s3 pushes s2 out, A4 pushes s3 out.
-    assert [entry[1] for entry in box._entries] == ["A1", "A2", "A3", "A4"] and (box.dropped, box.lost) == (3, 0)
+    assert [entry[1] for entry in box._entries] == ["A1", "A2", "A3", "A4"] and (
+        box.dropped,
+        box.lost,
+    ) == (3, 0)
     box.put("t", "s4", True, 0)
     assert (box.dropped, box.lost) == (4, 0), "a score that finds only alarms goes itself"
     box.put("t", "A5", True, 1)
@@ -107,13 +114,18 @@ def test_a_full_queue_drops_the_oldest_score_before_any_alarm():
 
 
 def reports(short_names, seconds):
-    """Windows of 10 s with 100 bytes in each, an alarm in the first report's time."""
+    """Windows of 10 s with 100 bytes in each, an alarm in the first report's
+    time.
+    """
     p = pipeline()
     p.model.counters = lambda: ("bytes_in", "bytes_out", "peers")
     now = [1000]
     told = []
     sink = Defender(
-        "bell", lambda topic, payload: told.append((now[0], topic, json.loads(payload))), lambda: now[0], short_names
+        "bell",
+        lambda topic, payload: told.append((now[0], topic, json.loads(payload))),
+        lambda: now[0],
+        short_names,
     )
     for i in range(seconds // 10):
         now[0] += 10
@@ -137,8 +149,14 @@ def test_a_device_defender_report_is_the_documented_json():
         "metrics": {"network_stats": {"bytes_in": 3000, "bytes_out": sum(range(30))}},
         "custom_metrics": {"inlier_score": [{"number": 300}], "inlier_alarm": [{"number": 1}]},
     }
-    assert told[1][2]["metrics"]["network_stats"] == {"bytes_in": 3000, "bytes_out": sum(range(30, 60))}, "deltas"
-    assert told[1][2]["custom_metrics"] == {"inlier_score": [{"number": 0}], "inlier_alarm": [{"number": 0}]}
+    assert told[1][2]["metrics"]["network_stats"] == {
+        "bytes_in": 3000,
+        "bytes_out": sum(range(30, 60)),
+    }, "deltas"
+    assert told[1][2]["custom_metrics"] == {
+        "inlier_score": [{"number": 0}],
+        "inlier_alarm": [{"number": 0}],
+    }
 
 
 def test_short_names_and_a_period_that_would_be_throttled():

@@ -1,4 +1,6 @@
-"""Updates and state survive a power cut at any byte, a damaged flash and a bad model."""
+"""Updates and state survive a power cut at any byte, a damaged flash and a bad
+model.
+"""
 
 import os
 from array import array
@@ -48,7 +50,9 @@ class PowerCut(OSError):
 
 
 class Torn:
-    """Stands for `open`: after `bytes` bytes of all that is written, the power fails."""
+    """Stands for `open`: after `bytes` bytes of all that is written, the power
+    fails.
+    """
 
     def __init__(self, size):
         self.left = size
@@ -123,7 +127,9 @@ def test_what_fails_its_check_changes_nothing():
     ):
         assert expected in refused(models().update, place, blob), expected
         assert running(place) == 5
-    assert "this device counts" in refused(models().update, place, signed(golden.blob(), number=6), "sockets")
+    assert "this device counts" in refused(
+        models().update, place, signed(golden.blob(), number=6), "sockets"
+    )
 
 
 def test_the_power_may_fail_at_any_byte_of_an_update():
@@ -157,7 +163,9 @@ def test_a_slot_that_holds_another_signed_model_than_was_installed_is_not_used()
     with open(place + "/slot.0", "wb") as f:
         f.write(signed(golden.blob(), number=1))
     assert "does not hold what was installed" in refused(models().load, place)
-    assert "older than 6" in refused(models().update, place, signed(golden.blob(), number=2)), "the record remembers"
+    assert "older than 6" in refused(models().update, place, signed(golden.blob(), number=2)), (
+        "the record remembers"
+    )
 
 
 def test_a_floor_that_files_cannot_lower_outlives_the_folder():
@@ -179,7 +187,9 @@ def test_a_floor_that_files_cannot_lower_outlives_the_folder():
         models(floor=floor).update(place, signed(golden.blob(), number=n))
     assert floor.lowest == 6, "of the one before, which must stay allowed"
     place = folder()  # emptied: the attacker's way to forget
-    assert "older than 6" in refused(models(floor=floor).update, place, signed(golden.blob(), number=5))
+    assert "older than 6" in refused(
+        models(floor=floor).update, place, signed(golden.blob(), number=5)
+    )
 
 
 def test_a_record_is_one_of_the_last_two_whatever_byte_is_lost():
@@ -217,7 +227,11 @@ def test_state_outlives_a_reboot():
     model = golden.model()
     after = Pipeline(model, golden.Source(model.counters()))
     assert state.Keeper(path).restore(after)
-    assert after.alarm.latched and after.alarm.active == before.alarm.active and after.index == before.index
+    assert (
+        after.alarm.latched
+        and after.alarm.active == before.alarm.active
+        and after.index == before.index
+    )
     for i in range(30):
         deltas = array("i", [i * 100] * len(model.counters()))
         assert before.score(deltas) == after.score(deltas) and bytes(before.x) == bytes(after.x), i

@@ -1,6 +1,7 @@
 """The counting sockets over real loopback connections, by CPython and by MicroPython.
 
-Both ends of each connection live in this process and are counted, so bytes_out equals bytes_in where all was read.
+Both ends of each connection live in this process and are counted, so bytes_out
+equals bytes_in where all was read.
 """
 
 import errno
@@ -30,11 +31,15 @@ class Counted:
         after = [0] * len(source.counters)
         source.read(after)
         self.moved = {
-            name: after[i] - self._before[i] for i, name in enumerate(source.counters) if after[i] != self._before[i]
+            name: after[i] - self._before[i]
+            for i, name in enumerate(source.counters)
+            if after[i] != self._before[i]
         }
 
     def expect(self, **moved):
-        moved_but_new = {k: v for k, v in self.moved.items() if k != "peers_new"}  # depends on the tests before
+        moved_but_new = {
+            k: v for k, v in self.moved.items() if k != "peers_new"
+        }  # depends on the tests before
         assert moved_but_new == moved, self.moved
 
 
@@ -244,7 +249,9 @@ def test_asking_again_is_no_second_connect():
     with Counted() as c:
         begin(a, port)
         wait(a, select.POLLOUT)
-        error_of(a.connect, address(port))  # EISCONN: how MicroPython code asks whether it is connected
+        error_of(
+            a.connect, address(port)
+        )  # EISCONN: how MicroPython code asks whether it is connected
         a.close()
     server.close()
     c.expect(connects=1, peers=1, ports=1)
@@ -276,7 +283,13 @@ def test_lookups_are_of_names_only():
         with Counted() as c:
             socket.getaddrinfo(host, 80)
         c.expect(**({"lookups": lookups} if lookups else {}))
-    for host, name in (("::1", False), ("fe80::12%en0", False), ("10.1.2.3", False), ("a.b", True), ("3com.com", True)):
+    for host, name in (
+        ("::1", False),
+        ("fe80::12%en0", False),
+        ("10.1.2.3", False),
+        ("a.b", True),
+        ("3com.com", True),
+    ):
         assert sockets.is_name(host) == name, host
 
 
@@ -300,7 +313,12 @@ def test_distinct_hosts_and_ports_of_a_window():
     assert contact(one) == [2, 2, 1, 0]  # a new window counts it again, but it is known
     assert contact(one, other, ("10.0.0.2", 443)) == [4, 4, 2, 0]
     assert contact(("device.example", 80)) == [5, 5, 3, 1]  # the boards resolve names in connect
-    assert contact(bytes([10, 0, 0, 80, 0, 0, 0, 0]) + bytes(15) + b"\1" + bytes(4)) == [6, 6, 4, 1]  # ::1
+    assert contact(bytes([10, 0, 0, 80, 0, 0, 0, 0]) + bytes(15) + b"\1" + bytes(4)) == [
+        6,
+        6,
+        4,
+        1,
+    ]  # ::1
     assert contact("/run/socket", bytes(9)) == [6, 6, 4, 1]  # AF_UNIX is no host
     # 200 hosts in a window: about 512 * (1 - exp(-200 / 512)) = 166
     peers = contact(*[("192.168.%d.%d" % (i % 7, i), 23) for i in range(200)])[0] - 6
@@ -374,7 +392,9 @@ def test_asyncio_refused_is_counted_once():
 
 
 class Script:
-    """A native socket whose calls end as scripted: numbers are errnos to raise, all else is returned."""
+    """A native socket whose calls end as scripted: numbers are errnos to raise,
+    all else is returned.
+    """
 
     def __init__(self, **script):
         self._script = script
@@ -407,7 +427,9 @@ def scripted(events, **script):
 
 
 def test_how_a_connect_ends_on_the_boards():
-    """The Pico's and the ESP32's lwIP: a refused connect shows as ECONNRESET, on the first use of the socket."""
+    """The Pico's and the ESP32's lwIP: a refused connect shows as ECONNRESET, on
+    the first use of the socket.
+    """
     if not MICROPYTHON:
         return "scripts a native socket of MicroPython"
     busy = errno.EINPROGRESS
@@ -424,7 +446,13 @@ def test_how_a_connect_ends_on_the_boards():
         (pollerr, [busy], [errno.ECONNABORTED, errno.ECONNRESET], 0, 1),
         (0, [busy], [errno.EAGAIN], 0, 1),  # closed while unanswered
         (0, [busy], [errno.ENOTCONN], 0, 1),  # the ESP32's answer while connecting
-        (pollout, [busy], [errno.EAGAIN, errno.ECONNRESET], 1, 0),  # ESP32: select has no error flag, recv has
+        (
+            pollout,
+            [busy],
+            [errno.EAGAIN, errno.ECONNRESET],
+            1,
+            0,
+        ),  # ESP32: select has no error flag, recv has
         (pollout, [busy], [b"x", errno.ECONNRESET], 0, 0),  # a reset after data is no refusal
         (pollout, [busy, 106], [errno.ECONNRESET], 0, 0),
     )
@@ -444,10 +472,12 @@ def test_how_a_connect_ends_on_the_boards():
 
 
 def test_a_call_allocates_nothing_of_its_own():
-    """Nothing is left on the heap beyond what the native call leaves; with the heap locked the calls work all the same.
+    """Nothing is left on the heap beyond what the native call leaves; with the
+    heap locked the calls work all the same.
 
-    MicroPython puts a call's frame on the heap if it is large, frees it on return, and uses the stack if the heap is
-    locked: that is the interpreter's, not the wrapper's.
+    MicroPython puts a call's frame on the heap if it is large, frees it on
+    return, and uses the stack if the heap is locked: that is the interpreter's,
+    not the wrapper's.
     """
     if not MICROPYTHON:
         return "CPython's heap cannot be locked"

@@ -1,10 +1,14 @@
-"""Windows as lines: exact, sealed, with the names again and again; a ring of files that keeps the newest."""
+"""Windows as lines: exact, sealed, with the names again and again; a ring of
+files that keeps the newest.
+"""
 
 import os
 
 try:
     from inlier import stream
-except ImportError:  # an emulated board, whose firmware leaves it out: boards/onto_a_board.sh runs it there
+except (
+    ImportError
+):  # an emulated board, whose firmware leaves it out: boards/onto_a_board.sh runs it there
     stream = None
 
 
@@ -52,7 +56,10 @@ def test_ring_keeps_the_newest_and_counts_boots():
         for i in range(40):
             ring.write("line %02d" % i)  # 8 bytes with its end: four fill the buffer, eight a file
         kept = sorted(name for name in os.listdir() if name.startswith(path))
-        assert kept == [path + ".4", path + ".5", path + ".boot"] or kept == [path + ".4", path + ".boot"]
+        assert kept == [path + ".4", path + ".5", path + ".boot"] or kept == [
+            path + ".4",
+            path + ".boot",
+        ]
         with open(path + ".4") as f:
             assert f.read() == "".join("line %02d\n" % i for i in range(32, 40))
         ring = stream.Ring(path, 2, 60, 30)

@@ -1,4 +1,6 @@
-"""Clocks that jump and counters that stall, burst and are reset: scores stay in range and nothing leaves the monitor."""
+"""Clocks that jump and counters that stall, burst and are reset: scores stay in
+range and nothing leaves the monitor.
+"""
 
 from array import array
 
@@ -17,7 +19,9 @@ PERIOD_MS = 1 << 30  # of MicroPython's ticks
 
 
 class Clock:
-    """Stands in for the platform's clock in inlier.ticker: sleeping takes the time asked for, and what a jump adds."""
+    """Stands in for the platform's clock in inlier.ticker: sleeping takes the
+    time asked for, and what a jump adds.
+    """
 
     def __init__(self):
         self.now = PERIOD_MS - 1500  # wraps in the second window
@@ -68,7 +72,9 @@ def test_a_clock_that_wraps_or_jumps_back_delays_no_window():
         for jump in (0, 0, 0, -1, -WINDOW_MS, -3600000, -(PERIOD_MS // 4), 0, 0):
             clock.jump = jump
             assert tick(t) == 1, jump
-        assert max(clock.slept) <= WINDOW_MS, "without the defence it waits for as long as the clock was set back"
+        assert max(clock.slept) <= WINDOW_MS, (
+            "without the defence it waits for as long as the clock was set back"
+        )
 
     ticking(test)
 
@@ -104,11 +110,30 @@ def test_scores_stay_in_range_whatever_counters_do():
         top = (1 << bits) - 1
         source = Scripted(bits, model.counters())
         pipeline = Pipeline(model, source)
-        for total in (0, 5, 5, 5, top, 3, 0, top // 2, 0, 1000000000 & top, top, top - 1, top, 0, 1):
+        for total in (
+            0,
+            5,
+            5,
+            5,
+            top,
+            3,
+            0,
+            top // 2,
+            0,
+            1000000000 & top,
+            top,
+            top - 1,
+            top,
+            0,
+            1,
+        ):
             for elapsed in (1, 2, 7, 1 << 29):
                 source.total = total
                 pipeline.step(elapsed)
-                assert min(pipeline.deltas) >= 0 and max(pipeline.deltas) <= DELTA_MAX, (bits, total)
+                assert min(pipeline.deltas) >= 0 and max(pipeline.deltas) <= DELTA_MAX, (
+                    bits,
+                    total,
+                )
                 assert 0 <= pipeline.ae < 1 << 30 and abs(pipeline.svm) < 1 << 30, (bits, total)
                 pipeline.explain()
 
@@ -119,7 +144,9 @@ def test_a_burst_is_forgotten():
     calm = Pipeline(model, Scripted(30, model.counters()))
     burst = Pipeline(model, Scripted(30, model.counters()))
     burst.score(array("i", [1000000000] * n))
-    for _ in range(400):  # the slowest mean of about 16 windows loses a factor of e in so many; 2^26 is 18 of them
+    for _ in range(
+        400
+    ):  # the slowest mean of about 16 windows loses a factor of e in so many; 2^26 is 18 of them
         calm.score(array("i", [100] * n))
         burst.score(array("i", [100] * n))
     assert bytes(calm.x) == bytes(burst.x) and (calm.ae, calm.svm) == (burst.ae, burst.svm)

@@ -1,13 +1,15 @@
-"""Writes the golden model and vectors: `python tests/golden/make.py`. A changed file is a changed verdict everywhere."""
+"""Writes the golden model and vectors: `python tests/golden/make.py`. A changed
+file is a changed verdict everywhere.
+"""
 
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 import numpy as np
 
-from export import golden, reference
-from export.blob import pack
-from export.synthetic import extreme_windows, random_detector
+from inlier_export import golden, reference
+from inlier_export.model_file import pack
+from inlier_export.synthetic import extreme_windows, random_detector
 
 
 def contents() -> dict[str, bytes]:

@@ -1,4 +1,6 @@
-"""A real mosquitto on a loopback port, with a password, with TLS if wanted, that can be killed and started again."""
+"""A real mosquitto on a loopback port, with a password, with TLS if wanted,
+that can be killed and started again.
+"""
 
 import socket
 import subprocess
@@ -7,10 +9,10 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
-from tools_missing import tool
 
-from boards import umqtt
-from trainer.errors import BadInput
+from inlier_boards.build import umqtt
+from inlier_export.errors import BadInput
+from tools_missing import tool
 
 USER, PASSWORD = "doorbell", "s3cret, with ünicode"
 
@@ -30,7 +32,9 @@ def umqtt_or_skip() -> Path:
 
 
 class Broker:
-    """persistent: keep retained messages and sessions over a restart, as an installed mosquitto does."""
+    """persistent: keep retained messages and sessions over a restart, as an
+    installed mosquitto does.
+    """
 
     def __init__(self, folder: Path, tls: bool = False, persistent: bool = True):
         self.port = free_port()
@@ -38,12 +42,25 @@ class Broker:
         self.ca = folder / "ca.crt" if tls else None
         passwords = folder / "passwords"
         subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, USER, PASSWORD], check=True)
-        lines = [f"listener {self.port} 127.0.0.1", "allow_anonymous false", f"password_file {passwords}", "user root"]
-        lines += [f"persistence {str(persistent).lower()}", f"persistence_location {folder}/", "autosave_interval 1"]
+        lines = [
+            f"listener {self.port} 127.0.0.1",
+            "allow_anonymous false",
+            f"password_file {passwords}",
+            "user root",
+        ]
+        lines += [
+            f"persistence {str(persistent).lower()}",
+            f"persistence_location {folder}/",
+            "autosave_interval 1",
+        ]
         lines += ["autosave_on_changes true"]
         if tls:
             certificates(folder)
-            lines += [f"cafile {folder}/ca.crt", f"certfile {folder}/server.crt", f"keyfile {folder}/server.key"]
+            lines += [
+                f"cafile {folder}/ca.crt",
+                f"certfile {folder}/server.crt",
+                f"keyfile {folder}/server.key",
+            ]
         (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
         self._process: subprocess.Popen | None = None
 
@@ -82,27 +99,53 @@ def certificates(folder: Path) -> None:
     def openssl(*arguments: object) -> None:
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
-    openssl("req", "-x509", *key, "-keyout", folder / "ca.key", "-out", folder / "ca.crt", "-subj", "/CN=inlier test CA")
-    openssl("req", *key[:-2], "-keyout", folder / "server.key", "-out", folder / "server.csr", "-subj", "/CN=127.0.0.1")
+    openssl(
+        "req",
+        "-x509",
+        *key,
+        "-keyout",
+        folder / "ca.key",
+        "-out",
+        folder / "ca.crt",
+        "-subj",
+        "/CN=inlier test CA",
+    )
+    openssl(
+        "req",
+        *key[:-2],
+        "-keyout",
+        folder / "server.key",
+        "-out",
+        folder / "server.csr",
+        "-subj",
+        "/CN=127.0.0.1",
+    )
     (folder / "san").write_text("subjectAltName=IP:127.0.0.1\n")
     openssl(
-        "x509", "-req", "-in", folder / "server.csr", "-CA", folder / "ca.crt", "-CAkey", folder / "ca.key",
+        "x509", "-req", "-in", folder / "server.csr", "-CA", folder / "ca.crt", "-CAkey",
+        folder / "ca.key",
         "-days", 2, "-extfile", folder / "san", "-out", folder / "server.crt",
     )  # fmt: skip
 
 
 class Subscriber:
-    """Notes what arrives, in order: (topic, payload text, retained). Its session outlives a restart of the broker."""
+    """Notes what arrives, in order: (topic, payload text, retained). Its
+    session outlives a restart of the broker.
+    """
 
     def __init__(self, broker: Broker, topics: str = "#"):
         self.messages: list[tuple[str, str, bool]] = []
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "subscriber", clean_session=False)
+        self._client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2, "subscriber", clean_session=False
+        )
         self._client.username_pw_set(USER, PASSWORD)
         self._client.reconnect_delay_set(1, 1)
         if broker.ca:
             self._client.tls_set(str(broker.ca))
         self._client.on_connect = lambda client, *_: client.subscribe(topics, 1)
-        self._client.on_message = lambda client, data, m: self.messages.append((m.topic, m.payload.decode(), m.retain))
+        self._client.on_message = lambda client, data, m: self.messages.append(
+            (m.topic, m.payload.decode(), m.retain)
+        )
         self._client.connect("127.0.0.1", broker.port)
         self._client.loop_start()
 

@@ -1,10 +1,12 @@
-"""The command line, called in this process: inlier(arguments…) gives exit code, output and errors."""
+"""The command line, called in this process: inlier(arguments…) gives exit code,
+output and errors.
+"""
 
 import sys
 
 import pytest
 
-from trainer import cli
+from inlier_host import cli
 
 
 @pytest.fixture

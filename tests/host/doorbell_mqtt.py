@@ -1,7 +1,9 @@
-"""The demonstration's doorbell on MicroPython, infected, its alarms going out over MQTT: for test_doorbell_mqtt.py.
+"""The demonstration's doorbell on MicroPython, infected, its alarms going out
+over MQTT: for test_doorbell_mqtt.py.
 
-argv: a file of JSON: `doorbell` and `targets` as trainer/demo/servers.py gives them, `model`, `path` (folders to import
-from), `mqtt` (arguments of Mqtt). Prints one JSON object a window.
+argv: a file of JSON: `doorbell` and `targets` as inlier_host/demo/servers.py gives
+them, `model`, `path` (folders to import from), `mqtt` (arguments of Mqtt).
+Prints one JSON object a window.
 """
 
 import json
@@ -19,6 +21,7 @@ import asyncio
 
 import doorbell
 from infection import Infection
+
 from inlier import monitor
 from inlier.sinks import mqtt
 
@@ -43,7 +46,9 @@ def on_clear(pipeline):
 
 def on_window(pipeline):
     sink.on_window(pipeline)
-    print(json.dumps({"window": pipeline.index, "hot": pipeline.hot, "deltas": list(pipeline.deltas)}))
+    print(
+        json.dumps({"window": pipeline.index, "hot": pipeline.hot, "deltas": list(pipeline.deltas)})
+    )
     if pipeline.index == BENIGN:
         infection.start("scan")
     elif pipeline.index == BENIGN + SCAN_AT_MOST:
@@ -56,7 +61,9 @@ async def main():
     tasks = [
         asyncio.create_task(doorbell.run(SETTINGS["doorbell"])),
         asyncio.create_task(sink.run()),
-        asyncio.create_task(monitor.watch(SETTINGS["model"], source, on_alarm, on_clear, on_window)),
+        asyncio.create_task(
+            monitor.watch(SETTINGS["model"], source, on_alarm, on_clear, on_window)
+        ),
     ]
     await cleared.wait()
     while len(sink.outbox):

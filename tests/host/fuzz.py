@@ -1,4 +1,6 @@
-"""Bytes for the parsers: what a tool, a broken wire or an attacker makes of a good file."""
+"""Bytes for the parsers: what a tool, a broken wire or an attacker makes of a
+good file.
+"""
 
 import os
 
@@ -24,7 +26,8 @@ EDGES = [
     (1 << 64) - 1,
 ]
 
-# Every failing example is small and said; a time limit would fail on a busy machine.
+# Every failing example is small and said; a time limit would fail on a busy
+# machine.
 examples = settings(
     max_examples=5_000 if FULL else 150,
     deadline=None,
@@ -33,7 +36,9 @@ examples = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-fewer = settings(examples, max_examples=examples.max_examples // 5)  # for what signs and writes files each time
+fewer = settings(
+    examples, max_examples=examples.max_examples // 5
+)  # for what signs and writes files each time
 
 _edit = st.one_of(
     st.tuples(st.just("set"), st.integers(0, 1 << 16), st.binary(min_size=1, max_size=8)),

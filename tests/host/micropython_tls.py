@@ -8,14 +8,16 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from boards import debian_source
-from boards.micropython import MANIFEST, cache_folder, lock, make, source_tree
+from inlier_boards.build import debian_source
+from inlier_boards.build.micropython import MANIFEST, cache_folder, lock, make, source_tree
 
 OPTIONS = ("MICROPY_PY_SSL=1", "MICROPY_PY_BTREE=0", "MICROPY_PY_FFI=0", "MICROPY_PY_THREAD=1")
 
 
 def built() -> Path:
-    """The tree, its tests/ included; the interpreter is ports/unix/build-standard/micropython. Raises BadInput."""
+    """The tree, its tests/ included; the interpreter is
+    ports/unix/build-standard/micropython. Raises BadInput.
+    """
     source, tree = source_tree(), cache_folder() / "micropython-tls"
     with lock(cache_folder() / "tls.lock"):
         if not tree.is_dir():
@@ -32,12 +34,14 @@ def built() -> Path:
 
 
 def _ssl(tree: Path) -> str:
-    """micropython-lib's ssl.py is not in the package: what it is, over the built-in tls, as far as the tests need it."""
+    """micropython-lib's ssl.py is not in the package: what it is, over the
+    built-in tls, as far as the tests need it.
+    """
     (tree / "ssl.py").write_text(SSL)
     return f'module("ssl.py", base_path="{tree}")\n'
 
 
-SSL = '''
+SSL = """
 import tls
 from tls import *
 
@@ -107,7 +111,7 @@ def wrap_socket(
         sock, server_side=server_side, do_handshake_on_connect=do_handshake,
         server_hostname=server_hostname,
     )
-'''
+"""
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""A monitored device that publishes over MQTT, for test_mqtt.py: under CPython and Unix MicroPython.
+"""A monitored device that publishes over MQTT, for test_mqtt.py: under CPython
+and Unix MicroPython.
 
-argv: a file of JSON, an object with `device` (arguments of Mqtt), `ca` (a file, or null), `hot` (windows over threshold),
-`windows`, `connect_first` (score only then), `window_ms` and
-`model`. Prints one JSON object a line: each window's end, alarm, clear and problem.
+argv: a file of JSON, an object with `device` (arguments of Mqtt), `ca` (a file,
+or null), `hot` (windows over threshold), `windows`, `connect_first` (score only
+then), `window_ms` and `model`. Prints one JSON object a line: each window's
+end, alarm, clear and problem.
 """
 
 import asyncio

@@ -1,4 +1,5 @@
-"""A monitored device that prints to its serial port, its application's prints among inlier's lines: for test_live.py.
+"""A monitored device that prints to its serial port, its application's prints
+among inlier's lines: for test_live.py.
 
 argv: a model. Scores 12 windows of 20 ms, the last ones over the threshold.
 """

@@ -1,17 +1,19 @@
-"""An infection inside a recording called benign is said before it is learned; a device's own habits are not accused."""
+"""An infection inside a recording called benign is said before it is learned; a
+device's own habits are not accused.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import refused
-from test_fit import benign
-from test_pcap import DATA, REAL, needs_captures
 
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
-from trainer import baseline, overlays, train, windows
-from trainer.pcap.count import Pcap, count
+from inlier_trainer import infection_check, overlays, recordings, train
+from inlier_trainer.pcap.count import Pcap, count
+from test_cli import refused
+from test_fit import benign
+from test_pcap import DATA, REAL, needs_captures
 
 AT = {name: i for i, name in enumerate(Sockets.counters)}
 
@@ -25,15 +27,22 @@ def put(rows, first, count, **columns):
 def scan(rows, first, count, per_window):
     """New hosts, one in ten of which answers."""
     failed = -(-per_window * 9 // 10)
-    new = {"peers": per_window, "peers_new": per_window, "connects": per_window, "ports": min(2, per_window)}
+    new = {
+        "peers": per_window,
+        "peers_new": per_window,
+        "connects": per_window,
+        "ports": min(2, per_window),
+    }
     return put(rows, first, count, connects_failed=failed, **new)
 
 
 def said(rows, counters=Sockets.counters):
-    return [anomaly.said() for anomaly in baseline.anomalies(rows, counters)]
+    return [anomaly.said() for anomaly in infection_check.anomalies(rows, counters)]
 
 
-@pytest.mark.parametrize(("first", "count", "per_window"), [(0, 2000, 30), (700, 20, 30), (1500, 60, 2), (1990, 10, 10)])
+@pytest.mark.parametrize(
+    ("first", "count", "per_window"), [(0, 2000, 30), (700, 20, 30), (1500, 60, 2), (1990, 10, 10)]
+)
 def test_a_scan_is_found_wherever_it_is(first, count, per_window):
     found = said(scan(benign(2000), first, count, per_window))
     assert found and "look like a scan" in found[0]
@@ -61,13 +70,19 @@ def test_infected_counters_of_linux_are_found_in_one_half():
 
 
 def varied():
-    """Nights, rings, an update, a time without its servers, reboots, live pictures now and then, a time without power."""
+    """Nights, rings, an update, a time without its servers, reboots, live
+    pictures now and then, a time without power.
+    """
     rows = benign(6000, seed=3)
     rows[:, :] = np.where((np.arange(6000) % 600 < 200)[:, None], rows // 3, rows)  # nights
-    for first in range(0, 6000, 450):  # someone rings: pictures to the usual host, a notice to another
+    for first in range(
+        0, 6000, 450
+    ):  # someone rings: pictures to the usual host, a notice to another
         put(rows, first, 4, bytes_out=10**6, sends=800, connects=3, peers=2, ports=2)
     put(rows, 2500, 30, bytes_in=4 * 10**6, receives=3000, connects=1)  # an update, once
-    put(rows, 3100, 200, connects=3, connects_failed=3, lookups=3)  # its three servers are away: retries in each window
+    put(
+        rows, 3100, 200, connects=3, connects_failed=3, lookups=3
+    )  # its three servers are away: retries in each window
     for first in (1200, 3300, 5000):  # a reboot: every host is new
         put(rows, first, 2, peers_new=4, lookups=4, connects=4, peers=4)
     for first in (1000, 3800, 5500):
@@ -78,7 +93,7 @@ def varied():
 
 def demonstrated():
     """What the demonstration's doorbell recorded."""
-    return windows.read_windows(Path(__file__).parent / "recorded/windows.csv", Sockets.counters)
+    return recordings.read_windows(Path(__file__).parent / "recorded/windows.csv", Sockets.counters)
 
 
 @pytest.mark.parametrize("rows", [benign(2000), benign(20_000, seed=5), varied(), demonstrated()])
@@ -86,11 +101,20 @@ def test_a_device_s_own_habits_are_not_accused(rows):
     assert said(rows) == []
 
 
-@pytest.mark.parametrize("attack", [overlays.scan(1, 10_000), overlays.scan(5, 10_000), overlays.flood(1000, 10_000)])
+@pytest.mark.parametrize(
+    "attack", [overlays.scan(1, 10_000), overlays.scan(5, 10_000), overlays.flood(1000, 10_000)]
+)
 def test_attacks_laid_over_a_device_s_packets_are_found(attack):
     rng = np.random.default_rng(2)
     rows = np.zeros((5000, len(Pcap.counters)), np.int64)
-    means = {"packets_out": 2, "udp_out": 0.5, "udp_in": 0.5, "syn_out": 0.05, "peers": 0.5, "ports": 0.3}
+    means = {
+        "packets_out": 2,
+        "udp_out": 0.5,
+        "udp_in": 0.5,
+        "syn_out": 0.05,
+        "peers": 0.5,
+        "ports": 0.3,
+    }
     for name, mean in means.items():
         rows[:, Pcap.counters.index(name)] = rng.poisson(mean, len(rows))
     assert said(rows, Pcap.counters) == []
@@ -107,14 +131,17 @@ def test_real_weeks_are_not_accused_and_a_real_infection_is(name, device):
 
 def test_training_refuses_it_in_one_sentence_until_it_is_accepted(tmp_path, monkeypatch, inlier):
     recording, out = tmp_path / "w.csv", tmp_path / "m.inlier"
-    windows.write_windows(recording, Sockets.counters, scan(benign(1200), 700, 20, 30))
+    recordings.write_windows(recording, Sockets.counters, scan(benign(1200), 700, 20, 30))
     arguments = ["train", recording, "--window", "1s", "-o", out]
     result = inlier(*arguments)
     refused(result, "look like a scan")
-    assert result[2].rstrip().endswith("or say --accept-anomalies if it always does that") and not out.exists()
+    assert (
+        result[2].rstrip().endswith("or say --accept-anomalies if it always does that")
+        and not out.exists()
+    )
 
     other = tmp_path / "clean.csv"
-    windows.write_windows(other, Sockets.counters, benign(1200, seed=2))
+    recordings.write_windows(other, Sockets.counters, benign(1200, seed=2))
     refused(inlier("train", other, *arguments[1:]), "w.csv (recording 2): windows 69")
 
     class Learning(Exception):

@@ -1,4 +1,6 @@
-"""The pages of the README and the boards: their commands exist, and the Raspberry Pi's service is a sound unit."""
+"""The pages of the README and the boards: their commands exist, and the
+Raspberry Pi's service is a sound unit.
+"""
 
 import re
 import shlex
@@ -11,11 +13,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from boards.board import board, names
-from export.blob import pack
-from export.synthetic import random_detector
 from inlier.procfs import Procfs
-from trainer import cli
+from inlier_boards.board import board, names
+from inlier_export.model_file import pack
+from inlier_export.synthetic import random_detector
+from inlier_host import cli
 
 BOARDS = Path(__file__).parents[2] / "boards"
 PAGES = [name for name in names() if not board(name).emulator and name != "unix"]
@@ -30,24 +32,32 @@ def test_every_page_says_what_was_not_tried(name):
         assert (BOARDS / name / link).exists(), link
 
 
-@pytest.mark.parametrize("path", ["README.md", "SECURITY.md", *(f"boards/{name}/README.md" for name in PAGES)])
+@pytest.mark.parametrize(
+    "path", ["README.md", "SECURITY.md", *(f"boards/{name}/README.md" for name in PAGES)]
+)
 def test_every_command_of_a_page_parses(path):
     page = (BOARDS.parent / path).read_text()
     lines = re.findall(r"^    (?:\S*/|[A-Z_]+=\S+ )?inlier (.*)$", page, re.M)
     assert len(lines) >= 2
     for line in lines:
         command, *arguments = shlex.split(line, comments=True)
-        COMMANDS[command].make_context(command, arguments)  # raises for an unknown option or a missing argument
+        COMMANDS[command].make_context(
+            command, arguments
+        )  # raises for an unknown option or a missing argument
 
 
 def test_the_service_is_a_sound_unit(tmp_path):
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is missing: apt-get install systemd")
     unit = (BOARDS / "raspberry_pi/inlier.service").read_text()
-    assert unit.count("/opt/inlier/bin/inlier monitor /etc/inlier/model.inlier --source procfs") == 1
+    assert (
+        unit.count("/opt/inlier/bin/inlier monitor /etc/inlier/model.inlier --source procfs") == 1
+    )
     here = tmp_path / "inlier.service"
     here.write_text(unit.replace("/opt/inlier/bin/inlier", "/bin/true"))
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", here], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", here], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0 and "inlier.service" not in done.stderr, done.stderr
 
 
@@ -56,11 +66,27 @@ def test_the_raspberry_pi_needs_nothing_that_trains(tmp_path):
     model = tmp_path / "model.inlier"
     detector = random_detector(3, (8,), (0, 63), Procfs.counters, (0, 2))
     model.write_bytes(pack(replace(detector, source="procfs", window_ms=50)))
-    absent = ("tensorflow", "keras", "sklearn", "scipy", "polars", "matplotlib", "mpremote", "serial", "dpkt")
-    code = f"import sys\nfor name in {absent}: sys.modules[name] = None\nfrom trainer import cli\ncli.main()"
+    absent = (
+        "tensorflow",
+        "keras",
+        "sklearn",
+        "scipy",
+        "polars",
+        "matplotlib",
+        "mpremote",
+        "serial",
+        "dpkt",
+    )
+    absence = f"import sys\nfor name in {absent}: sys.modules[name] = None\n"
+    code = absence + "from inlier_host import cli\ncli.main()"
     for arguments, expected in (
         (["monitor", model, "--count", "2", "--json"], '{"index": 1,'),
-        (["record", "--window", "50ms", "--count", "2", "-o", tmp_path / "w.csv"], "w.csv: 2 windows"),
+        (
+            ["record", "--window", "50ms", "--count", "2", "-o", tmp_path / "w.csv"],
+            "w.csv: 2 windows",
+        ),
     ):
-        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
         assert expected in done.stdout + done.stderr, done.stderr

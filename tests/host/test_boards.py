@@ -1,4 +1,6 @@
-"""Emulated boards: what is refused in one sentence, what they cost, and that the integers are the reference's there too."""
+"""Emulated boards: what is refused in one sentence, what they cost, and that
+the integers are the reference's there too.
+"""
 
 import os
 import subprocess
@@ -7,17 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tools_missing import missing, needs_board
 
-from boards import bench, bench_models, budget, emulator, micropython
-from boards.board import board, names
-from boards.emulate import emulate
-from boards.emulator import emulated
-from boards.firmware import FIRMWARE, runtime_files
-from export import golden
-from export.blob import pack
-from export.synthetic import random_detector
-from trainer.errors import BadInput
+from inlier_boards.board import board, names
+from inlier_boards.build import bench_models, micropython
+from inlier_boards.build.firmware import FIRMWARE, runtime_files
+from inlier_boards.cost import bench
+from inlier_boards.deployment import budget
+from inlier_boards.emulators import emulator
+from inlier_boards.emulators.emulate import emulate
+from inlier_boards.emulators.emulator import emulated
+from inlier_export import golden
+from inlier_export.errors import BadInput
+from inlier_export.model_file import pack
+from inlier_export.synthetic import random_detector
+from tools_missing import missing, needs_board
 
 M0 = "qemu_m0"
 
@@ -28,21 +33,29 @@ def test_an_unknown_board_lists_the_known_ones():
 
 
 def test_a_real_board_cannot_be_emulated():
-    with pytest.raises(BadInput, match="'pico_w' is no emulated one: choose one of qemu_m0, qemu_m3, qemu_rv32"):
+    with pytest.raises(
+        BadInput, match="'pico_w' is no emulated one: choose one of qemu_m0, qemu_m3, qemu_rv32"
+    ):
         emulate(board("pico_w"), pack(bench_models.device()), np.zeros((1, 12), np.int64))
 
 
 def test_every_board_says_what_it_is():
     for name in names():
         facts = board(name)
-        assert facts.description and facts.kernel in ("thumb", "viper", "array", "plain") and facts.heap_bytes > 0
+        assert (
+            facts.description
+            and facts.kernel in ("thumb", "viper", "array", "plain")
+            and facts.heap_bytes > 0
+        )
         assert (facts.emulator is None) == (facts.build is None)
 
 
 def test_a_missing_emulator_names_its_package(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
-        BadInput, match="'qemu-system-arm' is needed for qemu_m0: install it with 'apt-get install qemu-system-arm'"
+        BadInput,
+        match="'qemu-system-arm' is needed for qemu_m0: install it with 'apt-get install "
+        "qemu-system-arm'",
     ):
         emulator.qemu_command(board(M0), Path())
 
@@ -51,7 +64,9 @@ def test_a_missing_compiler_names_its_package(monkeypatch, tmp_path):
     (tmp_path / "qemu-system-riscv32").symlink_to("/bin/true")
     monkeypatch.setenv("PATH", str(tmp_path))
     with (
-        pytest.raises(BadInput, match="'riscv64-unknown-elf-gcc' is needed .* gcc-riscv64-unknown-elf"),
+        pytest.raises(
+            BadInput, match="'riscv64-unknown-elf-gcc' is needed .* gcc-riscv64-unknown-elf"
+        ),
         emulated(board("qemu_rv32")),
     ):
         pass
@@ -61,13 +76,19 @@ def test_a_missing_compiler_names_its_package(monkeypatch, tmp_path):
 def test_a_firmware_that_hangs_is_ended_with_what_it_last_said():
     with emulated(board(M0)) as device:
         assert device.execute("print(6 * 7)") == "42\r\n"
-        with pytest.raises(BadInput, match="qemu_m0: ended, it did not answer within 2 s .* it last said: .*about to hang"):
+        with pytest.raises(
+            BadInput,
+            match="qemu_m0: ended, it did not answer within 2 s .* it last said: .*about to hang",
+        ):
             device.execute("print('about to hang')\nwhile True: pass", limit_s=2)
 
 
 @needs_board(M0)
 def test_an_exception_on_the_board_is_one_sentence():
-    with emulated(board(M0)) as device, pytest.raises(BadInput, match="qemu_m0: ZeroDivisionError") as caught:
+    with (
+        emulated(board(M0)) as device,
+        pytest.raises(BadInput, match="qemu_m0: ZeroDivisionError") as caught,
+    ):
         device.execute("1 // 0")
     assert "\n" not in str(caught.value)
 
@@ -75,7 +96,9 @@ def test_an_exception_on_the_board_is_one_sentence():
 def test_a_model_beyond_the_budget_is_refused_with_the_figures():
     blob = pack(random_detector(1, (64,), (0, 63), tuple(f"c{i}" for i in range(400)), (0,)))
     with pytest.raises(
-        BadInput, match=r"the model needs \d+ bytes of heap, qemu_m0 has 49152 for it \(a quarter of 196608\)"
+        BadInput,
+        match=r"the model needs \d+ bytes of heap, "
+        r"qemu_m0 has 49152 for it \(a quarter of 196608\)",
     ):
         budget.check(board(M0), blob)
     with pytest.raises(BadInput, match="bytes of flash"):
@@ -88,9 +111,15 @@ def test_a_model_beyond_the_budget_is_refused_with_the_figures():
 def test_emulated_windows_give_the_reference_s_integers_and_leave_the_heap_as_it_was():
     detector = random_detector(5)
     windows = golden.extremes(len(detector.counters))
-    quiet = np.ones((300, len(detector.counters)), np.int64)  # the largest readings are bignums, and are forgotten again
+    quiet = np.ones(
+        (300, len(detector.counters)), np.int64
+    )  # the largest readings are bignums, and are forgotten again
     done = emulate(board(M0), pack(detector), np.concatenate([windows, windows, quiet]))
-    assert done.kernel == "thumb" and done.mismatches == 0 and len(done.trace.ae) == 2 * len(windows) + len(quiet)
+    assert (
+        done.kernel == "thumb"
+        and done.mismatches == 0
+        and len(done.trace.ae) == 2 * len(windows) + len(quiet)
+    )
     assert (done.trace.event == 1).sum() == len(done.alarms) > 0
     assert all(share > 0 for features in done.alarms.values() for _, share in features)
     assert done.heap[1] <= done.heap[0]
@@ -106,8 +135,13 @@ def results():
 
 def test_bench_is_the_committed_table(results):
     table = bench.TABLE.read_text()
-    if not all(bench.compiler_version(r.board.build.compiler) in table for r in results if r.board.build):
-        pytest.skip("another compiler than the table's changes what the interpreter costs; see test_bench_reaches_its_goals")
+    if not all(
+        bench.compiler_version(r.board.build.compiler) in table for r in results if r.board.build
+    ):
+        pytest.skip(
+            "another compiler than the table's changes what the interpreter costs; see "
+            "test_bench_reaches_its_goals"
+        )
     assert bench.table(results) == table, "run `inlier bench --table boards/BENCH.md`, and say why"
 
 
@@ -115,7 +149,10 @@ def test_bench_reaches_its_goals(results):
     rows = {(r.board.name, r.kernel): r.summary() for r in results}
     thumb = rows[M0, "thumb"]
     assert thumb["instructions_per_mac"] <= 4.5 and thumb["instructions_per_score"] <= 30_000
-    assert rows[M0, "viper"]["instructions_per_mac"] <= 16 and rows["qemu_rv32", "viper"]["instructions_per_mac"] <= 16
+    assert (
+        rows[M0, "viper"]["instructions_per_mac"] <= 16
+        and rows["qemu_rv32", "viper"]["instructions_per_mac"] <= 16
+    )
     assert thumb["instructions_per_window"] <= 60_000
     assert thumb["heap_bytes"] <= 8192 and thumb["flash_bytes"] <= 20_480
     assert thumb["heap_kept_by_a_window_bytes"] == thumb["heap_peak_of_a_window_bytes"] == 0
@@ -127,7 +164,11 @@ def test_the_budget_s_estimate_is_no_less_than_what_was_measured(results):
         for name, measured in result.of.items():
             blob = pack(bench_models.MODELS[name]())
             frozen = budget.need(blob).heap - len(blob)
-            assert result.kernel == "plain" or measured.heap <= frozen <= 1.3 * measured.heap, (result.kernel, name, frozen)
+            assert result.kernel == "plain" or measured.heap <= frozen <= 1.3 * measured.heap, (
+                result.kernel,
+                name,
+                frozen,
+            )
 
 
 @pytest.mark.parametrize("arch", ["armv6m", "armv7m", "xtensawin", "rv32imc", "x64"])
@@ -140,7 +181,9 @@ def test_kernels_precompile_for_every_architecture(arch, tmp_path):
 
 
 def test_precompiled_runtime_gives_the_golden_integers(tmp_path):
-    """On this machine's MicroPython; the boards' firmware has theirs frozen by the same compiler."""
+    """On this machine's MicroPython; the boards' firmware has theirs frozen by
+    the same compiler.
+    """
     root = FIRMWARE.parent
     for path in runtime_files(("viper", "plain")):
         out = tmp_path / path.relative_to(FIRMWARE).with_suffix(".mpy")
@@ -148,10 +191,16 @@ def test_precompiled_runtime_gives_the_golden_integers(tmp_path):
         subprocess.run([micropython.mpy_cross(), "-march=x64", "-o", out, path], check=True)
     folders = os.pathsep.join([str(tmp_path), str(root / "tests/device"), ".frozen"])
     done = subprocess.run(
-        [micropython.source_tree() / "ports/unix/build-standard/micropython", root / "tests/device/run.py", "test_golden"],
+        [
+            micropython.source_tree() / "ports/unix/build-standard/micropython",
+            root / "tests/device/run.py",
+            "test_golden",
+        ],
         capture_output=True,
         text=True,
         env={**os.environ, "MICROPYPATH": folders},
         check=False,
     )
-    assert "passed test_golden.test_viper \n" in done.stdout and " 0 failed" in done.stdout, done.stdout + done.stderr
+    assert "passed test_golden.test_viper \n" in done.stdout and " 0 failed" in done.stdout, (
+        done.stdout + done.stderr
+    )

@@ -1,4 +1,6 @@
-"""The command line: one sentence and exit 2 for bad input, nothing written; what was there survives an interrupt."""
+"""The command line: one sentence and exit 2 for bad input, nothing written;
+what was there survives an interrupt.
+"""
 
 import json
 import os
@@ -13,7 +15,7 @@ import pytest
 from inlier.model import VERSION, load
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
-from trainer import windows
+from inlier_trainer import recordings
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "../golden/model.inlier")
 
@@ -30,8 +32,14 @@ def test_a_bad_recording_writes_nothing(inlier, tmp_path):
     recording.write_text("a,b\n1,2\n")
     out = tmp_path / "m.inlier"
     out.write_bytes(b"former")
-    refused(inlier("train", recording, "-o", out, "--module", tmp_path / "m.py"), "misses the counter 'bytes_out'")
-    assert out.read_bytes() == b"former" and sorted(p.name for p in tmp_path.iterdir()) == ["m.inlier", "w.csv"]
+    refused(
+        inlier("train", recording, "-o", out, "--module", tmp_path / "m.py"),
+        "misses the counter 'bytes_out'",
+    )
+    assert out.read_bytes() == b"former" and sorted(p.name for p in tmp_path.iterdir()) == [
+        "m.inlier",
+        "w.csv",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +55,7 @@ def test_a_bad_recording_writes_nothing(inlier, tmp_path):
 )
 def test_a_bad_option_is_named(inlier, tmp_path, option, value, expected):
     recording = tmp_path / "w.csv"
-    windows.write_windows(recording, Sockets.counters, np.arange(400 * 14).reshape(400, 14))
+    recordings.write_windows(recording, Sockets.counters, np.arange(400 * 14).reshape(400, 14))
     refused(inlier("train", recording, "-o", tmp_path / "m", option, value), expected)
     assert not (tmp_path / "m").exists()
 
@@ -56,10 +64,19 @@ def test_a_bad_option_is_named(inlier, tmp_path, option, value, expected):
     ("change", "expected"),
     [
         (lambda blob: blob[:-7], "it was cut or overwritten: copy it again"),
-        (lambda blob: blob[:500] + bytes([blob[500] ^ 4]) + blob[501:], "checksum does not match; copy it again"),
-        (lambda blob: blob[:4] + bytes([VERSION + 1]) + blob[5:], "update the runtime or export the model again"),
+        (
+            lambda blob: blob[:500] + bytes([blob[500] ^ 4]) + blob[501:],
+            "checksum does not match; copy it again",
+        ),
+        (
+            lambda blob: blob[:4] + bytes([VERSION + 1]) + blob[5:],
+            "update the runtime or export the model again",
+        ),
         (lambda blob: b"", "not an inlier model"),
-        (lambda blob: blob, "this device counts 'procfs'; train on windows of the source that runs"),
+        (
+            lambda blob: blob,
+            "this device counts 'procfs'; train on windows of the source that runs",
+        ),
     ],
 )
 def test_a_bad_model_is_refused(inlier, tmp_path, change, expected):
@@ -72,21 +89,31 @@ def test_a_bad_model_is_refused(inlier, tmp_path, change, expected):
 @pytest.mark.parametrize("command", ["monitor", "emulate"])
 def test_a_replay_of_other_counters_names_them(inlier, tmp_path, command):
     recording = tmp_path / "w.csv"
-    windows.write_windows(recording, Procfs.counters, np.ones((3, 14), np.int64))
+    recordings.write_windows(recording, Procfs.counters, np.ones((3, 14), np.int64))
     refused(inlier(command, GOLDEN, "--replay", recording), "line 1 misses the counter 'c0'")
-    windows.write_windows(recording, (*load(GOLDEN).counters(), "pigeons"), np.ones((3, 15), np.int64))
-    refused(inlier(command, GOLDEN, "--replay", recording), "has a column that its source does not count, 'pigeons'")
+    recordings.write_windows(
+        recording, (*load(GOLDEN).counters(), "pigeons"), np.ones((3, 15), np.int64)
+    )
+    refused(
+        inlier(command, GOLDEN, "--replay", recording),
+        "has a column that its source does not count, 'pigeons'",
+    )
 
 
 def test_an_unwritable_place_is_named(inlier, tmp_path):
-    refused(inlier("record", "--window", "10ms", "--count", 1, "-o", tmp_path / "no" / "w.csv"), "check the path")
+    refused(
+        inlier("record", "--window", "10ms", "--count", 1, "-o", tmp_path / "no" / "w.csv"),
+        "check the path",
+    )
 
 
 def test_record_then_monitor_this_machine(inlier, tmp_path):
     out = tmp_path / "w.csv"
     code, text, _ = inlier("record", "--window", "10ms", "--count", 5, "-o", out, "--json")
     assert code == 0 and json.loads(text) == {"recording": str(out), "windows": 5}
-    assert windows.read_windows(out, Procfs.counters).shape == (5, 14) and list(tmp_path.iterdir()) == [out]
+    assert recordings.read_windows(out, Procfs.counters).shape == (5, 14) and list(
+        tmp_path.iterdir()
+    ) == [out]
 
 
 @pytest.mark.parametrize("command", ["record", "train"])
@@ -94,12 +121,16 @@ def test_ctrl_c_leaves_the_former_file(tmp_path, command):
     out = tmp_path / "out"
     out.write_bytes(b"former")
     recording = tmp_path / "w.csv"
-    windows.write_windows(recording, Sockets.counters, np.random.default_rng(1).integers(0, 99, (20_000, 14)))
+    recordings.write_windows(
+        recording, Sockets.counters, np.random.default_rng(1).integers(0, 99, (20_000, 14))
+    )
     arguments = {
         "record": ["record", "--window", "10ms", "--count", "9999", "-o", str(out)],
         "train": ["train", str(recording), "-o", str(out), "--accept-anomalies"],
     }[command]
-    process = subprocess.Popen([sys.executable, "-m", "trainer", *arguments], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "inlier_host", *arguments], stderr=subprocess.PIPE, text=True
+    )
     if command == "record":
         part = tmp_path / "out.part"
         while not (part.exists() and part.stat().st_size > 500):
@@ -108,10 +139,14 @@ def test_ctrl_c_leaves_the_former_file(tmp_path, command):
         time.sleep(2)  # somewhere in the imports, the features or the fit
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 130 and "inlier: interrupted; " in error and "Traceback" not in error
+    assert (
+        process.returncode == 130 and "inlier: interrupted; " in error and "Traceback" not in error
+    )
     assert out.read_bytes() == b"former"
     if command == "record":
-        assert "windows are in" in error and len(part.read_text().splitlines()) > 3, "what was recorded is kept"
+        assert "windows are in" in error and len(part.read_text().splitlines()) > 3, (
+            "what was recorded is kept"
+        )
 
 
 def test_a_full_disk_leaves_the_former_file(tmp_path):
@@ -119,13 +154,21 @@ def test_a_full_disk_leaves_the_former_file(tmp_path):
     out = tmp_path / "w.csv"
     out.write_bytes(b"former")
     (tmp_path / "w.csv.part").symlink_to("/dev/full")
-    command = [sys.executable, "-c", "import sys; from trainer import record; record.Path.exists = lambda path: False\n"]
-    command[-1] += "from trainer.cli import main; main()"
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from inlier_trainer import record; record.Path.exists = lambda path: False\n",
+    ]
+    command[-1] += "from inlier_host.cli import main; main()"
     done = subprocess.run(
         [*command, "record", "--window", "10ms", "--count", "99", "-o", str(out)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 2 and "No space left on device" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 2
+        and "No space left on device" in done.stderr
+        and "Traceback" not in done.stderr
+    )
     assert out.read_bytes() == b"former"

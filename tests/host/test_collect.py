@@ -1,4 +1,6 @@
-"""`inlier record --port`: what a board prints becomes windows; nothing that was lost goes unmarked."""
+"""`inlier record --port`: what a board prints becomes windows; nothing that was
+lost goes unmarked.
+"""
 
 import contextlib
 import json
@@ -12,17 +14,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_cli import refused
 
-from boards import collect, listen, unix_board
-from boards.collect import Lines, Part, Window, compare, record
-from boards.firmware import FIRMWARE
-from export import reference
-from export.blob import pack
-from export.synthetic import random_detector
 from inlier.stream import Stream, seal
-from trainer.errors import BadInput, Interrupted
-from trainer.windows import read_marked, read_windows
+from inlier_boards.build.firmware import FIRMWARE
+from inlier_boards.emulators import unix_board
+from inlier_boards.serial_line import listen
+from inlier_boards.serial_line import record_board as collect
+from inlier_boards.serial_line.record_board import Lines, Part, Window, compare, record
+from inlier_export import reference
+from inlier_export.errors import BadInput, Interrupted
+from inlier_export.model_file import pack
+from inlier_export.synthetic import random_detector
+from inlier_trainer.recordings import read_marked, read_windows
+from test_cli import refused
 
 HEAD = seal("~b 1000 sockets a,b")
 
@@ -42,7 +46,8 @@ def test_lines_are_sealed_by_the_crc_32_of_what_they_say():
 
 def test_gaps_and_reboots_are_marked():
     said = [HEAD, window(0), window(1), window(4), window(5, elapsed=3), HEAD, window(0), window(2)]
-    # 2 and 3 did not arrive; 5 stands for three windows; then the board began again, and lost its 1
+    # 2 and 3 did not arrive; 5 stands for three windows; then the board began
+    # again, and lost its 1
     assert marks(said) == [(1, 0, 0), (1, 1, 0), (1, 4, 2), (1, 5, 2), (2, 0, 0), (2, 2, 1)]
     numbered = [
         HEAD,
@@ -62,7 +67,14 @@ def test_a_recording_that_begins_late_misses_nothing_and_waits_for_the_names():
 
 def test_what_else_is_printed_and_what_is_damaged_is_left_out():
     taken = Lines()
-    said = [HEAD, "temperature ~ 21", "~", "door: " + window(0) + "\r", window(1).replace("1,2", "1,3"), window(2)]
+    said = [
+        HEAD,
+        "temperature ~ 21",
+        "~",
+        "door: " + window(0) + "\r",
+        window(1).replace("1,2", "1,3"),
+        window(2),
+    ]
     assert marks(said, taken) == [(1, 0, 0), (1, 2, 1)] and taken.damaged == 1
 
 
@@ -74,7 +86,10 @@ def test_a_ring_counts_its_boots_and_is_read_from_its_beginning():
 
 
 def test_other_counters_are_not_mixed():
-    with pytest.raises(BadInput, match="the board counts a,c, what was recorded before is a,b: record into another file"):
+    with pytest.raises(
+        BadInput,
+        match="the board counts a,c, what was recorded before is a,b: record into another file",
+    ):
         marks([HEAD, seal("~b 1000 sockets a,c")])
 
 
@@ -82,14 +97,18 @@ def test_a_part_is_gone_on_with_but_for_a_line_that_was_cut(tmp_path, monkeypatc
     monkeypatch.setattr(collect, "SILENT_S", -0.95)
     out = tmp_path / "w.csv"
     with pytest.raises(BadInput, match=r"2 windows are in .*w.csv.part, record again to go on"):
-        record(silent([HEAD, window(0), window(1)]), "/dev/ttyACM0", out, 4, None, lambda *stage: None)
+        record(
+            silent([HEAD, window(0), window(1)]), "/dev/ttyACM0", out, 4, None, lambda *stage: None
+        )
     with (tmp_path / "w.csv.part").open("a") as part:
         part.write("1,2,0,1")
     done = record([window(2), window(5)], "/dev/ttyACM0", out, 4, None, lambda *stage: None)
     assert (done.windows, done.boots, done.gaps, done.missed) == (4, 1, 1, 2)
     counters, marks, rows = read_marked(out)
     assert counters == ("a", "b") and marks.tolist() == [[1, 0, 0], [1, 1, 0], [1, 2, 0], [1, 5, 2]]
-    assert rows.tolist() == [[1, 2]] * 4 == read_windows(out, ("a", "b")).tolist(), "training takes it as it is"
+    assert rows.tolist() == [[1, 2]] * 4 == read_windows(out, ("a", "b")).tolist(), (
+        "training takes it as it is"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["w.csv"]
 
 
@@ -98,11 +117,21 @@ def test_a_ring_adds_what_is_new_to_what_was_fetched_before(tmp_path):
     ring = [HEAD, window(0, boot=7), window(1, boot=7)]
     record(ring, "/dev/ttyACM0", out, None, None, lambda *stage: None)
     del ring[1]  # the oldest file is gone
-    done = record([*ring, window(2, boot=7), window(0, boot=8)], "/dev/ttyACM0", out, None, None, lambda *stage: None)
+    done = record(
+        [*ring, window(2, boot=7), window(0, boot=8)],
+        "/dev/ttyACM0",
+        out,
+        None,
+        None,
+        lambda *stage: None,
+    )
     assert (done.windows, done.boots, done.missed) == (4, 2, 0)
     assert read_marked(out)[1].tolist() == [[7, 0, 0], [7, 1, 0], [7, 2, 0], [8, 0, 0]]
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(BadInput, match="other.csv: it is no recording of a board, which begins with boot,window,missed"):
+    with pytest.raises(
+        BadInput,
+        match="other.csv: it is no recording of a board, which begins with boot,window,missed",
+    ):
         record(ring, "/dev/ttyACM0", tmp_path / "other.csv", None, None, lambda *stage: None)
 
 
@@ -146,7 +175,9 @@ def test_scores_are_compared_from_each_boot_up_to_a_gap():
 
 
 def test_events_are_those_of_the_alarm():
-    """Stream sees no event, only that the alarm is active or not: both must say the same."""
+    """Stream sees no event, only that the alarm is active or not: both must say
+    the same.
+    """
     from inlier.model import Model
     from inlier.pipeline import Pipeline
     from inlier.replay import Replay
@@ -189,7 +220,9 @@ def flash(tmp_path):
     """Of a board with the runtime."""
     flash = tmp_path / "flash"
     (flash / "lib").mkdir(parents=True)
-    shutil.copytree(FIRMWARE / "inlier", flash / "lib/inlier", ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copytree(
+        FIRMWARE / "inlier", flash / "lib/inlier", ignore=shutil.ignore_patterns("*.pyc")
+    )
     return flash
 
 
@@ -206,7 +239,10 @@ def test_windows_come_over_the_line_and_go_on_after_a_cable_was_pulled(inlier, f
                 if part.exists() and len(part.read_text().splitlines()) == 21:
                     cable.close()
 
-        with pytest.raises(BadInput, match=f"{port}: it was unplugged, or stopped answering .* then repeat the command"):
+        with pytest.raises(
+            BadInput,
+            match=f"{port}: it was unplugged, or stopped answering .* then repeat the command",
+        ):
             record(pulled(), port, out, 60, None, lambda *stage: None)
     with unix_board.plugged(flash) as port:
         code, said, error = inlier("record", "--port", port, "-o", out, "--count", 60, "--json")
@@ -226,7 +262,8 @@ def test_a_ring_keeps_the_newest_windows_through_boots_and_is_read_whole(inlier,
         while not (flash / "kept.4").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         refused(
-            inlier("record", "--port", port, "-o", out, "--ring", "other"), "there is no ring of windows 'other': name it"
+            inlier("record", "--port", port, "-o", out, "--ring", "other"),
+            "there is no ring of windows 'other': name it",
         )
         code, said, error = inlier("record", "--port", port, "-o", out, "--ring", "kept", "--json")
         assert code == 0, error
@@ -235,7 +272,9 @@ def test_a_ring_keeps_the_newest_windows_through_boots_and_is_read_whole(inlier,
             assert time.monotonic() < deadline, "the board's program was not begun again"
             time.sleep(0.05)
     files = sorted(path.name for path in flash.glob("kept.*"))
-    assert "kept.boot" in files and "kept.0" not in files and len(files) <= 4, "the newest three, and the number of the boot"
+    assert "kept.boot" in files and "kept.0" not in files and len(files) <= 4, (
+        "the newest three, and the number of the boot"
+    )
     assert json.loads(said)["boots"] >= 1 and json.loads(said)["damaged"] == 0
     _, marks, rows = read_marked(out)
     boot, index, _ = marks[-1]
@@ -248,5 +287,9 @@ def test_a_port_that_says_nothing_is_given_up_with_a_way_out(inlier, monkeypatch
     board, line = pty.openpty()
     tty.setraw(board)
     result = inlier("record", "--port", os.ttyname(line), "-o", tmp_path / "w.csv")
-    refused(result, "no window came for 0.1 s: does its program print them (inlier.stream)? --restart begins it again")
+    refused(
+        result,
+        "no window came for 0.1 s: does its program print them (inlier.stream)? --restart begins "
+        "it again",
+    )
     assert not list(tmp_path.iterdir())

@@ -1,21 +1,25 @@
-"""Any readings at any time: deltas and scores stay in range, and what only wraps is counted exactly."""
+"""Any readings at any time: deltas and scores stay in range, and what only
+wraps is counted exactly.
+"""
 
-import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.blob import pack
-from export.synthetic import random_detector
+import fuzz
 from inlier.counters import DELTA_MAX, Windows
 from inlier.model import Model
 from inlier.pipeline import Pipeline
+from inlier_export.model_file import pack
+from inlier_export.synthetic import random_detector
 
 WIDTHS = (30, 31, 32, 64)
 MODEL = Model(pack(random_detector(3, (4,), (0, 63), ("a", "b"), (0, 4))))
 
 
 class Readings:
-    """A source that shows each reading of a list in turn, and then the last one."""
+    """A source that shows each reading of a list in turn, and then the last
+    one.
+    """
 
     name = "replay"
     counters = ("a", "b")
@@ -32,7 +36,18 @@ class Readings:
 
 def numbers(bits):
     top = (1 << bits) - 1
-    edges = [0, 1, top, top - 1, top // 2, top // 4, top - top // 4, 1_000_000_000, DELTA_MAX, DELTA_MAX + 1]
+    edges = [
+        0,
+        1,
+        top,
+        top - 1,
+        top // 2,
+        top // 4,
+        top - top // 4,
+        1_000_000_000,
+        DELTA_MAX,
+        DELTA_MAX + 1,
+    ]
     return st.one_of(st.integers(0, top), st.sampled_from([edge for edge in edges if edge <= top]))
 
 
@@ -40,7 +55,13 @@ def numbers(bits):
 def anything(draw):
     bits = draw(st.sampled_from(WIDTHS))
     readings = draw(st.lists(st.tuples(numbers(bits), numbers(bits)), min_size=2, max_size=12))
-    elapsed = draw(st.lists(st.one_of(st.just(1), st.integers(1, 1 << 30)), min_size=len(readings), max_size=len(readings)))
+    elapsed = draw(
+        st.lists(
+            st.one_of(st.just(1), st.integers(1, 1 << 30)),
+            min_size=len(readings),
+            max_size=len(readings),
+        )
+    )
     return bits, readings, elapsed
 
 
@@ -58,7 +79,9 @@ def test_scores_stay_in_range_whatever_is_read(case):
 
 @st.composite
 def wrapping(draw):
-    """Counters that count less than a quarter of their range a window, from anywhere."""
+    """Counters that count less than a quarter of their range a window, from
+    anywhere.
+    """
     bits = draw(st.sampled_from(WIDTHS))
     most = min(DELTA_MAX, (1 << bits - 2) - 1)
     moves = st.one_of(st.integers(0, most), st.sampled_from([0, 1, most]))
@@ -72,7 +95,9 @@ def test_what_only_wraps_is_counted_exactly(case):
     bits, reading, deltas = case
     readings = [reading]
     for row in deltas:
-        readings.append(tuple((total + d) % (1 << bits) for total, d in zip(readings[-1], row, strict=True)))
+        readings.append(
+            tuple((total + d) % (1 << bits) for total, d in zip(readings[-1], row, strict=True))
+        )
     windows = Windows(Readings(bits, readings))
     for row in deltas:
         assert tuple(windows.take()) == row
@@ -83,5 +108,7 @@ def test_what_only_wraps_is_counted_exactly(case):
 def test_a_missed_tick_gives_the_mean_to_the_nearest(case, elapsed):
     bits, reading, deltas = case
     after = tuple((total + d) % (1 << bits) for total, d in zip(reading, deltas[0], strict=True))
-    for found, d in zip(Windows(Readings(bits, [reading, after])).take(elapsed), deltas[0], strict=True):
+    for found, d in zip(
+        Windows(Readings(bits, [reading, after])).take(elapsed), deltas[0], strict=True
+    ):
         assert abs(found * elapsed - d) * 2 <= elapsed

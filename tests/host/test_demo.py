@@ -1,4 +1,6 @@
-"""One run of the demonstration, whole: real servers, MicroPython, training, infection. About two and a half minutes."""
+"""One run of the demonstration, whole: real servers, MicroPython, training,
+infection. About two and a half minutes.
+"""
 
 import json
 import os
@@ -13,7 +15,7 @@ from inlier.model import Model
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
 from inlier.sockets import Sockets
-from trainer import train, windows
+from inlier_trainer import recordings, train
 
 SEED = os.environ.get("INLIER_DEMO_SEED", "1")
 
@@ -21,7 +23,17 @@ SEED = os.environ.get("INLIER_DEMO_SEED", "1")
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "trainer", "demo", "--seed", SEED, "--out", str(folder), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "inlier_host",
+        "demo",
+        "--seed",
+        SEED,
+        "--out",
+        str(folder),
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
     assert done.returncode == 0, done.stderr
     return folder, json.loads(done.stdout)
@@ -29,18 +41,34 @@ def demo(tmp_path_factory):
 
 def test_no_benign_window_alarms_and_every_attack_does(demo):
     stages = {stage["name"]: stage for stage in demo[1]["stages"]}
-    assert [s["kind"] for s in stages.values()] == ["benign", "attack", "benign", "attack", "benign", "attack"]
-    assert all(s["alarms"] == 0 and s["delay_windows"] is None for s in stages.values() if s["kind"] == "benign")
+    assert [s["kind"] for s in stages.values()] == [
+        "benign",
+        "attack",
+        "benign",
+        "attack",
+        "benign",
+        "attack",
+    ]
+    assert all(
+        s["alarms"] == 0 and s["delay_windows"] is None
+        for s in stages.values()
+        if s["kind"] == "benign"
+    )
     for name, most in (("scan", 3), ("flood", 3), ("beacon", 20)):
         assert stages[name]["alarms"] >= 1 and stages[name]["delay_windows"] <= most
     assert any(name.startswith(("connects", "peers")) for name in stages["scan"]["top_features"])
-    assert any(name.startswith(("datagrams_out", "bytes_out")) for name in stages["flood"]["top_features"])
+    assert any(
+        name.startswith(("datagrams_out", "bytes_out")) for name in stages["flood"]["top_features"]
+    )
     assert stages["beacon"]["top_features"][0].startswith("peers_new")
 
 
 def test_device_and_reference_agree_on_every_window(demo):
     parity = demo[1]["parity"]
-    assert parity["mismatches"] == 0 and parity["vectors"] == sum(s["windows"] for s in demo[1]["stages"]) > 400
+    assert (
+        parity["mismatches"] == 0
+        and parity["vectors"] == sum(s["windows"] for s in demo[1]["stages"]) > 400
+    )
 
 
 def test_model_is_at_most_4_kb(demo):
@@ -50,7 +78,7 @@ def test_model_is_at_most_4_kb(demo):
 
 def test_picture_and_recording_are_written(demo):
     folder, summary = demo
-    scored = windows.read_windows(folder / "monitored.csv", Sockets.counters)
+    scored = recordings.read_windows(folder / "monitored.csv", Sockets.counters)
     assert len(scored) == summary["parity"]["vectors"], "what `inlier report` shows"
     assert (folder / "scores.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((folder / "run.json").read_text()) == summary
@@ -63,9 +91,11 @@ def alarms(blob, recording):
 
 def test_another_device_s_model_alarms_on_these_benign_windows(demo):
     folder, _ = demo
-    recording = windows.read_windows(folder / "windows.csv", Sockets.counters)
+    recording = recordings.read_windows(folder / "windows.csv", Sockets.counters)
     rng = np.random.default_rng(3)
-    thermometer = np.zeros((1200, len(Sockets.counters)), np.int64)  # one small datagram now and then, and nothing else
+    thermometer = np.zeros(
+        (1200, len(Sockets.counters)), np.int64
+    )  # one small datagram now and then, and nothing else
     column = {name: i for i, name in enumerate(Sockets.counters)}
     sent = rng.random(1200) < 0.1
     for name, value in (("datagrams_out", 1), ("bytes_out", 40), ("peers", 1), ("ports", 1)):

@@ -1,4 +1,6 @@
-"""`inlier deploy`, over a real serial line's stand-in: a pseudo-terminal, to Unix MicroPython or to an emulated board."""
+"""`inlier deploy`, over a real serial line's stand-in: a pseudo-terminal, to
+Unix MicroPython or to an emulated board.
+"""
 
 import contextlib
 import json
@@ -12,26 +14,40 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from tools_missing import needs_board
 
-from boards import deploy as deploying
-from boards import unix_board
-from boards.identify import DEVICE
-from export import golden, reference
-from export.blob import pack
-from export.synthetic import random_detector
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
-from trainer.errors import BadInput, Interrupted
-from trainer.windows import read_windows
+from inlier_boards.deployment import deploy as deploying
+from inlier_boards.deployment.identify import DEVICE
+from inlier_boards.emulators import unix_board
+from inlier_export import golden, reference
+from inlier_export.errors import BadInput, Interrupted
+from inlier_export.model_file import pack
+from inlier_export.synthetic import random_detector
+from inlier_trainer.recordings import read_windows
+from tools_missing import needs_board
 
 PROCFS = replace(random_detector(3, (8,), (0, 63), Procfs.counters, (0, 2)), source="procfs")
 MODEL = pack(PROCFS)
 OTHER = pack(replace(PROCFS, window_ms=2 * PROCFS.window_ms))
 
 
-def deploy(port, blob=MODEL, name=None, replay=None, replace_main=True, progress=lambda stage, done, total: None):
-    return deploying.deploy(blob, port, name, replay, lambda board: replace_main, lambda: contextlib.nullcontext(progress))
+def deploy(
+    port,
+    blob=MODEL,
+    name=None,
+    replay=None,
+    replace_main=True,
+    progress=lambda stage, done, total: None,
+):
+    return deploying.deploy(
+        blob,
+        port,
+        name,
+        replay,
+        lambda board: replace_main,
+        lambda: contextlib.nullcontext(progress),
+    )
 
 
 @pytest.fixture
@@ -53,23 +69,36 @@ def test_runtime_model_and_example_are_copied_and_tested_there(flash, port):
     done = deploy(port)
     assert (flash / "model.inlier").read_bytes() == MODEL
     assert (flash / "main.py").read_bytes() == (DEVICE / "main_procfs.py").read_bytes()
-    assert {"lib/inlier/model.mpy", "lib/inlier/kernels/viper.mpy", "lib/inlier/stream.mpy"} <= files(flash)
+    assert {
+        "lib/inlier/model.mpy",
+        "lib/inlier/kernels/viper.mpy",
+        "lib/inlier/stream.mpy",
+    } <= files(flash)
     assert not any(name.startswith("lib/.inlier") or name.endswith(".old") for name in files(flash))
     assert done.board.name == "unix" and done.main == "copied" and done.test.kernel == "viper"
-    assert done.test.windows == len(golden.extremes(len(Procfs.counters))) and done.test.ms is not None
+    assert (
+        done.test.windows == len(golden.extremes(len(Procfs.counters))) and done.test.ms is not None
+    )
 
     again = deploy(port, OTHER)
-    assert again.copied == ["model.inlier"] and again.main == "same", "flash wears: what is there is not copied again"
+    assert again.copied == ["model.inlier"] and again.main == "same", (
+        "flash wears: what is there is not copied again"
+    )
     assert (flash / "model.inlier").read_bytes() == OTHER
 
 
 def test_another_main_py_is_replaced_only_when_told_so(flash, port):
     (flash / "main.py").write_text("print('mine')")
-    assert deploy(port, replace_main=False).main == "kept" and (flash / "main.py").read_text() == "print('mine')"
+    assert (
+        deploy(port, replace_main=False).main == "kept"
+        and (flash / "main.py").read_text() == "print('mine')"
+    )
     assert deploy(port).main == "copied" and "monitor.run" in (flash / "main.py").read_text()
 
 
-def test_the_command_asks_before_it_replaces_a_main_py(inlier, flash, port, tmp_path_factory, monkeypatch):
+def test_the_command_asks_before_it_replaces_a_main_py(
+    inlier, flash, port, tmp_path_factory, monkeypatch
+):
     (flash / "main.py").write_text("print('mine')")
     model = tmp_path_factory.mktemp("here") / "model.inlier"
     model.write_bytes(MODEL)
@@ -80,7 +109,9 @@ def test_the_command_asks_before_it_replaces_a_main_py(inlier, flash, port, tmp_
     assert code == 0 and asked == ["unix: there is another main.py: replace it?"], error
     assert "its main.py was kept: have it load model.inlier" in out
     code, out, error = inlier("deploy", model, "--port", port, "--json")
-    assert code == 0 and json.loads(out)["main"] == "kept" and len(asked) == 1, "a machine is not asked"
+    assert code == 0 and json.loads(out)["main"] == "kept" and len(asked) == 1, (
+        "a machine is not asked"
+    )
     assert (flash / "main.py").read_text() == "print('mine')"
     assert inlier("deploy", model, "--port", port, "--yes")[0] == 0 and len(asked) == 1
     assert (flash / "main.py").read_bytes() == (DEVICE / "main_procfs.py").read_bytes()
@@ -109,7 +140,9 @@ def test_a_cable_pulled_half_way_leaves_the_old_model_and_the_next_copy_clears_u
             if done > total // 2:
                 cable.close()
 
-        with pytest.raises(BadInput, match="was unplugged, or stopped answering .* what ran there before runs on"):
+        with pytest.raises(
+            BadInput, match="was unplugged, or stopped answering .* what ran there before runs on"
+        ):
             deploy(port, OTHER, progress=unplug)
     assert (flash / "model.inlier").read_bytes() == MODEL and (flash / "lib/.inlier").is_dir()
     with unix_board.plugged(flash) as port:
@@ -122,7 +155,9 @@ def test_a_model_that_scores_otherwise_there_is_not_put_in_place(flash, port, mo
     right = reference.run(PROCFS, np.minimum(golden.extremes(len(Procfs.counters)), (1 << 30) - 1))
     right.svm[5] += 1
     monkeypatch.setattr(reference, "run", lambda detector, rows: right)
-    with pytest.raises(BadInput, match="unix: self-test, window 5: the board gives .* nothing was replaced"):
+    with pytest.raises(
+        BadInput, match="unix: self-test, window 5: the board gives .* nothing was replaced"
+    ):
         deploy(port)
     assert (flash / "model.inlier").read_bytes() == MODEL and not (flash / "lib/.inlier").exists()
 
@@ -132,15 +167,28 @@ def test_the_newcomer_s_script_ends_with_the_same_integers_here_and_on_the_emula
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     script = Path(__file__).parents[2] / "boards/onto_a_board.sh"
     done = subprocess.run(
-        [script, tmp_path], capture_output=True, text=True, timeout=600, check=False, env={**os.environ, "PATH": path}
+        [script, tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        env={**os.environ, "PATH": path},
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"qemu_m0, MicroPython 1\.\d+\.\d+; \d+ files, \d+ bytes, verified", done.stdout)
+    assert re.search(
+        r"qemu_m0, MicroPython 1\.\d+\.\d+; \d+ files, \d+ bytes, verified", done.stdout
+    )
     test = re.search(
-        r"(\d+) windows give .* with kernel thumb; (\d+) instructions a window, (\d+) bytes of heap", done.stdout
+        r"(\d+) windows give .* with kernel thumb; "
+        r"(\d+) instructions a window, (\d+) bytes of heap",
+        done.stdout,
     )
     assert test and int(test[1]) == len(golden.extremes(len(Sockets.counters)))
     assert 10_000 < int(test[2]) < 60_000 and 8_000 < int(test[3]) < 20_000
-    assert done.stdout.endswith("100 windows were scored there; 0 of them differ from the NumPy reference\n")
-    sent, back = (read_windows(tmp_path / name, Sockets.counters) for name in ("windows.csv", "back.csv"))
+    assert done.stdout.endswith(
+        "100 windows were scored there; 0 of them differ from the NumPy reference\n"
+    )
+    sent, back = (
+        read_windows(tmp_path / name, Sockets.counters) for name in ("windows.csv", "back.csv")
+    )
     assert len(back) == 100 and (sent == back).all()

@@ -1,4 +1,6 @@
-"""`inlier deploy` with the wrong board, model or port: a sentence and a way out, exit 2, and the old model runs on."""
+"""`inlier deploy` with the wrong board, model or port: a sentence and a way
+out, exit 2, and the old model runs on.
+"""
 
 import contextlib
 import os
@@ -11,22 +13,32 @@ from dataclasses import replace
 import pytest
 from serial import Serial
 from serial.tools import list_ports
+
+from inlier.procfs import Procfs
+from inlier.sockets import Sockets
+from inlier_boards.board import board
+from inlier_boards.deployment import identify, payload
+from inlier_boards.deployment.identify import ARCHITECTURES, Facts
+from inlier_boards.emulators import emulator, unix_board
+from inlier_boards.serial_line.connection import Connection
+from inlier_export.errors import BadInput, Interrupted
+from inlier_export.model_file import pack
+from inlier_export.synthetic import random_detector
 from test_cli import refused
 from test_deploy import MODEL, OTHER, deploy
 from tools_missing import needs_board
 
-from boards import emulator, identify, payload, unix_board
-from boards.board import board
-from boards.connection import Connection
-from boards.identify import ARCHITECTURES, Facts
-from export.blob import pack
-from export.synthetic import random_detector
-from inlier.procfs import Procfs
-from inlier.sockets import Sockets
-from trainer.errors import BadInput, Interrupted
-
 PICO = Facts(
-    "micropython", (1, 25, 0), "Raspberry Pi Pico W with RP2040", (6, 3), "armv6m", 4096, 800_000, "/lib", "", False
+    "micropython",
+    (1, 25, 0),
+    "Raspberry Pi Pico W with RP2040",
+    (6, 3),
+    "armv6m",
+    4096,
+    800_000,
+    "/lib",
+    "",
+    False,
 )
 
 
@@ -65,9 +77,16 @@ class Plugged:
 @pytest.mark.parametrize(
     ("ports", "expected"),
     [
-        ([], "no board found: plug it in with a cable that carries data, or name its port with --port"),
+        (
+            [],
+            "no board found: plug it in with a cable that carries data, or name its port with "
+            "--port",
+        ),
         ([Plugged("/dev/ttyS0", None)], "no board found"),  # a port of the computer itself
-        ([Plugged("/dev/ttyACM1", 0x2E8A), Plugged("/dev/ttyACM0", 0x303A)], "2 boards found (/dev/ttyACM0, /dev/ttyACM1)"),
+        (
+            [Plugged("/dev/ttyACM1", 0x2E8A), Plugged("/dev/ttyACM0", 0x303A)],
+            "2 boards found (/dev/ttyACM0, /dev/ttyACM1)",
+        ),
     ],
 )
 def test_without_a_port_there_must_be_one_board(inlier, monkeypatch, model, ports, expected):
@@ -76,20 +95,29 @@ def test_without_a_port_there_must_be_one_board(inlier, monkeypatch, model, port
 
 
 def test_a_port_that_is_none(inlier, model):
-    refused(inlier("deploy", model, "--port", "/dev/ttyNONE"), "/dev/ttyNONE: no such port: plug in the board")
+    refused(
+        inlier("deploy", model, "--port", "/dev/ttyNONE"),
+        "/dev/ttyNONE: no such port: plug in the board",
+    )
     refused(inlier("deploy", model, "--port", model), "it is no serial port")
 
 
 def test_a_port_in_use(inlier, model, port):
     with Serial(port, exclusive=True):
-        refused(inlier("deploy", model, "--port", port), f"{port}: the port is in use by another program: close that one")
+        refused(
+            inlier("deploy", model, "--port", port),
+            f"{port}: the port is in use by another program: close that one",
+        )
 
 
 def test_a_board_without_micropython(inlier, monkeypatch, model):
     monkeypatch.setattr(Connection, "answer_s", 1)
     board, line = pty.openpty()
     tty.setraw(board)
-    refused(inlier("deploy", model, "--port", os.ttyname(line)), "nothing there answers as MicroPython: flash it")
+    refused(
+        inlier("deploy", model, "--port", os.ttyname(line)),
+        "nothing there answers as MicroPython: flash it",
+    )
 
 
 def test_a_board_that_talks_without_end(monkeypatch, inlier, model):
@@ -100,7 +128,10 @@ def test_a_board_that_talks_without_end(monkeypatch, inlier, model):
     with contextlib.suppress(BlockingIOError):
         while True:
             os.write(board, b"hello " * 100)
-    refused(inlier("deploy", model, "--port", os.ttyname(line)), "nothing there answers as MicroPython: flash it")
+    refused(
+        inlier("deploy", model, "--port", os.ttyname(line)),
+        "nothing there answers as MicroPython: flash it",
+    )
 
 
 def test_a_micropython_that_is_too_old(inlier, monkeypatch, model, port):
@@ -111,9 +142,18 @@ def test_a_micropython_that_is_too_old(inlier, monkeypatch, model, port):
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        (replace(PICO, version=(1, 20, 0)), "the board runs MicroPython 1.20.0: flash 1.22 or later"),
-        (replace(PICO, name="circuitpython"), "the board runs circuitpython, inlier needs MicroPython 1.22 or later"),
-        (replace(PICO, frozen="0.0.9"), "the firmware has the runtime 0.0.9 frozen in, this is .*: build and flash"),
+        (
+            replace(PICO, version=(1, 20, 0)),
+            "the board runs MicroPython 1.20.0: flash 1.22 or later",
+        ),
+        (
+            replace(PICO, name="circuitpython"),
+            "the board runs circuitpython, inlier needs MicroPython 1.22 or later",
+        ),
+        (
+            replace(PICO, frozen="0.0.9"),
+            "the firmware has the runtime 0.0.9 frozen in, this is .*: build and flash",
+        ),
     ],
 )
 def test_firmware_that_runs_no_inlier(facts, expected):
@@ -129,16 +169,32 @@ def test_a_board_is_what_it_says_it_is():
         ("Generic ESP32S3 module with ESP32S3", "xtensawin", "esp32s3"),
         ("ESP32C3 module with ESP32C3", "rv32imc", "esp32c3"),
     ):
-        assert arch in ARCHITECTURES and identify.choose(replace(PICO, machine=machine, arch=arch), None).name == name
-    with pytest.raises(BadInput, match="--board esp32: the board says that it is '.*RP2040', pico_w: leave out --board"):
+        assert (
+            arch in ARCHITECTURES
+            and identify.choose(replace(PICO, machine=machine, arch=arch), None).name == name
+        )
+    with pytest.raises(
+        BadInput,
+        match="--board esp32: the board says that it is '.*RP2040', pico_w: leave out --board",
+    ):
         identify.choose(PICO, "esp32")
     unknown = replace(PICO, machine="Feather M4 with SAMD51", arch="armv7emsp")
-    with pytest.raises(BadInput, match="'Feather M4 with SAMD51', which inlier has no facts of: .* --board, one of esp32"):
+    with pytest.raises(
+        BadInput,
+        match="'Feather M4 with SAMD51', which inlier has no facts of: .* --board, one of esp32",
+    ):
         identify.choose(unknown, None)
-    assert identify.choose(unknown, "pico_w").name == "pico_w"  # a Cortex-M4 runs a Cortex-M0's code
-    with pytest.raises(BadInput, match="--board esp32: its code is for xtensawin, this one runs armv7emsp"):
+    assert (
+        identify.choose(unknown, "pico_w").name == "pico_w"
+    )  # a Cortex-M4 runs a Cortex-M0's code
+    with pytest.raises(
+        BadInput, match="--board esp32: its code is for xtensawin, this one runs armv7emsp"
+    ):
         identify.choose(unknown, "esp32")
-    with pytest.raises(BadInput, match="--board raspberry_pi: it runs no MicroPython; see boards/raspberry_pi/README.md"):
+    with pytest.raises(
+        BadInput,
+        match="--board raspberry_pi: it runs no MicroPython; see boards/raspberry_pi/README.md",
+    ):
         identify.choose(unknown, "raspberry_pi")
 
 
@@ -156,7 +212,8 @@ def test_a_model_for_another_source_and_what_ran_there_runs_on(inlier, tmp_path,
     detector = random_detector(1, (8,), (0, 63), Sockets.counters, (0,))
     path.write_bytes(pack(replace(detector, source="sockets")))
     refused(
-        inlier("deploy", path, "--port", port), "the model is for source 'sockets', unix counts 'procfs': train on windows"
+        inlier("deploy", path, "--port", port),
+        "the model is for source 'sockets', unix counts 'procfs': train on windows",
     )
     wait_for_boots(flash, 2)
 
@@ -165,13 +222,21 @@ def test_a_model_over_the_budget(inlier, tmp_path, port):
     path = tmp_path / "large.inlier"
     counters = tuple(f"c{i}" for i in range(500))
     path.write_bytes(pack(random_detector(1, (1000,), (0, 63), counters, (0, 2, 4))))
-    refused(inlier("deploy", path, "--port", port), "bytes of heap, unix has 2097152 for it (a quarter of 8388608)")
+    refused(
+        inlier("deploy", path, "--port", port),
+        "bytes of heap, unix has 2097152 for it (a quarter of 8388608)",
+    )
 
 
 def test_windows_to_replay_on_a_board_that_counts(inlier, model, tmp_path, port):
     windows = tmp_path / "windows.csv"
-    windows.write_text(",".join(Procfs.counters) + "\n" + ",".join("1" for _ in Procfs.counters) + "\n")
-    refused(inlier("deploy", model, "--port", port, "--replay", windows), "--replay: unix has traffic of its own to count")
+    windows.write_text(
+        ",".join(Procfs.counters) + "\n" + ",".join("1" for _ in Procfs.counters) + "\n"
+    )
+    refused(
+        inlier("deploy", model, "--port", port, "--replay", windows),
+        "--replay: unix has traffic of its own to count",
+    )
 
 
 def test_a_signal_in_the_middle_of_a_command_leaves_the_old_model(flash, port):
@@ -205,15 +270,19 @@ def test_flash_that_is_too_small_or_fills_up(monkeypatch):
         line.write("model.inlier", old)
         line.execute("f = open('photos', 'w')\nfor i in range(710): f.write('x' * 512)\nf.close()")
         line.close()
-        with pytest.raises(BadInput, match=r"qemu_m0: \d+ bytes of flash are needed .* \d+ are free: delete files"):
+        with pytest.raises(
+            BadInput, match=r"qemu_m0: \d+ bytes of flash are needed .* \d+ are free: delete files"
+        ):
             deploy(there.port, new)
-        monkeypatch.setattr(payload, "bytes_on_flash", lambda *sizes: 0)  # another program writes meanwhile
+        monkeypatch.setattr(
+            payload, "bytes_on_flash", lambda *sizes: 0
+        )  # another program writes meanwhile
         with pytest.raises(BadInput, match="its flash is full: delete files there, then try again"):
             deploy(there.port, new)
         line = Connection(there.port)
         line.connect(there.port)
         assert line.read("model.inlier") == old
-        assert line.execute("import os; print(sorted(os.listdir('/')), os.listdir('/lib'))").split("\r")[0] == (
-            "['lib', 'model.inlier', 'photos'] []"
-        )
+        assert line.execute("import os; print(sorted(os.listdir('/')), os.listdir('/lib'))").split(
+            "\r"
+        )[0] == ("['lib', 'model.inlier', 'photos'] []")
         line.close()

@@ -1,6 +1,8 @@
-"""The demonstration's doorbell on Unix MicroPython, infected: its alarm through mosquitto, as Home Assistant would see it.
+"""The demonstration's doorbell on Unix MicroPython, infected: its alarm through
+mosquitto, as Home Assistant would see it.
 
-recorded/ holds a recording of that doorbell's 800 benign windows, made by `inlier demo`, and the model trained on it.
+recorded/ holds a recording of that doorbell's 800 benign windows, made by
+`inlier demo`, and the model trained on it.
 """
 
 import json
@@ -10,16 +12,16 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from broker import PASSWORD, USER, Broker, Subscriber, eventually, umqtt_or_skip
 from home_assistant import check_discovery
-from tools_missing import needs_tool
-
-from boards.micropython import find_or_build
 from inlier.sockets import Sockets
-from trainer.demo import stages
-from trainer.demo.servers import surroundings
-from trainer.report import page, subject
-from trainer.windows import read_windows
+from inlier_boards.build.micropython import find_or_build
+from inlier_host.demo import stages
+from inlier_host.demo.servers import surroundings
+from inlier_host.report import page, subject
+from inlier_trainer.recordings import read_windows
+from tools_missing import needs_tool
 
 HERE = Path(__file__).parent
 MODEL = HERE / "recorded/doorbell.inlier"
@@ -30,24 +32,40 @@ pytestmark = needs_tool("mosquitto")
 
 @pytest.fixture(scope="module")
 def infected(tmp_path_factory):
-    """(what the doorbell printed, a line a window; what a subscriber received; what `inlier monitor` said and saved)."""
+    """(what the doorbell printed, a line a window; what a subscriber received;
+    what `inlier monitor` said and saved).
+    """
     folder = tmp_path_factory.mktemp("broker")
     saved = folder / "monitored.csv"
-    with Broker(folder) as broker, Subscriber(broker) as subscriber, surroundings(7) as (config, targets):
+    with (
+        Broker(folder) as broker,
+        Subscriber(broker) as subscriber,
+        surroundings(7) as (config, targets),
+    ):
         settings = {
             "doorbell": config,
             "targets": targets,
             "model": str(MODEL),
             "path": [str(umqtt_or_skip())],
-            "mqtt": {"device_id": "doorbell", "host": "127.0.0.1", "port": broker.port, "user": USER, "password": PASSWORD},
+            "mqtt": {
+                "device_id": "doorbell",
+                "host": "127.0.0.1",
+                "port": broker.port,
+                "user": USER,
+                "password": PASSWORD,
+            },
         }
         url = f"mqtt://{USER}@127.0.0.1:{broker.port}/inlier/doorbell"
-        command = [sys.executable, "-m", "trainer", "monitor", "--mqtt", url, "--save", str(saved)]
+        command = [sys.executable, "-m", "inlier_host", "monitor", "--mqtt", url, "--save", str(saved)]
         environment = {**os.environ, "INLIER_MQTT_PASSWORD": PASSWORD}
         watching = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         eventually(lambda: broker.log().count("Sending SUBACK") == 2)
         windows = list(stages.device(find_or_build(), str(HERE / "doorbell_mqtt.py"), settings))
-        eventually(lambda: ("inlier/doorbell/availability", "offline") in [m[:2] for m in subscriber.messages])
+        eventually(
+            lambda: (
+                ("inlier/doorbell/availability", "offline") in [m[:2] for m in subscriber.messages]
+            )
+        )
         eventually(lambda: len(saved.read_text().splitlines()) == 1 + len(windows))
         watching.terminate()
         said, _ = watching.communicate(timeout=20)
@@ -55,7 +73,11 @@ def infected(tmp_path_factory):
 
 
 def alarm_of(messages):
-    return next(json.loads(m[1]) for m in messages if m[0].endswith("/alarm") and json.loads(m[1])["alarm"] == "ON")
+    return next(
+        json.loads(m[1])
+        for m in messages
+        if m[0].endswith("/alarm") and json.loads(m[1])["alarm"] == "ON"
+    )
 
 
 def test_a_subscriber_sees_discovery_state_alarm_clear_and_last_will_in_this_order(infected):
@@ -76,7 +98,9 @@ def test_a_subscriber_sees_discovery_state_alarm_clear_and_last_will_in_this_ord
     alarm = alarm_of(messages)
     # Ten connects every 100 ms look for telnet.
     assert any(name.startswith(("connects", "peers", "ports")) for name, _ in alarm["features"])
-    assert "in this window, usually 0" in alarm["message"] and "inlier train --add" in alarm["message"]
+    assert (
+        "in this window, usually 0" in alarm["message"] and "inlier train --add" in alarm["message"]
+    )
     assert 60 <= alarm["began"] <= alarm["window"] <= 80
 
 
@@ -105,6 +129,8 @@ def test_the_report_of_this_run_says_what_went_over_mqtt(infected, tmp_path):
     path.write_text(page.page(shown, lambda stage, done, total: None))
     with chromium() as open_page:
         opened, complaints = open_page(path.as_uri())
-        opened.wait_for_function("Object.keys(charts).every(key => document.querySelector(`#${key} svg`))")
+        opened.wait_for_function(
+            "Object.keys(charts).every(key => document.querySelector(`#${key} svg`))"
+        )
         (told,) = opened.locator(".alarms li").all_text_contents()
         assert alarm_of(messages)["message"] in told and not complaints

@@ -1,15 +1,17 @@
-"""inlier export and verify: what they sign is what the device checks; what is wrong is told in one sentence, exit 2."""
+"""inlier export and verify: what they sign is what the device checks; what is
+wrong is told in one sentence, exit 2.
+"""
 
 import hmac
 import json
 from pathlib import Path
 
 import pytest
-from test_cli import refused
 
-from export.blob import pack, python_module, unpack
 from inlier.model import ModelError
 from inlier.secure import authentic
+from inlier_export.model_file import pack, python_module, unpack
+from test_cli import refused
 
 GOLDEN = Path(__file__).parents[1] / "golden/model.inlier"
 KEY = bytes(range(32))
@@ -26,7 +28,9 @@ def key(tmp_path, monkeypatch):
 def test_hmac_is_the_standard_library_s():
     for size in (0, 1, 63, 64, 65, 1000):
         for key in (b"", KEY, bytes(200)):
-            assert authentic.hmac_sha256(key, bytes(size)) == hmac.digest(key, bytes(size), "sha256")
+            assert authentic.hmac_sha256(key, bytes(size)) == hmac.digest(
+                key, bytes(size), "sha256"
+            )
 
 
 def test_a_signed_model_is_the_same_detector():
@@ -48,7 +52,9 @@ def test_metadata_that_is_no_json_is_a_model_error():
 
 def test_export_then_verify(inlier, key, tmp_path):
     out, module = tmp_path / "signed.inlier", tmp_path / "model.py"
-    code, text, _ = inlier("export", GOLDEN, "-o", out, "--key", key, "--number", 9, "--module", module, "--json")
+    code, text, _ = inlier(
+        "export", GOLDEN, "-o", out, "--key", key, "--number", 9, "--module", module, "--json"
+    )
     assert code == 0 and json.loads(text)["number"] == 9
     assert module.read_text() == python_module(out.read_bytes())
     code, text, _ = inlier("verify", out, "--key", key, "--at-least", 9, "--json")
@@ -73,7 +79,9 @@ def test_the_key_may_stand_in_the_environment(inlier, monkeypatch, tmp_path):
 
 def test_without_a_key_nothing_is_signed_or_called_authentic(inlier, key, tmp_path):
     refused(inlier("export", GOLDEN, "-o", tmp_path / "m"), "no key: give --key or set INLIER_KEY")
-    refused(inlier("verify", GOLDEN), "no key: give --key or set INLIER_KEY, or say --allow-unsigned")
+    refused(
+        inlier("verify", GOLDEN), "no key: give --key or set INLIER_KEY, or say --allow-unsigned"
+    )
     refused(inlier("verify", GOLDEN, "--key", key), "model is not signed; export it with --key")
     code, text, _ = inlier("verify", GOLDEN, "--allow-unsigned")
     assert code == 0 and "NOT SIGNED" in text and not (tmp_path / "m").exists()
@@ -82,12 +90,19 @@ def test_without_a_key_nothing_is_signed_or_called_authentic(inlier, key, tmp_pa
 @pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xfe", b"00" * 31])
 def test_a_bad_key_file_is_told_without_its_content(inlier, key, tmp_path, content):
     key.write_bytes(content)
-    refused(inlier("export", GOLDEN, "-o", tmp_path / "m", "--key", key), "make a key with 'openssl rand -hex 32'")
-    refused(inlier("export", GOLDEN, "-o", tmp_path / "m", "--key", tmp_path / "none"), "No such file")
+    refused(
+        inlier("export", GOLDEN, "-o", tmp_path / "m", "--key", key),
+        "make a key with 'openssl rand -hex 32'",
+    )
+    refused(
+        inlier("export", GOLDEN, "-o", tmp_path / "m", "--key", tmp_path / "none"), "No such file"
+    )
 
 
 def test_what_is_no_model_is_refused(inlier, key, tmp_path):
     for content in (b"", b"INLR", bytes(100)):
         (tmp_path / "bad").write_bytes(content)
-        refused(inlier("export", tmp_path / "bad", "-o", tmp_path / "m", "--key", key), "inlier model")
+        refused(
+            inlier("export", tmp_path / "bad", "-o", tmp_path / "m", "--key", key), "inlier model"
+        )
         refused(inlier("verify", tmp_path / "bad", "--key", key), "inlier model")

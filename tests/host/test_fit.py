@@ -1,4 +1,6 @@
-"""Training: the same bytes for the same input; int8 close to the float network; what is unlike the benign windows scores."""
+"""Training: the same bytes for the same input; int8 close to the float network;
+what is unlike the benign windows scores.
+"""
 
 import subprocess
 import sys
@@ -6,15 +8,17 @@ import sys
 import numpy as np
 import pytest
 
-from export import quantise, reference
 from inlier.model import Model
 from inlier.sockets import Sockets
-from trainer import svm, train, windows
-from trainer.errors import BadInput
+from inlier_export import quantise, reference
+from inlier_export.errors import BadInput
+from inlier_trainer import recordings, svm, train
 
 
 def benign(n: int, seed: int = 0) -> np.ndarray:
-    """Windows of a device that posts now and then: counters that hang together, some rare."""
+    """Windows of a device that posts now and then: counters that hang together,
+    some rare.
+    """
     rng = np.random.default_rng(seed)
     posts = rng.poisson(0.4, n)
     columns = {
@@ -46,9 +50,20 @@ def trained() -> train.Trained:
 
 def test_same_input_and_seed_give_the_same_bytes_in_another_process(trained, tmp_path):
     path = tmp_path / "w.csv"
-    windows.write_windows(path, Sockets.counters, benign(1200))
+    recordings.write_windows(path, Sockets.counters, benign(1200))
     out = tmp_path / "m.inlier"
-    command = [sys.executable, "-m", "trainer", "train", str(path), "-o", str(out), "--window", "1s", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "inlier_host",
+        "train",
+        str(path),
+        "-o",
+        str(out),
+        "--window",
+        "1s",
+        "--json",
+    ]
     subprocess.run(command, check=True, capture_output=True)
     assert out.read_bytes() == trained.blob
 
@@ -67,7 +82,9 @@ def test_int8_reconstruction_is_close_to_the_float_network(trained):
             real = np.maximum(real, 0)
     ours = (reference.reconstruct(x, trained.detector.layers).astype(np.float64) - 128) / 64
     inside = np.abs(real) < 1.9  # beyond it int8 saturates
-    assert np.sqrt(np.mean((ours - real)[inside] ** 2)) < 0.05, "three of the 64 quanta of the benign half range"
+    assert np.sqrt(np.mean((ours - real)[inside] ** 2)) < 0.05, (
+        "three of the 64 quanta of the benign half range"
+    )
 
 
 def test_benign_windows_it_has_not_seen_raise_nothing(trained):
@@ -76,7 +93,8 @@ def test_benign_windows_it_has_not_seen_raise_nothing(trained):
 
 
 @pytest.mark.parametrize(
-    ("counter", "value"), [("connects", 30), ("datagrams_out", 500), ("peers_new", 3), ("bytes_out", 1_000_000)]
+    ("counter", "value"),
+    [("connects", 30), ("datagrams_out", 500), ("peers_new", 3), ("bytes_out", 1_000_000)],
 )
 def test_one_counter_gone_wild_is_hot_at_once(trained, counter, value):
     deltas = benign(300, seed=10)
@@ -91,9 +109,14 @@ def test_headroom_benign_range_fills_the_middle_half():
     offset, multiplier = quantise.feature_ranges(f)
     x = quantise_bytes(f, offset, multiplier)
     assert x[:, 0].min() >= 128 - 64 and x[:, 0].max() <= 128 + 64 and x[:, 0].max() >= 128 + 60
-    assert (x[:, 1] == 128).all() and multiplier[1] == 63 * 256 // 8, "half an octave is the least half range"
+    assert (x[:, 1] == 128).all() and multiplier[1] == 63 * 256 // 8, (
+        "half an octave is the least half range"
+    )
     wide = quantise.feature_ranges(f, quantise.Headroom(31, 16))
-    assert wide[0].tolist() == offset.tolist() and wide[1].tolist() == [31 * 256 // 100, 31 * 256 // 16]
+    assert wide[0].tolist() == offset.tolist() and wide[1].tolist() == [
+        31 * 256 // 100,
+        31 * 256 // 16,
+    ]
 
 
 def test_what_a_recording_holds_but_once_stays_apart_from_what_is_far_more():
@@ -101,7 +124,9 @@ def test_what_a_recording_holds_but_once_stays_apart_from_what_is_far_more():
     f[7] = 80  # a reconnection, once
     flood = np.full((1, 1), 200, np.int16)
     ranges = quantise.feature_ranges(f)
-    assert quantise_bytes(f, *ranges).max() <= 128 + 64 and quantise_bytes(flood, *ranges)[0, 0] == 255
+    assert (
+        quantise_bytes(f, *ranges).max() <= 128 + 64 and quantise_bytes(flood, *ranges)[0, 0] == 255
+    )
 
 
 def test_each_fold_holds_windows_of_all_quarters_of_the_recording():
@@ -111,7 +136,9 @@ def test_each_fold_holds_windows_of_all_quarters_of_the_recording():
     for fold in folds:
         assert all(np.isin(fold, quarter).any() for quarter in np.array_split(inside, 4))
     short = train.time_folds(np.arange(700))
-    assert all((np.diff(fold) == 1).all() for fold in short), "stretches of 44 windows would know their neighbours"
+    assert all((np.diff(fold) == 1).all() for fold in short), (
+        "stretches of 44 windows would know their neighbours"
+    )
 
 
 def quantise_bytes(f: np.ndarray, offset: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
@@ -130,7 +157,9 @@ def test_a_hinge_that_benign_windows_never_open_has_full_weight():
     q = np.zeros((2000, 3), np.int8)
     q[:, 1] = np.random.default_rng(5).integers(-120, 120, 2000)
     weights = svm.fit((q.astype(np.int16) + 128).astype(np.uint8), (31,), 1)
-    assert weights[0].min() > 1.2 * weights[1].max(), "feature 1 wanders beyond its knots, feature 0 never"
+    assert weights[0].min() > 1.2 * weights[1].max(), (
+        "feature 1 wanders beyond its knots, feature 0 never"
+    )
 
 
 def test_counter_shifts_leave_room_for_sixteen_times_the_benign_maximum():

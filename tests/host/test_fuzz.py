@@ -1,4 +1,6 @@
-"""Whatever is read from outside is taken within bounds or refused by the error that the command line knows, never else."""
+"""Whatever is read from outside is taken within bounds or refused by the error
+that the command line knows, never else.
+"""
 
 import contextlib
 import gzip
@@ -7,26 +9,29 @@ import json
 from array import array
 from pathlib import Path
 
-import fuzz
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from test_pcap import DEVICE, pcap, pcapng, talk
 
-from export import blob as files
+import fuzz
 from inlier.kernels import plain
 from inlier.model import Model, ModelError, crc32
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
 from inlier.secure import authentic, keys, record, slots, state
-from trainer import add, cli_captures, cli_report, options, threshold, windows
-from trainer.errors import BadInput
-from trainer.pcap import count
-from trainer.pcap.packets import decode
-from trainer.pcap.reader import Broken, chunks
-from trainer.report import subject
+from inlier_export import model_file as files
+from inlier_export.errors import BadInput
+from inlier_host import options
+from inlier_host.commands import record as cli_captures
+from inlier_host.commands import report as cli_report
+from inlier_host.report import subject
+from inlier_trainer import added, recordings, threshold
+from inlier_trainer.pcap import count
+from inlier_trainer.pcap.packets import decode
+from inlier_trainer.pcap.reader import Broken, chunks
+from test_pcap import DEVICE, pcap, pcapng, talk
 
 GOLDEN = (Path(__file__).parents[1] / "golden/model.inlier").read_bytes()
 KEY = bytes(range(32))
@@ -78,7 +83,7 @@ def test_windows_csv(place, content):
     path = place / "w.csv"
     path.write_bytes(content)
     with contextlib.suppress(BadInput):
-        rows = windows.read_windows(path, COUNTERS)
+        rows = recordings.read_windows(path, COUNTERS)
         assert rows.shape[1] == 3 and rows.dtype == np.int64 and (rows >= 0).all()
 
 
@@ -94,7 +99,7 @@ def test_windows_parquet(place, content):
     path = place / "w.parquet"
     path.write_bytes(content)
     with contextlib.suppress(BadInput):
-        rows = windows.read_windows(path, COUNTERS)
+        rows = recordings.read_windows(path, COUNTERS)
         assert rows.shape[1] == 3 and (rows >= 0).all()
 
 
@@ -110,7 +115,13 @@ def test_a_replay_on_the_device(content):
             assert min(values) >= 0
 
 
-CAPTURES = [pcap(talk()), pcap(talk(113), 113, ">", nano=True), pcap(talk(127), 127), pcapng(talk()), pcapng(talk(), ">")]
+CAPTURES = [
+    pcap(talk()),
+    pcap(talk(113), 113, ">", nano=True),
+    pcap(talk(127), 127),
+    pcapng(talk()),
+    pcapng(talk(), ">"),
+]
 
 
 @fuzz.examples
@@ -128,7 +139,11 @@ def test_captures(place, content):
 
 
 @fuzz.examples
-@given(st.one_of(fuzz.mutations(KEY.hex().encode()).map(lambda b: b.decode("latin-1")), st.text(max_size=80)))
+@given(
+    st.one_of(
+        fuzz.mutations(KEY.hex().encode()).map(lambda b: b.decode("latin-1")), st.text(max_size=80)
+    )
+)
 def test_keys(text):
     with contextlib.suppress(keys.KeyFault):
         assert len(keys.parse(text, "here")) == keys.KEY_BYTES
@@ -137,7 +152,9 @@ def test_keys(text):
 @fuzz.fewer
 @given(st.data())
 def test_what_the_slots_keep(place, data):
-    """Files of a folder, each mutated or not: the model that runs is one that the maker signed, or there is none."""
+    """Files of a folder, each mutated or not: the model that runs is one that
+    the maker signed, or there is none.
+    """
     folder = place / "slots"
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
@@ -154,7 +171,9 @@ def test_what_the_slots_keep(place, data):
         assert SIGNED in [record.read_file(str(folder / f"slot.{i}")) for i in (0, 1)]
     with contextlib.suppress(ModelError):
         models.update(str(folder), newer)
-        assert models.load(str(folder)).source == "replay", "a folder in any state takes a good model"
+        assert models.load(str(folder)).source == "replay", (
+            "a folder in any state takes a good model"
+        )
 
 
 def saved_state(place):
@@ -168,7 +187,9 @@ def saved_state(place):
 @fuzz.fewer
 @given(st.data())
 def test_state_that_an_attacker_sealed(place, data):
-    """Without a key the seal is a checksum that anybody can make: what it holds is still checked."""
+    """Without a key the seal is a checksum that anybody can make: what it holds
+    is still checked.
+    """
     payload = data.draw(fuzz.mutations(saved_state(place)))
     path = str(place / "forged")
     record.Record(path).write(payload[:60000])
@@ -185,20 +206,29 @@ def test_state_that_an_attacker_sealed(place, data):
 @example("10¹s")
 @given(st.one_of(st.text(max_size=20), st.from_regex(r"\A[0-9.,]{0,30}(ms|s|m|/week|/day)?\Z")))
 def test_options(text):
-    parsers = (options.milliseconds, options.layer_sizes, cli_captures._capture, count.device_address, cli_report._attack)
+    parsers = (
+        options.milliseconds,
+        options.layer_sizes,
+        cli_captures._capture,
+        count.device_address,
+        cli_report._attack,
+    )
     for parse in parsers:
         with contextlib.suppress(BadInput):
             parse(text)
     for span in (text, f"{text}:{text}"):
         with pytest.raises(BadInput):
-            add.read_marked(f"none.csv@{span}", COUNTERS)
+            added.read_marked(f"none.csv@{span}", COUNTERS)
         with contextlib.suppress(BadInput):
             cli_report._attack(f"scan={span}")
     with contextlib.suppress(BadInput):
         assert 0 < threshold.rate_per_window(text, 10_000) <= 0.5
 
 
-STAGES = [{"name": "benign", "kind": "benign", "windows": 300}, {"name": "scan", "kind": "attack", "windows": 9}]
+STAGES = [
+    {"name": "benign", "kind": "benign", "windows": 300},
+    {"name": "scan", "kind": "attack", "windows": 9},
+]
 SUMMARY = json.dumps({"stages": STAGES})
 
 

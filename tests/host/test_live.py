@@ -1,4 +1,6 @@
-"""Live views: this machine, a broker and a serial port; lines, a terminal, and a page in Chromium."""
+"""Live views: this machine, a broker and a serial port; lines, a terminal, and
+a page in Chromium.
+"""
 
 import json
 import os
@@ -9,26 +11,28 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from broker import PASSWORD, USER, Broker, Subscriber, eventually
+from inlier.procfs import Procfs
+from inlier_boards.build.micropython import find_or_build
+from inlier_export.errors import BadInput
+from inlier_export.model_file import pack
+from inlier_export.synthetic import random_detector
+from inlier_host.live.feed import parsed
+from inlier_host.live.save import Save
+from inlier_host.live.state import Live
+from inlier_trainer.recordings import read_windows
 from tools_missing import needs_tool
 
-from boards.micropython import find_or_build
-from export.blob import pack
-from export.synthetic import random_detector
-from inlier.procfs import Procfs
-from trainer.errors import BadInput
-from trainer.live.feed import parsed
-from trainer.live.save import Save
-from trainer.live.state import Live
-from trainer.windows import read_windows
-
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "trainer", "monitor"]
+COMMAND = [sys.executable, "-m", "inlier_host", "monitor"]
 
 
 @pytest.fixture
 def model(tmp_path):
-    """Of this machine's own traffic, with thresholds that every window exceeds: it alarms after its warm-up of 5 windows."""
+    """Of this machine's own traffic, with thresholds that every window exceeds:
+    it alarms after its warm-up of 5 windows.
+    """
     detector = random_detector(3, counters=tuple(Procfs.counters))
     detector = replace(detector, source="procfs", window_ms=50, threshold_ae=0, threshold_svm=0)
     path = tmp_path / "hasty.inlier"
@@ -38,7 +42,12 @@ def model(tmp_path):
 
 def run(*arguments, **options):
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False, **options
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
     )
 
 
@@ -48,13 +57,17 @@ def test_this_machine_in_lines(model, tmp_path):
     assert done.stderr == f"inlier: {tmp_path}/w.csv: 12 windows, the first of them window 0\n"
     assert read_windows(tmp_path / "w.csv", Procfs.counters).shape == (12, 14)
     (line,) = done.stdout.splitlines()
-    assert line.startswith("window 6: ALARM: ") and line.endswith("inlier train --add."), "two of eight after the warm-up"
+    assert line.startswith("window 6: ALARM: ") and line.endswith("inlier train --add."), (
+        "two of eight after the warm-up"
+    )
 
 
 def test_this_machine_on_a_terminal(model):
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
-    process = subprocess.Popen([*COMMAND, str(model), "--count", "12"], stdout=theirs, stderr=theirs, env=environment)
+    process = subprocess.Popen(
+        [*COMMAND, str(model), "--count", "12"], stdout=theirs, stderr=theirs, env=environment
+    )
     os.close(theirs)
     said = b""
     try:
@@ -64,7 +77,14 @@ def test_this_machine_on_a_terminal(model):
         pass  # the other end is closed
     assert process.wait(30) == 0
     text = said.decode()
-    for expected in ("hasty on this machine", "● alarm", "window 11", "of its threshold", "last odd", "inlier train --add"):
+    for expected in (
+        "hasty on this machine",
+        "● alarm",
+        "window 11",
+        "of its threshold",
+        "last odd",
+        "inlier train --add",
+    ):
         assert expected in text, text[-2000:]
 
 
@@ -72,23 +92,37 @@ def test_this_machine_on_a_terminal(model):
 def test_the_page_updates_by_itself(model):
     from browser import chromium, overflow
 
-    process = subprocess.Popen([*COMMAND, str(model), "--web", "--port", "0", "--json"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, str(model), "--web", "--port", "0", "--json"], stdout=subprocess.PIPE, text=True
+    )
     try:
         url = json.loads(process.stdout.readline())["url"]
         with chromium() as open_page:
             for width, dark in ((400, True), (1400, False)):
                 page, complaints = open_page(url, width, dark)
-                page.wait_for_function("document.querySelectorAll('#chart .mark-line path').length > 0")
+                page.wait_for_function(
+                    "document.querySelectorAll('#chart .mark-line path').length > 0"
+                )
                 first = int(page.text_content("#window"))
-                page.wait_for_function(f"Number(document.getElementById('window').textContent) > {first + 3}")
+                page.wait_for_function(
+                    f"Number(document.getElementById('window').textContent) > {first + 3}"
+                )
                 page.wait_for_function("document.getElementById('status').textContent === 'alarm'")
-                assert page.locator("#alarms li.on").count() == 1 and "inlier train --add" in page.text_content("#alarms")
+                assert page.locator(
+                    "#alarms li.on"
+                ).count() == 1 and "inlier train --add" in page.text_content("#alarms")
                 drawn = page.locator("#chart .mark-line path").first.get_attribute("d")
-                page.wait_for_function(f"document.querySelector('#chart .mark-line path').getAttribute('d') !== '{drawn}'")
+                page.wait_for_function(
+                    f"document.querySelector('#chart .mark-line path').getAttribute('d') !== "
+                    f"'{drawn}'"
+                )
                 assert page.title().startswith("ALARM ") and overflow(page) <= 0 and not complaints
         taken = run(model, "--web", "--port", url.split(":")[-1].strip("/"))
         assert taken.returncode == 2 and not taken.stdout
-        assert "is taken, perhaps by another live view: close that or choose another with --port" in taken.stderr
+        assert (
+            "is taken, perhaps by another live view: close that or choose another with --port"
+            in taken.stderr
+        )
         assert len(taken.stderr.splitlines()) == 1
     finally:
         process.terminate()
@@ -98,7 +132,7 @@ def test_the_page_updates_by_itself(model):
 def test_a_page_of_another_site_gets_nothing(model):
     import http.client
 
-    from trainer.live.web import Web
+    from inlier_host.live.web import Web
 
     with Web(Live("x"), 0) as web:
         host = web.url.removeprefix("http://").strip("/")
@@ -113,16 +147,39 @@ def test_a_device_over_mqtt(tmp_path):
     with Broker(tmp_path) as broker:
         url = f"mqtt://{USER}@127.0.0.1:{broker.port}/inlier/bell-1"
         refused = run("--mqtt", url, env={**os.environ, "INLIER_MQTT_PASSWORD": "guess"})
-        assert refused.returncode == 2 and f"127.0.0.1:{broker.port} refuses (not authorized)" in refused.stderr
+        assert (
+            refused.returncode == 2
+            and f"127.0.0.1:{broker.port} refuses (not authorized)" in refused.stderr
+        )
         environment = {**os.environ, "INLIER_MQTT_PASSWORD": PASSWORD}
         watching = subprocess.Popen(
-            [*COMMAND, "--mqtt", url, "--count", "2"], stdout=subprocess.PIPE, text=True, env=environment
+            [*COMMAND, "--mqtt", url, "--count", "2"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         with Subscriber(broker) as device:
-            eventually(lambda: "Sending SUBACK" in broker.log() and broker.log().count("Sending SUBACK") >= 2)
-            state = {"window": 7, "score": 250, "ae": 5, "svm": 6, "hot": 1, "deltas": [1], "features": [["peers", 60]]}
+            eventually(
+                lambda: (
+                    "Sending SUBACK" in broker.log() and broker.log().count("Sending SUBACK") >= 2
+                )
+            )
+            state = {
+                "window": 7,
+                "score": 250,
+                "ae": 5,
+                "svm": 6,
+                "hot": 1,
+                "deltas": [1],
+                "features": [["peers", 60]],
+            }
             device.publish("inlier/bell-1/state", json.dumps(state))
-            alarm = {"alarm": "ON", "id": "a-1", "window": 7, "message": "hosts in touch: 9 in this window, usually 1."}
+            alarm = {
+                "alarm": "ON",
+                "id": "a-1",
+                "window": 7,
+                "message": "hosts in touch: 9 in this window, usually 1.",
+            }
             device.publish("inlier/bell-1/alarm", json.dumps(alarm))
             device.publish("inlier/bell-1/state", "{]")
             device.publish("inlier/bell-1/availability", "offline")
@@ -135,15 +192,27 @@ def test_a_device_over_mqtt(tmp_path):
 
 
 def test_a_device_on_a_serial_port():
-    """Unix MicroPython at the other end of a pseudo-terminal; nothing here has a board on a cable."""
+    """Unix MicroPython at the other end of a pseudo-terminal; nothing here has
+    a board on a cable.
+    """
     ours, theirs = pty.openpty()
     watching = subprocess.Popen(
-        [*COMMAND, "--serial", os.ttyname(theirs), "--count", "12", "--json"], stdout=subprocess.PIPE, text=True
+        [*COMMAND, "--serial", os.ttyname(theirs), "--count", "12", "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert json.loads(watching.stdout.readline()) == {"online": True}
-    device = [find_or_build(), ROOT / "tests/host/serial_device.py", ROOT / "tests/golden/model.inlier"]
+    device = [
+        find_or_build(),
+        ROOT / "tests/host/serial_device.py",
+        ROOT / "tests/golden/model.inlier",
+    ]
     subprocess.run(
-        device, stdout=ours, env={**os.environ, "MICROPYPATH": f"{ROOT}/firmware:.frozen"}, check=True, timeout=30
+        device,
+        stdout=ours,
+        env={**os.environ, "MICROPYPATH": f"{ROOT}/firmware:.frozen"},
+        check=True,
+        timeout=30,
     )
     said, _ = watching.communicate(timeout=30)
     events = [json.loads(line) for line in said.splitlines()]
@@ -163,13 +232,16 @@ def test_a_device_on_a_serial_port():
         (("m", "--mqtt", "mqtt://h/a/b"), "MODEL and --mqtt to watch"),
         (("--mqtt", "mqtt://h"), "--mqtt: give mqtt://"),
         (("--mqtt", "http://h/inlier/x"), "--mqtt: give mqtt://"),
-        (("--mqtt", "mqtt://127.0.0.1:9/inlier/x"), "127.0.0.1:9 cannot be reached (Connection refused)"),
+        (
+            ("--mqtt", "mqtt://127.0.0.1:9/inlier/x"),
+            "127.0.0.1:9 cannot be reached (Connection refused)",
+        ),
         (("--serial", "/dev/nowhere"), "/dev/nowhere: No such file or directory; check the cable"),
         (("--serial", "/dev/x", "--replay", "w.csv"), "--replay scores a recording with a model"),
     ],
 )
 def test_bad_arguments_are_one_sentence(arguments, expected, monkeypatch, capsys):
-    from trainer import cli
+    from inlier_host import cli
 
     monkeypatch.setattr(sys, "argv", ["inlier", "monitor", *arguments])
     with pytest.raises(SystemExit) as end:
@@ -179,13 +251,23 @@ def test_bad_arguments_are_one_sentence(arguments, expected, monkeypatch, capsys
 
 
 def test_what_is_no_event_becomes_a_problem():
-    for text in ("", "[]", '{"window": 1}', '{"window": "x", "score": 1}', '{"alarm": "ON", "window": []}', "null"):
+    for text in (
+        "",
+        "[]",
+        '{"window": 1}',
+        '{"window": "x", "score": 1}',
+        '{"alarm": "ON", "window": []}',
+        "null",
+    ):
         assert "is no event" in parsed(text)["problem"], text
 
 
 def test_what_cannot_be_saved_is_refused(tmp_path):
     path = tmp_path / "w.csv"
-    with Save(path) as save, pytest.raises(BadInput, match="counts other than source 'sockets' here"):
+    with (
+        Save(path) as save,
+        pytest.raises(BadInput, match="counts other than source 'sockets' here"),
+    ):
         save.take({"window": 3, "source": "sockets", "deltas": [1]})
     with Save(path) as save, pytest.raises(BadInput, match="no source 'pigeons'"):
         save.take({"window": 3, "source": "pigeons", "deltas": [1]})

@@ -1,4 +1,6 @@
-"""An alarm in words: what changed and what is usual, when it began, how sure, what to do about a false one."""
+"""An alarm in words: what changed and what is usual, when it began, how sure,
+what to do about a false one.
+"""
 
 from array import array
 from dataclasses import replace
@@ -6,9 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from export import quantise, reference
-from export.blob import pack
-from export.synthetic import random_detector
 from inlier.model import Model
 from inlier.pipeline import Pipeline
 from inlier.procfs import Procfs
@@ -17,18 +16,28 @@ from inlier.sinks import message
 from inlier.sinks.benign import usual
 from inlier.sinks.message import Episode, what_changed
 from inlier.sockets import Sockets
+from inlier_export import quantise, reference
+from inlier_export.model_file import pack
+from inlier_export.synthetic import random_detector
 
 COUNTERS = ("bytes_out", "peers_new", "pigeons")
 
 
 @pytest.fixture
 def pipeline():
-    """Of a device that sends 10,000 to 20,000 bytes a window, meets 0 or 1 new peer and no pigeon."""
+    """Of a device that sends 10,000 to 20,000 bytes a window, meets 0 or 1 new
+    peer and no pigeon.
+    """
     rng = np.random.default_rng(4)
-    benign = np.stack([rng.integers(10_000, 20_001, 4000), rng.integers(0, 2, 4000), np.zeros(4000, np.int64)], axis=1)
+    benign = np.stack(
+        [rng.integers(10_000, 20_001, 4000), rng.integers(0, 2, 4000), np.zeros(4000, np.int64)],
+        axis=1,
+    )
     detector = random_detector(2, hidden=(4,), counters=COUNTERS)
     shifts = quantise.counter_shifts(benign)
-    offset, multiplier = quantise.feature_ranges(reference.log_features(benign, shifts, detector.scales)[100:])
+    offset, multiplier = quantise.feature_ranges(
+        reference.log_features(benign, shifts, detector.scales)[100:]
+    )
     blob = pack(replace(detector, shifts=shifts, offset=offset, multiplier=multiplier))
     return Pipeline(Model(blob), Replay((), COUNTERS))
 
@@ -53,13 +62,18 @@ def test_the_benign_range_is_read_back_from_the_quantisation(pipeline):
 def test_it_says_what_changed_and_what_is_usual(pipeline):
     step(pipeline, 15_000, 41, 0)
     said = what_changed(pipeline, [("peers_new", 60), ("peers_new~4", 30), ("pigeons", 10)])
-    assert said == "connects to new peers: 41 in this window, usually 0-1", "a counter within its range is passed over"
+    assert said == "connects to new peers: 41 in this window, usually 0-1", (
+        "a counter within its range is passed over"
+    )
 
 
 def test_a_window_that_is_usual_by_itself_is_told_by_its_mean(pipeline):
     for _ in range(40):
         step(pipeline, 15_000, 1, 0)
-    assert what_changed(pipeline, [("peers_new~16", 90)]) == "connects to new peers: more than usual over about 16 windows"
+    assert (
+        what_changed(pipeline, [("peers_new~16", 90)])
+        == "connects to new peers: more than usual over about 16 windows"
+    )
 
 
 def test_an_episode_says_when_it_began_how_sure_and_what_to_do(pipeline):

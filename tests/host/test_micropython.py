@@ -1,9 +1,11 @@
-"""Finding or building MicroPython: the mirror comes from the system's own sources; what is missing is named."""
+"""Finding or building MicroPython: the mirror comes from the system's own
+sources; what is missing is named.
+"""
 
 import pytest
 
-from boards import debian_source, micropython
-from trainer.errors import BadInput
+from inlier_boards.build import debian_source, micropython
+from inlier_export.errors import BadInput
 
 
 def apt(folder, **files):
@@ -14,8 +16,11 @@ def apt(folder, **files):
 
 
 def test_mirrors_of_deb822_sources(tmp_path):
-    text = "Types: deb\nURIs: http://a.example/debian/\nSuites: trixie\nSigned-By: /k.gpg\n\nEnabled: no\nURIs: http://off/debian\n"
-    found = debian_source.mirrors(apt(tmp_path, sources_list="", **{"sources.list.d__debian_sources": text}))
+    text = "Types: deb\nURIs: http://a.example/debian/\nSuites: trixie\nSigned-By: /k.gpg\n\n"
+    text += "Enabled: no\nURIs: http://off/debian\n"
+    found = debian_source.mirrors(
+        apt(tmp_path, sources_list="", **{"sources.list.d__debian_sources": text})
+    )
     assert [(m.uri, m.signed_by) for m in found] == [("http://a.example/debian/", "/k.gpg")]
     line = found[0].line("sid", "main")
     assert line == "deb-src [signed-by=/k.gpg] http://a.example/debian/ sid main\n"
@@ -29,12 +34,19 @@ def test_mirrors_of_one_line_sources_leave_security_archives_out(tmp_path):
         "deb http://b.example/ubuntu noble universe\n"
     )
     found = debian_source.mirrors(apt(tmp_path, sources_list=text))
-    assert [(m.uri, m.signed_by) for m in found] == [("http://b.example/ubuntu", "/u.gpg"), ("http://b.example/ubuntu", "")]
+    assert [(m.uri, m.signed_by) for m in found] == [
+        ("http://b.example/ubuntu", "/u.gpg"),
+        ("http://b.example/ubuntu", ""),
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("ID=debian\n", "debian"), ('ID="ubuntu"\nID_LIKE=debian\n', "ubuntu"), ("ID=raspbian\nID_LIKE=debian\n", "debian")],
+    [
+        ("ID=debian\n", "debian"),
+        ('ID="ubuntu"\nID_LIKE=debian\n', "ubuntu"),
+        ("ID=raspbian\nID_LIKE=debian\n", "debian"),
+    ],
 )
 def test_distribution(tmp_path, text, expected):
     (tmp_path / "os-release").write_text(text)
@@ -50,7 +62,10 @@ def test_a_missing_tool_names_its_package(tmp_path, monkeypatch):
     monkeypatch.setenv("INLIER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("MICROPYTHON", raising=False)
-    with pytest.raises(BadInput, match="'apt-get' is needed to build MicroPython: install it with 'apt-get install apt'"):
+    with pytest.raises(
+        BadInput,
+        match="'apt-get' is needed to build MicroPython: install it with 'apt-get install apt'",
+    ):
         micropython.find_or_build()
     assert not (tmp_path / "cache").exists()
 

@@ -1,5 +1,7 @@
-"""The MQTT sink with a real mosquitto on loopback, under CPython and Unix MicroPython: passwords, TLS, a broker that is
-killed, absent, silent or no broker at all."""
+"""The MQTT sink with a real mosquitto on loopback, under CPython and Unix
+MicroPython: passwords, TLS, a broker that is killed, absent, silent or no
+broker at all.
+"""
 
 import asyncio
 import contextlib
@@ -14,18 +16,18 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from broker import PASSWORD, USER, Broker, Subscriber, certificates, eventually, umqtt_or_skip
 from home_assistant import check_discovery
+from inlier_boards.build import umqtt
+from inlier_boards.build.micropython import find_or_build
 from tools_missing import needs_tool
-
-from boards import umqtt
-from boards.micropython import find_or_build
 
 ROOT = Path(__file__).parents[2]
 RUNTIMES = ("cpython", "unix")
 ON_CPYTHON = """
 import runpy, sys
-from boards import umqtt
+from inlier_boards.build import umqtt
 umqtt.importable()
 sys.argv.pop(0)
 runpy.run_path(sys.argv[0], run_name='__main__')
@@ -40,10 +42,21 @@ def client_library():
 
 
 class Device:
-    """mqtt_device.py in a process of its own; `until(key)` waits for a line that has it."""
+    """mqtt_device.py in a process of its own; `until(key)` waits for a line
+    that has it.
+    """
 
     def __init__(
-        self, runtime, port, hot, windows, ca=None, window_ms=10, linger_ms=20_000, connect_first=False, **arguments
+        self,
+        runtime,
+        port,
+        hot,
+        windows,
+        ca=None,
+        window_ms=10,
+        linger_ms=20_000,
+        connect_first=False,
+        **arguments,
     ):
         device = {
             "device_id": "bell-1",
@@ -55,10 +68,20 @@ class Device:
         }
         device.update(arguments)
         model = str(ROOT / "tests/golden/model.inlier")
-        settings = {"device": device, "ca": ca and str(ca), "hot": hot, "windows": windows, "window_ms": window_ms}
+        settings = {
+            "device": device,
+            "ca": ca and str(ca),
+            "hot": hot,
+            "windows": windows,
+            "window_ms": window_ms,
+        }
         settings.update(model=model, linger_ms=linger_ms, connect_first=connect_first)
         script = str(ROOT / "tests/host/mqtt_device.py")
-        interpreter = [sys.executable, "-c", ON_CPYTHON, script] if runtime == "cpython" else [find_or_build(), script]
+        interpreter = (
+            [sys.executable, "-c", ON_CPYTHON, script]
+            if runtime == "cpython"
+            else [find_or_build(), script]
+        )
         path = os.pathsep.join([str(ROOT / "firmware"), str(umqtt.folder()), ".frozen"])
         self.lines = []
         self._settings = tempfile.NamedTemporaryFile("w", suffix=".json")  # noqa: SIM115 (closed in __exit__)
@@ -108,8 +131,12 @@ class Device:
 
 
 def alarms(subscriber):
-    """(ON or OFF, id) of the alarms received, without the state that each boot begins with."""
-    messages = [json.loads(text) for topic, text, _ in subscriber.messages if topic == "inlier/bell-1/alarm"]
+    """(ON or OFF, id) of the alarms received, without the state that each boot
+    begins with.
+    """
+    messages = [
+        json.loads(text) for topic, text, _ in subscriber.messages if topic == "inlier/bell-1/alarm"
+    ]
     return [(m["alarm"], m["id"]) for m in messages if not m["id"].endswith("-0")]
 
 
@@ -132,8 +159,14 @@ def test_discovery_state_alarm_clear_and_last_will_come_in_this_order(tmp_path, 
         check_discovery(*subscriber.messages[0][:2])
         assert subscriber.messages[1][1] == "online" and subscriber.messages[-1][1] == "offline"
         assert [state for state, _ in alarms(subscriber)] == ["ON", "OFF"]
-        states = [json.loads(text) for topic, text, _ in subscriber.messages if topic.endswith("/state")]
-        assert len(states) == 26 and states[8]["score"] > 100 > states[7]["score"] and len(states[0]["deltas"]) == 14
+        states = [
+            json.loads(text) for topic, text, _ in subscriber.messages if topic.endswith("/state")
+        ]
+        assert (
+            len(states) == 26
+            and states[8]["score"] > 100 > states[7]["score"]
+            and len(states[0]["deltas"]) == 14
+        )
         assert not device.problems()
 
 
@@ -142,9 +175,17 @@ def test_whoever_subscribes_later_sees_what_is_retained(tmp_path, runtime):
     with Broker(tmp_path) as broker, Device(runtime, broker.port, [3], 100) as device:
         device.until(lambda line: line.get("window") == 30)
         with Subscriber(broker) as late:
-            eventually(lambda: len({topic for topic, _, retained in late.messages if retained}) == 4)
-            kept = {topic.split("/")[-1]: text for topic, text, retained in late.messages if retained}
-        assert json.loads(kept["alarm"])["alarm"] == "OFF" and kept["availability"] == "online" and "cmps" in kept["config"]
+            eventually(
+                lambda: len({topic for topic, _, retained in late.messages if retained}) == 4
+            )
+            kept = {
+                topic.split("/")[-1]: text for topic, text, retained in late.messages if retained
+            }
+        assert (
+            json.loads(kept["alarm"])["alarm"] == "OFF"
+            and kept["availability"] == "online"
+            and "cmps" in kept["config"]
+        )
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -174,21 +215,32 @@ def test_a_broker_killed_and_restarted_loses_and_doubles_no_alarm(tmp_path, runt
             device.until(lambda line: line.get("window") == 40)
             eventually(lambda: len(alarms(subscriber)) == 2)
             broker.kill()
-            device.until(lambda line: line.get("window") == 120)  # three more raised and cleared meanwhile
+            device.until(
+                lambda line: line.get("window") == 120
+            )  # three more raised and cleared meanwhile
             broker.start()
             end = device.end()
             assert end["waiting"] == end["lost"] == 0
             eventually(lambda: len(set(alarms(subscriber))) == 10)
-        sent = re.findall(r"Received PUBLISH from bell-1 \(d., q1, .*'inlier/bell-1/alarm'", broker.log())
+        sent = re.findall(
+            r"Received PUBLISH from bell-1 \(d., q1, .*'inlier/bell-1/alarm'", broker.log()
+        )
         assert len(sent) == 10, "each once"
-        # A broker that is killed may itself repeat to its subscribers what they had not acknowledged: hence the ids.
-        assert [state for state, _ in dict.fromkeys(alarms(subscriber))] == device.said() == ["ON", "OFF"] * 5
+        # A broker that is killed may itself repeat to its subscribers what they
+        # had not acknowledged: hence the ids.
+        assert (
+            [state for state, _ in dict.fromkeys(alarms(subscriber))]
+            == device.said()
+            == ["ON", "OFF"] * 5
+        )
         assert any("connection lost" in p or "cannot be reached" in p for p in device.problems())
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_an_alarm_whose_acknowledgement_was_lost_comes_again_under_its_id(tmp_path, runtime):
-    """MQTT's QoS 1 cannot do better; the id tells a repetition from a second alarm."""
+    """MQTT's QoS 1 cannot do better; the id tells a repetition from a second
+    alarm.
+    """
     with Broker(tmp_path) as broker, Subscriber(broker) as subscriber, Thief(broker.port) as thief:
         with Device(runtime, thief.port, [5], 40) as device:
             assert device.end()["waiting"] == 0
@@ -199,7 +251,9 @@ def test_an_alarm_whose_acknowledgement_was_lost_comes_again_under_its_id(tmp_pa
 
 
 class Thief:
-    """A TCP relay to the broker that keeps the first PUBACK and breaks the connection there."""
+    """A TCP relay to the broker that keeps the first PUBACK and breaks the
+    connection there.
+    """
 
     def __init__(self, port):
         self.stolen = False
@@ -246,18 +300,25 @@ def test_tls_and_a_certificate_of_nobody_s(tmp_path):
             assert device.end()["waiting"] == 0 and not device.problems()
         assert [state for state, _ in alarms(subscriber)] == ["ON", "OFF"]
         certificates(tmp_path / "other")
-        with Device("cpython", broker.port, [8], 40, ca=tmp_path / "other/ca.crt", linger_ms=0) as device:
+        with Device(
+            "cpython", broker.port, [8], 40, ca=tmp_path / "other/ca.crt", linger_ms=0
+        ) as device:
             assert device.end()["waiting"] > 0
             assert "CERTIFICATE_VERIFY_FAILED" in device.problems()[0].upper()
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_refused_credentials_are_one_sentence_and_scoring_goes_on(tmp_path, runtime):
-    with Broker(tmp_path) as broker, Device(runtime, broker.port, [3], 60, password="guess", linger_ms=0) as device:
+    with (
+        Broker(tmp_path) as broker,
+        Device(runtime, broker.port, [3], 60, password="guess", linger_ms=0) as device,
+    ):
         end = device.end()
         assert device.said() == ["ON", "OFF"] and end["lost"] == 0 and end["waiting"] == 32
         (sentence,) = device.problems()
-        assert sentence.startswith(f"mqtt: 127.0.0.1:{broker.port} refuses user and password; check both")
+        assert sentence.startswith(
+            f"mqtt: 127.0.0.1:{broker.port} refuses user and password; check both"
+        )
 
 
 def test_a_broker_unreachable_at_boot_gets_the_alarms_when_it_is_there(tmp_path, runtime="unix"):
@@ -268,12 +329,21 @@ def test_a_broker_unreachable_at_boot_gets_the_alarms_when_it_is_there(tmp_path,
             end = device.end()
             eventually(lambda: len(alarms(subscriber)) == 6)
         (sentence,) = device.problems()
-        assert f"127.0.0.1:{broker.port} cannot be reached" in sentence and "check address, port and network" in sentence
+        assert (
+            f"127.0.0.1:{broker.port} cannot be reached" in sentence
+            and "check address, port and network" in sentence
+        )
         assert device.said() == ["ON", "OFF"] * 3
         assert end["lost"] == 0 and end["dropped"] > 40, "scores go first"
 
 
-GARBAGE = (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x20\x02\x00", b"\xff" * 64, b"\x20\xff\xff\xff\xff\xff", b"")
+GARBAGE = (
+    b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    b"\x20\x02\x00",
+    b"\xff" * 64,
+    b"\x20\xff\xff\xff\xff\xff",
+    b"",
+)
 
 
 @pytest.mark.parametrize("answer", GARBAGE)
@@ -281,11 +351,16 @@ def test_garbage_for_an_answer_is_one_sentence_and_scoring_goes_on(answer, runti
     with Answering(answer) as port, Device(runtime, port, [3], 60, linger_ms=0) as device:
         device.end()
         assert device.said() == ["ON", "OFF"] and len(device.problems()) == 1
-        assert any(s in device.problems()[0] for s in ("does not answer like an MQTT broker", "cannot be reached"))
+        assert any(
+            s in device.problems()[0]
+            for s in ("does not answer like an MQTT broker", "cannot be reached")
+        )
 
 
 class Answering:
-    """A server that gives one answer to whatever comes, then closes; None: it never answers, and never closes."""
+    """A server that gives one answer to whatever comes, then closes; None: it
+    never answers, and never closes.
+    """
 
     def __init__(self, answer):
         self._answer = answer
@@ -316,7 +391,8 @@ class Answering:
 def test_the_monitor_never_waits_for_a_broker_that_is_silent(runtime="unix"):
     with Answering(None) as port, Device(runtime, port, [3], 60, linger_ms=0) as device:
         device.end()
-        # The sink waits 10 s for an answer; a monitor that waited with it would have told of that before its last window.
+        # The sink waits 10 s for an answer; a monitor that waited with it would
+        # have told of that before its last window.
         assert device.said() == ["ON", "OFF"] and not device.problems()
         assert [line["window"] for line in device.lines if "ms" in line] == list(range(61))
 
@@ -326,7 +402,9 @@ def test_an_oversized_message_is_ignored_and_told(tmp_path, runtime="unix"):
         subscriber.publish("homeassistant/status", "x" * 100_000, retain=True)
         with Device(runtime, broker.port, [30], 60) as device:
             assert device.end()["waiting"] == 0
-            assert device.problems() == ["mqtt: a message of more than 2048 bytes was ignored; find who sends it"]
+            assert device.problems() == [
+                "mqtt: a message of more than 2048 bytes was ignored; find who sends it"
+            ]
         eventually(lambda: [state for state, _ in alarms(subscriber)] == ["ON", "OFF"])
 
 
@@ -354,9 +432,15 @@ def test_a_payload_beyond_its_bound_is_cut_and_told():
 
     said = []
     sink = Mqtt("bell-1", "127.0.0.1", say=said.append)
-    sink._event({"alarm": "ON", "window": 3, "message": "words " * 500, "features": [["peers", 90]]})
+    sink._event(
+        {"alarm": "ON", "window": 3, "message": "words " * 500, "features": [["peers", 90]]}
+    )
     _, payload, _, _ = sink.outbox.first()
-    assert len(payload) <= PAYLOAD_MAX and json.loads(payload)["alarm"] == "ON" and "message" not in json.loads(payload)
+    assert (
+        len(payload) <= PAYLOAD_MAX
+        and json.loads(payload)["alarm"] == "ON"
+        and "message" not in json.loads(payload)
+    )
     assert said == ["mqtt: alarm: 3092 bytes are cut to 2048, without words and deltas"]
 
 

@@ -10,26 +10,39 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from inlier.sockets import Sockets
+from inlier_boards.board import board, names
+from inlier_boards.emulators import emulator
+from inlier_export import reference
+from inlier_export.model_file import read
+from inlier_trainer import recordings
 from tools_missing import missing
 
-from boards import emulator
-from boards.board import board, names
-from export import reference
-from export.blob import read
-from inlier.sockets import Sockets
-from trainer import windows
-
-pytestmark = pytest.mark.skipif("INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`")
+pytestmark = pytest.mark.skipif(
+    "INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`"
+)
 
 
 def test_a_million_windows_train_within_three_gigabytes(tmp_path):
     rng = np.random.default_rng(1)
     busy = rng.poisson(2, (1_000_000, 1))
-    rows = rng.poisson(1, (1_000_000, len(Sockets.counters))) + busy * rng.integers(0, 300, len(Sockets.counters))
-    windows.write_windows(tmp_path / "w.csv", Sockets.counters, rows)
+    rows = rng.poisson(1, (1_000_000, len(Sockets.counters))) + busy * rng.integers(
+        0, 300, len(Sockets.counters)
+    )
+    recordings.write_windows(tmp_path / "w.csv", Sockets.counters, rows)
     del rows
     start = time.monotonic()
-    command = [sys.executable, "-m", "trainer", "train", str(tmp_path / "w.csv"), "-o", str(tmp_path / "m"), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "inlier_host",
+        "train",
+        str(tmp_path / "w.csv"),
+        "-o",
+        str(tmp_path / "m"),
+        "--json",
+    ]
     command.append("--accept-anomalies")  # random windows connect to new hosts all the time
     subprocess.run(command, check=True, capture_output=True)
     seconds = time.monotonic() - start
@@ -41,40 +54,70 @@ def test_a_million_windows_train_within_three_gigabytes(tmp_path):
 def test_what_was_added_alarms_no_more_and_the_attacks_still_do(tmp_path):
     recorded = Path(__file__).parent / "recorded"
     before = read(recorded / "doorbell.inlier")
-    recording = windows.read_windows(recorded / "windows.csv", Sockets.counters)
-    update = recording[100:130] + np.eye(14, dtype=np.int64)[1] * 20_000  # bytes_in: it fetches its new firmware
-    windows.write_windows(tmp_path / "update.csv", Sockets.counters, update)
+    recording = recordings.read_windows(recorded / "windows.csv", Sockets.counters)
+    update = (
+        recording[100:130] + np.eye(14, dtype=np.int64)[1] * 20_000
+    )  # bytes_in: it fetches its new firmware
+    recordings.write_windows(tmp_path / "update.csv", Sockets.counters, update)
     command = [
         sys.executable,
         "-m",
-        "trainer",
+        "inlier_host",
         "train",
         str(recorded / "windows.csv"),
         "-o",
         str(tmp_path / "m.inlier"),
         "--json",
     ]
-    command += ["--add", str(tmp_path / "update.csv"), "--window", "100ms", "--allow-constant", "all"]
+    command += [
+        "--add",
+        str(tmp_path / "update.csv"),
+        "--window",
+        "100ms",
+        "--allow-constant",
+        "all",
+    ]
     print(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     after = read(tmp_path / "m.inlier")
-    attacked = windows.read_windows(recorded / "monitored.csv", Sockets.counters)
+    attacked = recordings.read_windows(recorded / "monitored.csv", Sockets.counters)
     assert (reference.run(before, np.concatenate([recording, update])).event == 1).sum() == 1
     assert (reference.run(after, np.concatenate([recording, update])).event == 1).sum() == 0
-    raised = [np.flatnonzero(reference.run(d, attacked).event == 1).tolist() for d in (before, after)]
+    raised = [
+        np.flatnonzero(reference.run(d, attacked).event == 1).tolist() for d in (before, after)
+    ]
     assert raised[0] == raised[1] and len(raised[0]) == 3
-    assert after.threshold_ae < 2 * before.threshold_ae and after.threshold_svm < 2 * before.threshold_svm
+    assert (
+        after.threshold_ae < 2 * before.threshold_ae
+        and after.threshold_svm < 2 * before.threshold_svm
+    )
 
 
 @pytest.mark.parametrize("seed", range(1, 11))
 def test_demonstration(seed, tmp_path):
-    command = [sys.executable, "-m", "trainer", "demo", "--seed", str(seed), "--out", str(tmp_path), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "inlier_host",
+        "demo",
+        "--seed",
+        str(seed),
+        "--out",
+        str(tmp_path),
+        "--json",
+    ]
     run = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=400).stdout)
-    print([(s["name"], s["alarms"], s["delay_windows"]) for s in run["stages"]], run["parity"], run["model"])
+    print(
+        [(s["name"], s["alarms"], s["delay_windows"]) for s in run["stages"]],
+        run["parity"],
+        run["model"],
+    )
     for stage in run["stages"]:
         if stage["kind"] == "benign":
             assert stage["alarms"] == 0
         else:
-            assert stage["alarms"] and stage["delay_windows"] <= (20 if stage["name"] == "beacon" else 3)
+            assert stage["alarms"] and stage["delay_windows"] <= (
+                20 if stage["name"] == "beacon" else 3
+            )
     assert run["parity"]["mismatches"] == 0 and run["model"]["bytes"] <= 4096
 
 
@@ -84,8 +127,10 @@ def test_a_model_is_deployed_onto_every_emulated_board(name, tmp_path):
         pytest.skip(missing(name))
     model = Path(__file__).parent / "recorded/doorbell.inlier"
     with emulator.plugged(board(name), stock=True) as there:
-        command = [sys.executable, "-m", "trainer", "deploy", model, "--port", there.port, "--json"]
-        said = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=300).stdout)
+        command = [sys.executable, "-m", "inlier_host", "deploy", model, "--port", there.port, "--json"]
+        said = json.loads(
+            subprocess.run(command, check=True, capture_output=True, timeout=300).stdout
+        )
     print(said)
     assert said["board"] == name and said["main"] == "copied"
     assert said["self_test"]["kernel"] == board(name).kernel and said["self_test"]["windows"] > 20

@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 
 import inlier
-from boards import unix_board
-from boards.connection import Connection
+from inlier_boards.emulators import unix_board
+from inlier_boards.serial_line.connection import Connection
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 
@@ -24,17 +24,33 @@ def test_mip_installs_every_file_of_the_runtime():
 
 
 def test_mip_installs_it_on_a_board_from_a_local_index(tmp_path):
-    """With the layout of micropython.org/pi/v2: package/<.mpy version>/<name>/latest.json."""
+    """With the layout of micropython.org/pi/v2: package/<.mpy
+    version>/<name>/latest.json.
+    """
     place = tmp_path / "index/package/6/inlier"
     shutil.copytree(FIRMWARE, place, ignore=shutil.ignore_patterns("__pycache__"))
     (place / "package.json").rename(place / "latest.json")
     flash = tmp_path / "flash"
     flash.mkdir()
     handler = functools.partial(Quiet, directory=str(tmp_path / "index"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, unix_board.plugged(flash) as port:
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        unix_board.plugged(flash) as port,
+    ):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         index = f"http://127.0.0.1:{server.server_port}"
-        command = [sys.executable, "-m", "mpremote", "connect", port, "mip", "install", "--index", index, "inlier"]
+        command = [
+            sys.executable,
+            "-m",
+            "mpremote",
+            "connect",
+            port,
+            "mip",
+            "install",
+            "--index",
+            index,
+            "inlier",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         server.shutdown()
         assert done.returncode == 0, done.stdout + done.stderr
@@ -43,7 +59,8 @@ def test_mip_installs_it_on_a_board_from_a_local_index(tmp_path):
         line = Connection(port)
         line.connect(port, soft_reset=True)
         said = line.execute(
-            "from inlier import pipeline, stream, __version__\nfrom inlier.secure import slots\nprint(__version__)"
+            "from inlier import pipeline, stream, __version__\nfrom inlier.secure import "
+            "slots\nprint(__version__)"
         )
         assert said.strip() == inlier.__version__
         line.close()

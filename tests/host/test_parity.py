@@ -1,4 +1,6 @@
-"""Four implementations, equal integers: NumPy reference, CPython, Unix MicroPython with plain and with viper."""
+"""Four implementations, equal integers: NumPy reference, CPython, Unix
+MicroPython with plain and with viper.
+"""
 
 import os
 import subprocess
@@ -8,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boards.micropython import find_or_build
-from export import reference
-from export.blob import pack, unpack
-from export.synthetic import COUNTERS, extreme_windows, random_detector
+from inlier_boards.build.micropython import find_or_build
+from inlier_export import reference
+from inlier_export.model_file import pack, unpack
+from inlier_export.synthetic import COUNTERS, extreme_windows, random_detector
 
 ROOT = Path(__file__).parents[2]
 WINDOWS = 10_000
@@ -19,7 +21,9 @@ WINDOWS = 10_000
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
-    """A random model, 10,000 windows with extremes among them, and the reference's lines for them."""
+    """A random model, 10,000 windows with extremes among them, and the
+    reference's lines for them.
+    """
     folder = tmp_path_factory.mktemp("parity")
     detector = random_detector(3)
     (folder / "model").write_bytes(pack(detector))
@@ -33,22 +37,39 @@ def case(tmp_path_factory):
     np.savetxt(folder / "windows.csv", deltas, "%d", ",", header=",".join(COUNTERS), comments="")
     lines = [
         f"{x.tobytes().hex()} {ae} {svm} {int(hot)} {event}"
-        for x, ae, svm, hot, event in zip(trace.x, trace.ae, trace.svm, trace.hot, trace.event, strict=True)
+        for x, ae, svm, hot, event in zip(
+            trace.x, trace.ae, trace.svm, trace.hot, trace.event, strict=True
+        )
     ]
-    assert 0.2 < trace.hot.mean() < 0.9 and (trace.event == 1).sum() > 10 and (trace.event == -1).sum() > 10
+    assert (
+        0.2 < trace.hot.mean() < 0.9
+        and (trace.event == 1).sum() > 10
+        and (trace.event == -1).sum() > 10
+    )
     return folder, lines
 
 
 @pytest.mark.parametrize(
     ("interpreter", "kernel"),
-    [("cpython", "plain"), ("cpython", "array"), ("micropython", "plain"), ("micropython", "viper")],
+    [
+        ("cpython", "plain"),
+        ("cpython", "array"),
+        ("micropython", "plain"),
+        ("micropython", "viper"),
+    ],
 )
 def test_every_implementation_gives_the_reference_s_integers(case, interpreter, kernel):
     folder, expected = case
     command = sys.executable if interpreter == "cpython" else find_or_build()
     path = os.pathsep.join([str(ROOT / "firmware"), ".frozen"])
     done = subprocess.run(
-        [command, ROOT / "tests/device/parity.py", kernel, folder / "model", folder / "windows.csv"],
+        [
+            command,
+            ROOT / "tests/device/parity.py",
+            kernel,
+            folder / "model",
+            folder / "windows.csv",
+        ],
         capture_output=True,
         text=True,
         env={**os.environ, "MICROPYPATH": path, "PYTHONPATH": path},
@@ -65,7 +86,9 @@ def test_model_file_holds_the_detector_exactly():
     detector = random_detector(8, hidden=(5, 3, 6), knots=(63,))  # rows that fill no block of four
     again = unpack(pack(detector))
     assert pack(again) == pack(detector)
-    assert all((a.weights == b.weights).all() for a, b in zip(detector.layers, again.layers, strict=True))
+    assert all(
+        (a.weights == b.weights).all() for a, b in zip(detector.layers, again.layers, strict=True)
+    )
     assert (again.shifts == detector.shifts).all() and again.counters == detector.counters
 
 
@@ -74,4 +97,6 @@ def test_golden_files_are_what_the_reference_gives():
     from make import contents
 
     for name, content in contents().items():
-        assert (ROOT / "tests/golden" / name).read_bytes() == content, f"{name}: run tests/golden/make.py and say why"
+        assert (ROOT / "tests/golden" / name).read_bytes() == content, (
+            f"{name}: run tests/golden/make.py and say why"
+        )

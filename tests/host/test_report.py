@@ -1,6 +1,8 @@
-"""The report is one file that a browser shows without a network, at the width of a phone and of a desk, light and dark.
+"""The report is one file that a browser shows without a network, at the width
+of a phone and of a desk, light and dark.
 
-recorded/ is the folder of a run: the demonstration's doorbell, benign and infected three times.
+recorded/ is the folder of a run: the demonstration's doorbell, benign and
+infected three times.
 """
 
 import itertools
@@ -13,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tools_missing import needs_tool
 
-from export.reference import alarm_events
-from trainer.errors import BadInput
-from trainer.report import charts, cost, page, story, subject
+from inlier_export.errors import BadInput
+from inlier_export.reference import alarm_events
+from inlier_host.report import charts, cost, page, story, subject
+from tools_missing import needs_tool
 
 RUN = Path(__file__).parent / "recorded"
 MODEL, BENIGN = RUN / "doorbell.inlier", RUN / "windows.csv"
@@ -36,11 +38,15 @@ def run():
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     out = tmp_path_factory.mktemp("report") / "report.html"
-    command = [sys.executable, "-m", "trainer", "report", str(RUN), "-o", str(out), "--json"]
+    command = [sys.executable, "-m", "inlier_host", "report", str(RUN), "-o", str(out), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert said["windows"] == 621 and said["alarms"] == 3 and said["bytes"] == out.stat().st_size < 3_000_000
+    assert (
+        said["windows"] == 621
+        and said["alarms"] == 3
+        and said["bytes"] == out.stat().st_size < 3_000_000
+    )
     return out
 
 
@@ -51,7 +57,9 @@ def test_a_browser_shows_it_narrow_and_wide_light_and_dark(report):
     with chromium() as open_page:
         for width, dark in itertools.product((400, 1400), (False, True)):
             shown, complaints = open_page(report.as_uri(), width, dark)
-            shown.wait_for_function("Object.keys(charts).every(key => document.querySelector(`#${key} svg`))")
+            shown.wait_for_function(
+                "Object.keys(charts).every(key => document.querySelector(`#${key} svg`))"
+            )
             assert not complaints
             assert overflow(shown) <= 0
             assert sorted(shown.evaluate("Object.keys(charts)")) == CHARTS
@@ -61,7 +69,8 @@ def test_a_browser_shows_it_narrow_and_wide_light_and_dark(report):
                 marks = shown.locator(f"#{key} .role-mark path").count()
                 assert marks >= 1, f"{key} is drawn"
             ink, paper = shown.evaluate(
-                "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+                "[getComputedStyle(document.body).color, "
+                "getComputedStyle(document.body).backgroundColor]"
             )
             label = shown.locator("#score_ae .role-axis-label text").first.get_attribute("fill")
             assert contrast(ink, paper) > 7 and contrast(label, paper) > 4.5, "WCAG 2.1, 1.4.3"
@@ -74,9 +83,14 @@ def contrast(a, b):
 
     def luminance(text):
         parts = (
-            re.findall(r"\d+", text)[:3] if text.startswith("rgb") else [str(int(text[i : i + 2], 16)) for i in (1, 3, 5)]
+            re.findall(r"\d+", text)[:3]
+            if text.startswith("rgb")
+            else [str(int(text[i : i + 2], 16)) for i in (1, 3, 5)]
         )
-        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in (int(p) / 255 for p in parts)]
+        linear = [
+            v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4
+            for v in (int(p) / 255 for p in parts)
+        ]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     high, low = sorted((luminance(a), luminance(b)), reverse=True)
@@ -87,23 +101,35 @@ def test_it_tells_each_alarm_in_the_device_s_words(run):
     told = story.alarms(run)
     stages = json.loads((RUN / "run.json").read_text())["stages"]
     assert [a.index for a in told] == np.flatnonzero(run.trace.event == 1).tolist()
-    assert [a.cleared is None for a in told] == [False, False, True], "the run ends in the last attack"
+    assert [a.cleared is None for a in told] == [False, False, True], (
+        "the run ends in the last attack"
+    )
     for alarm, stage in zip(told, [s for s in stages if s["kind"] == "attack"], strict=True):
-        assert [name for name, _ in alarm.features[:3]] == stage["top_features"], "what the device itself named"
+        assert [name for name, _ in alarm.features[:3]] == stage["top_features"], (
+            "what the device itself named"
+        )
     assert told[0].message.startswith("connections refused: 10 in this window, usually 0-1")
 
 
 def test_attacks_and_false_alarms_are_counted(run):
     raised = np.flatnonzero(run.trace.event == 1).tolist()
     figures = dict(page.tiles(run, [*raised, 100]))
-    assert figures["alarms"] == "4" and figures["attacks seen"] == "3 of 3" and figures["false alarms"] == "1"
+    assert (
+        figures["alarms"] == "4"
+        and figures["attacks seen"] == "3 of 3"
+        and figures["false alarms"] == "1"
+    )
 
 
 def test_a_timeline_keeps_every_peak(run):
     run_scores = np.zeros(100_000, np.int64)
     run_scores[[17, 54_321, 99_999]] = 7, 8, 9
     thinned = charts._thinned(run_scores, charts.Clock(run))
-    assert len(thinned) == charts.POINTS and [p["score"] for p in thinned if p["score"]] == [7, 8, 9]
+    assert len(thinned) == charts.POINTS and [p["score"] for p in thinned if p["score"]] == [
+        7,
+        8,
+        9,
+    ]
 
 
 def test_the_curve_s_area_is_the_chance_that_an_attack_scores_higher(run):
@@ -124,7 +150,9 @@ def test_without_labels_there_is_no_curve_and_without_the_recording_no_tail():
 def test_windows_of_the_fit_part_are_not_called_unseen():
     shown = subject.of_model(MODEL, BENIGN, BENIGN, None, quiet)
     assert len(shown.unseen.ae) == 320 and shown.unseen.ae.tolist() == shown.trace.ae[480:].tolist()
-    assert shown.trace.event.tolist() == alarm_events(shown.trace.hot, shown.detector.alarm).tolist()
+    assert (
+        shown.trace.event.tolist() == alarm_events(shown.trace.hot, shown.detector.alarm).tolist()
+    )
 
 
 def test_cost_is_of_the_boards_and_the_bench(run):
@@ -149,7 +177,9 @@ def test_an_empty_run_and_bad_labels_are_one_sentence(tmp_path):
     with pytest.raises(BadInput, match="not the summary of a run"):
         subject.of_run(tmp_path, quiet)
     with pytest.raises(BadInput, match="--attack scan=600:700: .* has the windows 0 to 621"):
-        subject.of_model(MODEL, RUN / "monitored.csv", None, [subject.Attack("scan", 600, 700)], quiet)
+        subject.of_model(
+            MODEL, RUN / "monitored.csv", None, [subject.Attack("scan", 600, 700)], quiet
+        )
 
 
 @pytest.mark.parametrize(
@@ -182,7 +212,7 @@ def test_a_missing_library_is_named_with_its_extra(arguments, module, extra, mon
 
 
 def refused(arguments, monkeypatch, capsys):
-    from trainer import cli
+    from inlier_host import cli
 
     monkeypatch.setattr(sys, "argv", ["inlier", *arguments])
     with pytest.raises(SystemExit) as end:

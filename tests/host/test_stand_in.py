@@ -16,11 +16,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import micropython_tls
 import pytest
-from tools_missing import needs_tool, tool
 
-from boards.micropython import find_or_build
+import micropython_tls
+from inlier_boards.build.micropython import find_or_build
+from tools_missing import needs_tool, tool
 
 HERE = Path(__file__).parent
 FIRMWARE = HERE.parents[1] / "firmware"
@@ -34,20 +34,53 @@ FAST = (
     *(
         f"test.test_socket.{name}"
         for name in (
-            "GeneralModuleTests", "BasicTCPTest", "BasicUDPTest", "BasicSocketPairTest", "NonBlockingTCPTests",
-            "FileObjectClassTestCase", "BufferIOTest", "UDPTimeoutTest", "SendmsgTCPTest", "RecvmsgIntoUDPTest",
-            "RecvmsgIntoSCMRightsStreamTest", "SendfileUsingSendfileTest", "CreateServerTest", "TestUnixDomain",
+            "GeneralModuleTests",
+            "BasicTCPTest",
+            "BasicUDPTest",
+            "BasicSocketPairTest",
+            "NonBlockingTCPTests",
+            "FileObjectClassTestCase",
+            "BufferIOTest",
+            "UDPTimeoutTest",
+            "SendmsgTCPTest",
+            "RecvmsgIntoUDPTest",
+            "RecvmsgIntoSCMRightsStreamTest",
+            "SendfileUsingSendfileTest",
+            "CreateServerTest",
+            "TestUnixDomain",
         )
     ),
-    "test.test_logging.DatagramHandlerTest", "test.test_logging.UnixDatagramHandlerTest",
-    "test.test_asyncio.test_sock_lowlevel.EPollEventLoopTests", "test.test_httpservers",
-)  # fmt: skip
+    "test.test_logging.DatagramHandlerTest",
+    "test.test_logging.UnixDatagramHandlerTest",
+    "test.test_asyncio.test_sock_lowlevel.EPollEventLoopTests",
+    "test.test_httpservers",
+)
 SUITES = (
-    "test_socket", "test_ssl", "test_logging", "test_socketserver", "test_selectors", "test_select",
-    "test_poll", "test_asyncio", "test_httplib", "test_httpservers", "test_http_cookiejar", "test_ftplib",
-    "test_smtplib", "test_poplib", "test_imaplib", "test_nntplib", "test_telnetlib", "test_xmlrpc",
-    "test_urllib2_localnet", "test_wsgiref", "test_asyncore", "test_asynchat", "test_os", "test_shutil",
-)  # fmt: skip
+    "test_socket",
+    "test_ssl",
+    "test_logging",
+    "test_socketserver",
+    "test_selectors",
+    "test_select",
+    "test_poll",
+    "test_asyncio",
+    "test_httplib",
+    "test_httpservers",
+    "test_http_cookiejar",
+    "test_ftplib",
+    "test_smtplib",
+    "test_poplib",
+    "test_imaplib",
+    "test_nntplib",
+    "test_telnetlib",
+    "test_xmlrpc",
+    "test_urllib2_localnet",
+    "test_wsgiref",
+    "test_asyncore",
+    "test_asynchat",
+    "test_os",
+    "test_shutil",
+)
 
 
 def outcomes(folder, mode, names):
@@ -61,7 +94,7 @@ def outcomes(folder, mode, names):
             env={**os.environ, "PYTHONPATH": str(FIRMWARE)},
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=400,
             check=False,
         )
     except subprocess.TimeoutExpired as late:
@@ -78,7 +111,9 @@ def differences(folder, names):
     found = {}
     for name in native.keys() | counted.keys():
         one, other = native.get(name, "missing"), counted.get(name, "missing")
-        same = one == other if one.startswith("skipped") else one.split(":")[0] == other.split(":")[0]
+        same = (
+            one == other if one.startswith("skipped") else one.split(":")[0] == other.split(":")[0]
+        )
         if not same:
             found[name] = one, other
     return found
@@ -86,12 +121,16 @@ def differences(folder, names):
 
 def assert_no_difference(folder, names):
     found = differences(folder, names)
-    for _ in range(2):  # a test that fails now and then says nothing; one that differs each time does
+    for _ in range(
+        2
+    ):  # a test that fails now and then says nothing; one that differs each time does
         loadable = [name for name in found if name.startswith("test.")]
         if not found or len(loadable) < len(found):
             break
         found = differences(folder, loadable)
-    assert not found, "\n".join(f"{name}\n  native: {a[-800:]}\n  counted: {b[-2000:]}" for name, (a, b) in found.items())
+    assert not found, "\n".join(
+        f"{name}\n  native: {a[-800:]}\n  counted: {b[-2000:]}" for name, (a, b) in found.items()
+    )
 
 
 def present(module):
@@ -106,6 +145,7 @@ def test_parts_of_cpythons_suites_end_as_over_native_sockets(tmp_path):
 
 
 @nightly
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("name", SUITES)
 def test_cpythons_suites_end_as_over_native_sockets(name, tmp_path):
     if not present(name):
@@ -114,10 +154,14 @@ def test_cpythons_suites_end_as_over_native_sockets(name, tmp_path):
 
 
 @nightly
+@pytest.mark.timeout(2400)
 def test_gevent_is_counted_or_warned_of():
     if not importlib.util.find_spec("gevent"):
         pytest.skip("needs gevent: pip install gevent")
-    first, then = "from inlier import sockets; s = sockets.install()", "from gevent import monkey; monkey.patch_all()"
+    first, then = (
+        "from inlier import sockets; s = sockets.install()",
+        "from gevent import monkey; monkey.patch_all()",
+    )
     for lines in ((first, then), (then, first)):
         script = "; ".join(lines) + "; s.read([0] * 14)"
         done = subprocess.run(
@@ -133,9 +177,16 @@ def test_gevent_is_counted_or_warned_of():
 # MicroPython
 
 PATTERNS = (
-    "extmod/socket*", "extmod/select*", "extmod/asyncio*", "extmod/ssl*", "extmod/tls*", "net_hosted/*",
-)  # fmt: skip
-AWAY = re.compile(r"micropython\.org|1\.1\.1\.1|192\.0\.2\.1|8\.8\.8\.8")  # a test that leaves this machine
+    "extmod/socket*",
+    "extmod/select*",
+    "extmod/asyncio*",
+    "extmod/ssl*",
+    "extmod/tls*",
+    "net_hosted/*",
+)
+AWAY = re.compile(
+    r"micropython\.org|1\.1\.1\.1|192\.0\.2\.1|8\.8\.8\.8"
+)  # a test that leaves this machine
 
 
 @functools.cache
@@ -145,11 +196,14 @@ def tree():
 
 def start(mode):
     """What a script begins with, on the line of its first."""
-    install = "from inlier import sockets; sockets.install(); del sockets; " if mode == "counted" else ""
+    install = (
+        "from inlier import sockets; sockets.install(); del sockets; " if mode == "counted" else ""
+    )
     return f"import sys; sys.path.append('{FIRMWARE}'); {install}del sys; "
 
 
 @nightly
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_micropythons_tests_end_as_over_native_sockets(pattern):
     """select_poll_custom and others print what they see: the whole output is compared."""
@@ -176,6 +230,7 @@ def test_micropythons_tests_end_as_over_native_sockets(pattern):
 
 
 @nightly
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("mode", MODES)
 def test_micropythons_tests_of_two_machines_pass(mode, tmp_path):
     """TCP, UDP, TLS and DTLS between two processes."""
@@ -187,7 +242,15 @@ def test_micropythons_tests_of_two_machines_pass(mode, tmp_path):
     files = sorted(str(f.relative_to(tests)) for f in tests.glob("multi_net/*.py"))
     for again in range(3):  # its ports are fixed: another process may have one
         done = subprocess.run(
-            [sys.executable, "run-multitests.py", "-i", f"exec:{instance}", "-i", f"exec:{instance}", *files],
+            [
+                sys.executable,
+                "run-multitests.py",
+                "-i",
+                f"exec:{instance}",
+                "-i",
+                f"exec:{instance}",
+                *files,
+            ],
             cwd=tests,
             env={**os.environ, "MICROPY_CPYTHON3": sys.executable},
             capture_output=True,
@@ -199,7 +262,11 @@ def test_micropythons_tests_of_two_machines_pass(mode, tmp_path):
             break
     assert done.returncode == 0, done.stdout[-3000:]
     passed = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(": pass")}
-    assert {"multi_net/tls_dtls_server_client.py", "multi_net/udp_data.py", "multi_net/tcp_data.py"} <= passed
+    assert {
+        "multi_net/tls_dtls_server_client.py",
+        "multi_net/udp_data.py",
+        "multi_net/tcp_data.py",
+    } <= passed
 
 
 # strace
@@ -254,10 +321,22 @@ def counted_by_strace(lines):
 def test_counts_are_what_strace_saw(where, tmp_path):
     trace = tmp_path / "trace"
     interpreter = sys.executable if where == "cpython" else find_or_build()
-    command = [tool("strace"), "-f", "-e", "trace=network,read,write,close", "-o", trace, interpreter]
+    command = [
+        tool("strace"),
+        "-f",
+        "-e",
+        "trace=network,read,write,close",
+        "-o",
+        trace,
+        interpreter,
+    ]
     done = subprocess.run(
         [*command, HERE / "socket_session.py"],
-        env={**os.environ, "PYTHONPATH": str(FIRMWARE), "MICROPYPATH": f"{FIRMWARE}{os.pathsep}.frozen"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(FIRMWARE),
+            "MICROPYPATH": f"{FIRMWARE}{os.pathsep}.frozen",
+        },
         capture_output=True,
         text=True,
         timeout=60,
@@ -266,10 +345,15 @@ def test_counts_are_what_strace_saw(where, tmp_path):
     if "Operation not permitted" in done.stderr or "PTRACE" in done.stderr:
         pytest.skip("strace is not allowed to trace here")
     assert done.returncode == 0, done.stderr
-    counted = {name: int(value) for name, value in (line.split() for line in done.stdout.splitlines())}
+    counted = {
+        name: int(value) for name, value in (line.split() for line in done.stdout.splitlines())
+    }
     seen, ports = counted_by_strace(trace.read_text().splitlines())
     assert seen["connects"] == 7 and seen["connects_refused"] == 4 and seen["datagrams_out"] == 6
     for name in counted.keys() - {"peers", "ports", "peers_new"}:
         assert counted[name] == seen[name], (name, counted, seen)
     assert counted["peers"] == counted["peers_new"] == 1
-    assert counted["ports"] in (ports, ports - 1)  # the last is the system's choice: its hash may be another's
+    assert counted["ports"] in (
+        ports,
+        ports - 1,
+    )  # the last is the system's choice: its hash may be another's

@@ -1,13 +1,15 @@
-"""The threshold keeps the false-alarm rate that it was asked for, on tails whose quantiles are known."""
+"""The threshold keeps the false-alarm rate that it was asked for, on tails
+whose quantiles are known.
+"""
 
 import math
 
 import numpy as np
 import pytest
 
-from export.reference import alarm_events
-from trainer.errors import BadInput
-from trainer.threshold import alarm_level, rate_per_window, threshold
+from inlier_export.errors import BadInput
+from inlier_export.reference import alarm_events
+from inlier_trainer.threshold import alarm_level, rate_per_window, threshold
 
 
 def test_the_budget_in_windows():
@@ -42,7 +44,8 @@ def test_k_of_n_over_windows_that_hang_together_alarm_within_the_budget(k, n):
     rates = []
     for seed in range(8):
         rng = np.random.default_rng(seed)
-        # A device's bursts: what one window brings, the following ones still show.
+        # A device's bursts: what one window brings, the following ones still
+        # show.
         burst = rng.exponential(1000, 200_000) * (rng.random(200_000) < 0.05)
         scores = np.convolve(burst, 0.7 ** np.arange(20), "valid")
         limit = threshold(scores[:5000].astype(np.int64), 1e-4, k, n)

@@ -1,12 +1,14 @@
-"""What a recording may not hold, each refused in one sentence that says what, where and what to do."""
+"""What a recording may not hold, each refused in one sentence that says what,
+where and what to do.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from trainer import files, windows
-from trainer.errors import BadInput
+from inlier_export.errors import BadInput
+from inlier_trainer import files, recordings
 
 COUNTERS = ("a", "b")
 
@@ -14,7 +16,7 @@ COUNTERS = ("a", "b")
 def refused(path: Path, text: str | bytes) -> str:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(BadInput) as caught:
-        windows.read_windows(path, COUNTERS)
+        recordings.read_windows(path, COUNTERS)
     message = str(caught.value)
     assert message.startswith(str(path)) and "\n" not in message
     return message
@@ -43,7 +45,7 @@ def test_bad_csv_is_refused(tmp_path, text, expected):
 
 def test_missing_file(tmp_path):
     with pytest.raises(BadInput, match="No such file"):
-        windows.read_windows(tmp_path / "none.csv", COUNTERS)
+        recordings.read_windows(tmp_path / "none.csv", COUNTERS)
 
 
 def test_not_a_parquet_file(tmp_path):
@@ -53,8 +55,8 @@ def test_not_a_parquet_file(tmp_path):
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_what_is_written_is_read_back_in_the_source_s_order(tmp_path, suffix):
     rows = np.array([[1, 2], [3, (1 << 30) - 1]])
-    windows.write_windows(tmp_path / f"w.{suffix}", ("b", "a"), rows)
-    assert (windows.read_windows(tmp_path / f"w.{suffix}", COUNTERS) == rows[:, ::-1]).all()
+    recordings.write_windows(tmp_path / f"w.{suffix}", ("b", "a"), rows)
+    assert (recordings.read_windows(tmp_path / f"w.{suffix}", COUNTERS) == rows[:, ::-1]).all()
 
 
 def test_parquet_of_floats_names_the_fraction(tmp_path):
@@ -62,24 +64,24 @@ def test_parquet_of_floats_names_the_fraction(tmp_path):
 
     pl.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.5]}).write_parquet(tmp_path / "w.parquet")
     with pytest.raises(BadInput, match="line 3, column 'b' holds '2.5'"):
-        windows.read_windows(tmp_path / "w.parquet", COUNTERS)
+        recordings.read_windows(tmp_path / "w.parquet", COUNTERS)
 
 
 def test_check():
     rows = np.arange(20).reshape(10, 2)
-    windows.check(rows, COUNTERS, "w.csv", 10, set())
+    recordings.check(rows, COUNTERS, "w.csv", 10, set())
     with pytest.raises(BadInput, match="10 windows, at least 12 are needed; record 2 more"):
-        windows.check(rows, COUNTERS, "w.csv", 12, set())
+        recordings.check(rows, COUNTERS, "w.csv", 12, set())
     rows[:, 1] = 7
     with pytest.raises(BadInput, match="column 'b' is 7 in all 10 windows.*--allow-constant b"):
-        windows.check(rows, COUNTERS, "w.csv", 10, set())
-    windows.check(rows, COUNTERS, "w.csv", 10, {"b"})
+        recordings.check(rows, COUNTERS, "w.csv", 10, set())
+    recordings.check(rows, COUNTERS, "w.csv", 10, {"b"})
     with pytest.raises(BadInput, match="--allow-constant z: no such counter"):
-        windows.check(rows, COUNTERS, "w.csv", 10, {"b", "z"})
+        recordings.check(rows, COUNTERS, "w.csv", 10, {"b", "z"})
 
 
 def test_split_is_in_the_order_of_time():
-    assert windows.split(1000) == (slice(0, 600), slice(600, 750), slice(750, 1000))
+    assert recordings.split(1000) == (slice(0, 600), slice(600, 750), slice(750, 1000))
 
 
 def test_a_failed_write_leaves_the_former_file(tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
-"""Tests that need what only a system package brings are skipped, saying so, where it is not installed.
+"""Tests that need what only a system package brings are skipped, saying so,
+where it is not installed.
 
-`python tests/host/tools_missing.py` prints the packages that are missing here, for the Makefile.
+`python tests/host/tools_missing.py` prints the packages that are missing here,
+for the Makefile.
 """
 
 import os
@@ -8,11 +10,17 @@ import shutil
 
 import pytest
 
-from boards.board import board
+from inlier_boards.board import board
 
-# Command -> Debian package.
-PACKAGES = {"chromium": "chromium", "mosquitto": "mosquitto", "openssl": "openssl", "strace": "strace"}
-PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"  # where a broker lives, for people other than root
+PACKAGES = {
+    "chromium": "chromium",
+    "mosquitto": "mosquitto",
+    "openssl": "openssl",
+    "strace": "strace",
+}  # command: Debian package
+PATH = (
+    os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
+)  # where a broker lives, for people other than root
 
 
 def missing(name: str) -> str:
@@ -32,7 +40,9 @@ def tool(command: str) -> str:
 
 
 def needs_tool(command: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(not tool(command), reason=f"needs {command}: apt-get install {PACKAGES[command]}")
+    return pytest.mark.skipif(
+        not tool(command), reason=f"needs {command}: apt-get install {PACKAGES[command]}"
+    )
 
 
 if __name__ == "__main__":

@@ -54,7 +54,11 @@ def late(*args):
 
 
 def prune(suite):
-    wanted = [t for t in suite if isinstance(t, unittest.TestSuite) or not any(w in t.id() for w in WITHOUT)]
+    wanted = [
+        t
+        for t in suite
+        if isinstance(t, unittest.TestSuite) or not any(w in t.id() for w in WITHOUT)
+    ]
     suite._tests = wanted
     for part in wanted:
         if isinstance(part, unittest.TestSuite):
@@ -68,7 +72,9 @@ def main(out, mode, *names):
         sockets.install()
     from test import support
 
-    support.use_resources = ["network"] if names == ("test.test_socketserver",) else []  # its network is loopback
+    support.use_resources = (
+        ["network"] if names == ("test.test_socketserver",) else []
+    )  # its network is loopback
     signal.signal(signal.SIGALRM, late)
     suite = unittest.defaultTestLoader.loadTestsFromNames(names)
     prune(suite)

@@ -1,7 +1,9 @@
-"""Kernels: the inner loops, one file per implementation, all equal on the golden vectors.
+"""Kernels: the inner loops, one file per implementation, all equal on the
+golden vectors.
 
-Each module offers the same four functions (see plain.py): prepare, features, autoencoder, svm. The fastest that this
-interpreter can load is chosen here, once, at import.
+Each module offers the same four functions (see plain.py): prepare, features,
+autoencoder, svm. The fastest that this interpreter can load is chosen here,
+once, at import.
 """
 
 for NAME in ("thumb", "viper", "array", "plain"):
@@ -9,4 +11,6 @@ for NAME in ("thumb", "viper", "array", "plain"):
         chosen = __import__("inlier.kernels." + NAME, None, None, (NAME,))
         break
     except (ImportError, SyntaxError, ValueError, AttributeError):
-        pass  # no such compiler, decorator, library or file here: a board may carry only the kernel that it needs
+        # no such compiler, decorator, library or file here: a board may carry
+        # only the kernel that it needs
+        pass

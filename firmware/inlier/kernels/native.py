@@ -1,7 +1,10 @@
-"""The work buffer of the kernels in native code: one block of memory, so that two pointers say everything.
+"""The work buffer of the kernels in native code: one block of memory, so that
+two pointers say everything.
 
-Words (int32): a header, then each feature's state, then per layer cols, blocks and 4 * blocks biases + BIAS_OFFSET, which
-makes them positive and aligned (the model file may start at any address, and a Cortex-M0 faults on an unaligned word).
+Words (int32): a header, then each feature's state, then per layer cols, blocks
+and 4 * blocks biases + BIAS_OFFSET, which makes them positive and aligned (the
+model file may start at any address, and a Cortex-M0 faults on an unaligned
+word).
 Bytes: x, then each layer's output, each begun at a multiple of four.
 """
 
@@ -10,7 +13,8 @@ import struct
 from ..features import start_state
 from ..model import KNOTS_MAX
 
-# Places in the header, in words; thumb.py and viper.py repeat those they use, for the compiler's constants.
+# Places in the header, in words; thumb.py and viper.py repeat those they use,
+# for the compiler's constants.
 COUNTERS, SCALES, FEATURES, LAYERS, KNOTS, LAYERS_AT, X_AT, NET_AT, SVM_AT = range(9)
 SCRATCH = 9  # seven words
 SCALE = 16  # four words

@@ -1,15 +1,22 @@
-"""The kernel any Python runs: the definition that the others must equal, integer by integer.
+"""The kernel any Python runs: the definition that the others must equal,
+integer by integer.
 
-Bytes are stored with an offset of 128 (no sign extension in the inner loop), so with w = w' - 128
+Bytes are stored with an offset of 128 (no sign extension in the inner loop), so
+with w = w' - 128
     sum(w * x') = sum(w' * x') - 128 * sum(x')
-and sum(x') is needed once per layer. What the inputs' own offset adds is constant and folded into the bias.
+and sum(x') is needed once per layer. What the inputs' own offset adds is
+constant and folded into the bias.
 
 Every kernel has these four functions:
-    prepare(model)                  (work, x, y): buffers of one model; x: quantised features + 128, uint8 (features,);
+    prepare(model)                  (work, x, y): buffers of one model; x: quantised features +
+                                    128, uint8 (features,);
                                     y: their reconstruction, uint8 (features or some more,)
-    features(deltas, params, work)  one window, int32 (counters,), into x; inlier.features has the formulas
-    autoencoder(params, work)       the squared reconstruction error of x, below 2^30 for any input (proved at export)
-    svm(params, work)               minus the linear one-class SVM's decision on the hinges of x, without its constant
+    features(deltas, params, work)  one window, int32 (counters,), into x; inlier.features has
+                                    the formulas
+    autoencoder(params, work)       the squared reconstruction error of x, below 2^30 for any
+                                    input (proved at export)
+    svm(params, work)               minus the linear one-class SVM's decision on the hinges of x,
+                                    without its constant
 with params = model.params. Scores are higher for what is more outlying.
 """
 
@@ -26,7 +33,8 @@ class Work:
         self.state = array("i", start_state(model))
         self.x = bytearray(model.features)
         self.svm_weights = model.svm_weights()
-        # Buffers that a layer's inputs come from, made once: (weights, cols, bias, shift, blocks, inputs, outputs)
+        # Buffers that a layer's inputs come from, made once: (weights, cols,
+        # bias, shift, blocks, inputs, outputs)
         self.layers = []
         source = self.x
         for layer in model.layers():
@@ -71,7 +79,9 @@ def features(deltas, params, work):
                 v >>= 1
                 f += 16
             f += v >> 4
-            q = (f - (quantisation[p] | quantisation[p + 1] << 8)) * (quantisation[p + 2] | quantisation[p + 3] << 8) >> 8
+            q = (f - (quantisation[p] | quantisation[p + 1] << 8)) * (
+                quantisation[p + 2] | quantisation[p + 3] << 8
+            ) >> 8
             if q > 127:
                 q = 127
             elif q < -128:
@@ -88,9 +98,11 @@ def autoencoder(params, work):
 
 
 def dense(w, cols, bias, shift, blocks, x, y):
-    """y = clamp((sum(w' * x) - 128 * sum(x) + bias) >> shift, 0, 255), for 4 * blocks rows.
+    """y = clamp((sum(w' * x) - 128 * sum(x) + bias) >> shift, 0, 255), for 4 *
+    blocks rows.
 
-    w: uint8 (blocks, cols, 4), four rows interleaved; x: uint8 (cols,); bias: little-endian int32 (4 * blocks,);
+    w: uint8 (blocks, cols, 4), four rows interleaved; x: uint8 (cols,); bias:
+    little-endian int32 (4 * blocks,);
     shift: uint8 (4 * blocks,); y: uint8 (4 * blocks,), written.
     """
     total = 0
@@ -113,7 +125,9 @@ def dense(w, cols, bias, shift, blocks, x, y):
 def bias_at(bias, j):
     j *= 4
     high = bias[j + 3]
-    return (bias[j] | bias[j + 1] << 8 | bias[j + 2] << 16) + ((high - 256 if high > 127 else high) << 24)
+    return (bias[j] | bias[j + 1] << 8 | bias[j + 2] << 16) + (
+        (high - 256 if high > 127 else high) << 24
+    )
 
 
 def distance(work):
@@ -127,7 +141,8 @@ def distance(work):
 
 
 def svm(params, work):
-    """Sum of w * max(0, |q| - t) over the features and the knots t, with weights of the side that q lies on.
+    """Sum of w * max(0, |q| - t) over the features and the knots t, with
+    weights of the side that q lies on.
 
     Weights: uint8 (features, 2, knots), + 128: knots above zero, then below.
     """

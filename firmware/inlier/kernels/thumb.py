@@ -1,7 +1,9 @@
-"""Inline assembler for Cortex-M0 and later: the Pico's RP2040, and by the same instructions the RP2350.
+"""Inline assembler for Cortex-M0 and later: the Pico's RP2040, and by the same
+instructions the RP2350.
 
-The same integers as plain.py, on the buffer that native.py describes. Only 16-bit instructions of ARMv6-M are used.
-The autoencoder is in thumb_autoencoder.py.
+The same integers as plain.py, on the buffer that native.py describes. Only
+16-bit instructions of ARMv6-M are used. The autoencoder is in
+thumb_autoencoder.py.
 """
 
 import micropython
@@ -25,7 +27,8 @@ _STATE = const(96)
 
 @micropython.asm_thumb
 def features(r0, r1, r2):
-    # r0: deltas, r1: params, r2: work. r8: deltas, r9: counter shifts, r10: state, r11: quantisation, r12: x
+    # r0: deltas, r1: params, r2: work. r8: deltas, r9: counter shifts, r10:
+    # state, r11: quantisation, r12: x
     mov(r4, r8)
     mov(r5, r9)
     mov(r6, r10)
@@ -153,7 +156,8 @@ def features(r0, r1, r2):
 
 @micropython.asm_thumb
 def svm(r0, r1):
-    # r0: params, r1: work. r2: weights, r3: x, r4: features left, r5: sum, r8..r11: knots, r12: their number
+    # r0: params, r1: work. r2: weights, r3: x, r4: features left, r5: sum,
+    # r8..r11: knots, r12: their number
     mov(r4, r8)
     mov(r5, r9)
     mov(r6, r10)

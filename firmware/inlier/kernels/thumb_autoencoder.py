@@ -1,6 +1,7 @@
 """The autoencoder in ARMv6-M's inline assembler; see thumb.py.
 
-Four interleaved rows share each loaded input: load it once, then for each row load the weight, multiply, add.
+Four interleaved rows share each loaded input: load it once, then for each row
+load the weight, multiply, add.
 """
 
 import micropython
@@ -23,7 +24,8 @@ _LEFT = const(60)
 
 @micropython.asm_thumb
 def autoencoder(r0, r1):
-    # r0: params, r1: work. r8: end of a loop's inputs, r9: layer records, r10: work, r11: shifts, r12: outputs
+    # r0: params, r1: work. r8: end of a loop's inputs, r9: layer records, r10:
+    # work, r11: shifts, r12: outputs
     mov(r4, r8)
     mov(r5, r9)
     mov(r6, r10)

@@ -1,7 +1,9 @@
-"""Native code from MicroPython's viper emitter: any port that has it, the ESP32's Xtensa first of all.
+"""Native code from MicroPython's viper emitter: any port that has it, the
+ESP32's Xtensa first of all.
 
-The same integers as plain.py, on the buffer that native.py describes. Two locals live in registers, the first
-parameters: each function reuses these names for its hottest variables. Casts cost nothing.
+The same integers as plain.py, on the buffer that native.py describes. Two
+locals live in registers, the first parameters: each function reuses these names
+for its hottest variables. Casts cost nothing.
 """
 
 import micropython
@@ -29,7 +31,8 @@ def features(deltas: ptr32, params: ptr8, work: ptr32):
     n_scales = work[_SCALES]
     x = ptr8(int(work) + work[_X_AT])
     counters = work[_COUNTERS]
-    # LEVEL_MAX, in two steps: frozen code for ARMv6-M lies on halfwords, and would load a 32-bit literal from beside it.
+    # LEVEL_MAX, in two steps: frozen code for ARMv6-M lies on halfwords, and
+    # would load a 32-bit literal from beside it.
     top = 1 << 26
     top -= 1
     i = 0
@@ -77,8 +80,9 @@ def features(deltas: ptr32, params: ptr8, work: ptr32):
 
 @micropython.viper
 def autoencoder(w: ptr8, x: ptr8) -> int:
-    # w, the model's params, walks through the layers; x, the work buffer, becomes the input that four rows share. In the
-    # order of these sums, an accumulator is not spilled to wait for its product.
+    # w, the model's params, walks through the layers; x, the work buffer,
+    # becomes the input that four rows share. In the order of these sums, an
+    # accumulator is not spilled to wait for its product.
     work = ptr32(x)
     layers = work[_LAYERS]
     inputs = int(x) + work[_X_AT]

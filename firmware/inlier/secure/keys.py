@@ -1,4 +1,5 @@
-"""Keys that models are signed with: 64 hexadecimal digits, in a file or an environment variable.
+"""Keys that models are signed with: 64 hexadecimal digits, in a file or an
+environment variable.
 
 Make one with `openssl rand -hex 32 > fleet.key`.
 """
@@ -11,7 +12,9 @@ VARIABLE = "INLIER_KEY"
 
 
 class KeyFault(ValueError):
-    """There is no usable key; says where it was looked for and what to do. The key itself is never in the text."""
+    """There is no usable key; says where it was looked for and what to do. The
+    key itself is never in the text.
+    """
 
 
 def parse(text, where):
@@ -21,7 +24,9 @@ def parse(text, where):
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise KeyFault("%s does not hold 64 hexadecimal digits; make a key with 'openssl rand -hex 32'" % where)
+        raise KeyFault(
+            "%s does not hold 64 hexadecimal digits; make a key with 'openssl rand -hex 32'" % where
+        )
     return key
 
 
@@ -32,6 +37,8 @@ def from_file(path):
 
 
 def from_environment(name=VARIABLE):
-    """The key in an environment variable, None where it is not set. Raises KeyFault."""
+    """The key in an environment variable, None where it is not set. Raises
+    KeyFault.
+    """
     text = os.getenv(name)
     return None if text is None else parse(text, "environment variable " + name)

@@ -1,9 +1,12 @@
-"""A few bytes that survive a power cut at any moment: two files, written in turn, each sealed.
+"""A few bytes that survive a power cut at any moment: two files, written in
+turn, each sealed.
 
-The file that is written is never the newest good one, so a torn write loses only itself. Nothing is renamed: FAT, unlike
-littlefs, has no rename that replaces a file at once.
+The file that is written is never the newest good one, so a torn write loses
+only itself. Nothing is renamed: FAT, unlike littlefs, has no rename that
+replaces a file at once.
 
-    magic "INLS", uint32 sequence, uint16 bytes of payload, payload, the first 16 bytes of HMAC-SHA256(key, all before)
+    magic "INLS", uint32 sequence, uint16 bytes of payload, payload, the first
+    16 bytes of HMAC-SHA256(key, all before)
 """
 
 import os
@@ -18,7 +21,9 @@ _SEAL_BYTES = 16
 
 
 def write_file(path, content):
-    """On flash when it returns: MicroPython's file systems commit at close, Linux at fsync. Raises OSError."""
+    """On flash when it returns: MicroPython's file systems commit at close,
+    Linux at fsync. Raises OSError.
+    """
     with open(path, "wb") as f:
         f.write(content)
         if hasattr(os, "fsync"):
@@ -36,14 +41,18 @@ def read_file(path):
 
 
 class Record:
-    """`path` + ".0" and ".1". The empty key makes the seal a checksum, a secret one lets nobody else forge a record."""
+    """`path` + ".0" and ".1". The empty key makes the seal a checksum, a secret
+    one lets nobody else forge a record.
+    """
 
     def __init__(self, path, key=b""):
         self._path = path
         self._key = key
 
     def _parse(self, i):
-        """(sequence, payload), or None for a file that is missing, torn or not ours."""
+        """(sequence, payload), or None for a file that is missing, torn or not
+        ours.
+        """
         content = read_file("%s.%d" % (self._path, i))
         if len(content) < _HEAD_BYTES + _SEAL_BYTES:
             return None
@@ -59,7 +68,9 @@ class Record:
         return hmac_sha256(self._key, content)[:_SEAL_BYTES]
 
     def _newest(self):
-        """(place, sequence, payload) of the newest good file; place is None where there is none."""
+        """(place, sequence, payload) of the newest good file; place is None
+        where there is none.
+        """
         best = None, 0, None
         for i in (0, 1):
             found = self._parse(i)

@@ -1,12 +1,17 @@
-"""Model updates that no power cut and no bad model can break: two slots, and a record of which one runs.
+"""Model updates that no power cut and no bad model can break: two slots, and a
+record of which one runs.
 
-from inlier.secure import authentic, keys, slots
-models = slots.Slots(authentic.Authentic(keys.from_file("fleet.key")))
-models.update("models", blob, source.name, source.counters)      # whenever a new model arrives
-asyncio.create_task(monitor.watch("models", source, on_alarm=print, load=models.load))
+    from inlier.secure import authentic, keys, slots
+    models = slots.Slots(authentic.Authentic(keys.from_file("fleet.key")))
+    # whenever a new model arrives
+    models.update("models", blob, source.name, source.counters)
+    asyncio.create_task(
+        monitor.watch("models", source, on_alarm=print, load=models.load)
+    )
 
-A folder holds slot.0, slot.1 and the record. A model is checked, written to the slot that does not run, read back, scored
-on its self-test windows, and only then named by the record. The former model stays, and runs when the new one is
+A folder holds slot.0, slot.1 and the record. A model is checked, written to the
+slot that does not run, read back, scored on its self-test windows, and only
+then named by the record. The former model stays, and runs when the new one is
 damaged later.
 """
 
@@ -24,10 +29,12 @@ _ENTRY_BYTES = 20
 
 
 class Slots:
-    """authentic: what checks blobs (authentic.Authentic), None where unsigned models are allowed.
+    """authentic: what checks blobs (authentic.Authentic), None where unsigned
+    models are allowed.
 
-    key: seals the record, see record.Record. floor: keeps the lowest number that may ever run where an attacker who writes
-    files can't (nvs.Floor): read() and raise_to(number).
+    key: seals the record, see record.Record. floor: keeps the lowest number
+    that may ever run where an attacker who writes files can't (nvs.Floor):
+    read() and raise_to(number).
     """
 
     def __init__(self, authentic=None, key=b"", floor=None):
@@ -36,11 +43,15 @@ class Slots:
         self._floor = floor
 
     def load(self, folder, source=None, counters=None):
-        """The model that runs, or where it is damaged the one before. Raises ModelError if there is neither."""
+        """The model that runs, or where it is damaged the one before. Raises
+        ModelError if there is neither.
+        """
         return self._current(folder, source, counters)[1]
 
     def update(self, folder, blob, source=None, counters=None):
-        """Check `blob` (bytes), keep it, make it the one that runs. Raises ModelError, OSError; the former then runs on."""
+        """Check `blob` (bytes), keep it, make it the one that runs. Raises
+        ModelError, OSError; the former then runs on.
+        """
         record = self._record(folder)
         kept = record.read()
         lowest = self._lowest()
@@ -60,7 +71,9 @@ class Slots:
         entries = [_entry(read_file(_slot(folder, i))) for i in (0, 1)]
         record.write(bytes([free]) + entries[0] + entries[1])
         if self._floor is not None and former is not None:
-            self._floor.raise_to(former)  # not to the new one's: the one before must stay allowed, to be fallen back to
+            self._floor.raise_to(
+                former
+            )  # not to the new one's: the one before must stay allowed, to be fallen back to
 
     def _record(self, folder):
         return Record(folder + "/slots", self._key)
@@ -73,7 +86,10 @@ class Slots:
             self._authentic.check(blob, lowest)
         model = Model(blob, source, counters)
         if number(blob) < lowest:
-            raise ModelError("model number %d is older than %d, which ran here; export it again" % (number(blob), lowest))
+            raise ModelError(
+                "model number %d is older than %d, which ran here; export it again"
+                % (number(blob), lowest)
+            )
         selftest.check(model, blob)
         return model
 

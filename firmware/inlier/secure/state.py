@@ -1,13 +1,18 @@
-"""What a monitor knows and a reboot must not take: the alarm and its latch, the damped means, the hosts known.
+"""What a monitor knows and a reboot must not take: the alarm and its latch, the
+damped means, the hosts known.
 
-from inlier.secure import state
-keeper = state.Keeper("state", key)
-keeper.restore(pipeline)
-asyncio.create_task(monitor.run(pipeline, on_alarm=print, on_window=keeper.on_window))
+    from inlier.secure import state
+    keeper = state.Keeper("state", key)
+    keeper.restore(pipeline)
+    asyncio.create_task(
+        monitor.run(pipeline, on_alarm=print, on_window=keeper.on_window)
+    )
 
-Without it an attacker who makes the device reboot gets a warm-up without alarms each time. Written when the alarm changes
-and every `every` windows: flash wears. The last readings of the counters are not kept: a source counts from zero after a
-boot, or was counting on while nothing was watched, and neither is a window.
+Without it an attacker who makes the device reboot gets a warm-up without alarms
+each time. Written when the alarm changes and every `every` windows: flash
+wears. The last readings of the counters are not kept: a source counts from zero
+after a boot, or was counting on while nothing was watched, and neither is a
+window.
 """
 
 import struct
@@ -16,9 +21,9 @@ from ..kernels.native import STATE
 from ..model import crc32
 from .record import Record
 
-_HEAD = (
-    "<IIBIHHHH"  # CRC-32 of the model's parameters, index, flags, alarm history, quiet, hold, bytes of means and of hosts
-)
+# CRC-32 of the model's parameters, index, flags, alarm history, quiet, hold,
+# bytes of means and of hosts
+_HEAD = "<IIBIHHHH"
 _HEAD_BYTES = 21
 _ACTIVE = 1
 _LATCHED = 2
@@ -34,7 +39,9 @@ def _means(pipeline):
 
 
 class Keeper:
-    """path, key: see record.Record. every: windows between writes while the alarm does not change."""
+    """path, key: see record.Record. every: windows between writes while the
+    alarm does not change.
+    """
 
     def __init__(self, path, key=b"", every=360):
         self._record = Record(path, key)
@@ -49,21 +56,39 @@ class Keeper:
         hosts = bytes(_hosts(pipeline))
         which = crc32(pipeline.model.params) & 0xFFFFFFFF
         quiet = min(alarm._quiet, 0xFFFF)
-        head = (which, pipeline.index & 0x3FFFFFFF, flags, alarm._history, quiet, alarm._hold, len(means), len(hosts))
+        head = (
+            which,
+            pipeline.index & 0x3FFFFFFF,
+            flags,
+            alarm._history,
+            quiet,
+            alarm._hold,
+            len(means),
+            len(hosts),
+        )
         self._record.write(struct.pack(_HEAD, *head) + means + hosts)
-        self._flags = flags  # not before: what a full flash did not take is tried again in the next window
+        self._flags = (
+            flags  # not before: what a full flash did not take is tried again in the next window
+        )
 
     def restore(self, pipeline):
-        """Take up what was saved. False where nothing was; or it is another model's, of which only the latch is taken."""
+        """Take up what was saved. False where nothing was; or it is another
+        model's, of which only the latch is taken.
+        """
         kept = self._record.read()
         if kept is None or len(kept) < _HEAD_BYTES:
             return False
-        which, index, flags, history, quiet, hold, n_means, n_hosts = struct.unpack_from(_HEAD, kept, 0)
+        which, index, flags, history, quiet, hold, n_means, n_hosts = struct.unpack_from(
+            _HEAD, kept, 0
+        )
         alarm = pipeline.alarm
         alarm.latched = bool(flags & _LATCHED)
         means = _means(pipeline)
         hosts = _hosts(pipeline)
-        if which != crc32(pipeline.model.params) & 0xFFFFFFFF or len(kept) != _HEAD_BYTES + n_means + n_hosts:
+        if (
+            which != crc32(pipeline.model.params) & 0xFFFFFFFF
+            or len(kept) != _HEAD_BYTES + n_means + n_hosts
+        ):
             return False
         at = _HEAD_BYTES + n_means
         for i in range(_HEAD_BYTES, at, 4):
@@ -86,7 +111,9 @@ class Keeper:
         return True
 
     def on_window(self, pipeline):
-        """Write if it is time to. Raises OSError on a full flash; what was kept before stays."""
+        """Write if it is time to. Raises OSError on a full flash; what was kept
+        before stays.
+        """
         if _flags(pipeline.alarm) != self._flags or pipeline.index % self._every == self._every - 1:
             self.save(pipeline)
 
@@ -96,5 +123,7 @@ def _flags(alarm):
 
 
 def _hosts(pipeline):
-    """The sockets source's memory of hosts ever contacted; other sources have none."""
+    """The sockets source's memory of hosts ever contacted; other sources have
+    none.
+    """
     return getattr(pipeline.windows._source, "_known", bytearray())

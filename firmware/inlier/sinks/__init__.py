@@ -1,18 +1,23 @@
-"""Sinks: where alarms go. Each is one file, imported only by who uses it, with the callbacks of monitor.watch:
+"""Sinks: where alarms go. Each is one file, imported only by who uses it, with
+the callbacks of monitor.watch:
 
     on_alarm(pipeline, features), on_clear(pipeline), on_window(pipeline)
 
-log keeps them on flash, signal switches an LED, lines prints them, mqtt publishes them for Home Assistant, defender reports
-to AWS.
+log keeps them on flash, signal switches an LED, lines prints them, mqtt
+publishes them for Home Assistant, defender reports to AWS.
 
-from inlier.sinks import Together, log, signal
-sinks = Together(log.Log("alarms.log"), signal.Signal(Pin("LED", Pin.OUT).value))
-asyncio.create_task(monitor.watch("model.inlier", source, sinks.on_alarm, sinks.on_clear, sinks.on_window))
+    from inlier.sinks import Together, log, signal
+    sinks = Together(log.Log("alarms.log"), signal.Signal(Pin("LED", Pin.OUT).value))
+    asyncio.create_task(
+        monitor.watch("model.inlier", source, sinks.on_alarm, sinks.on_clear, sinks.on_window)
+    )
 """
 
 
 class Together:
-    """Several sinks as one. A sink that fails does not stop the others nor the scoring: its OSError is kept in `problem`."""
+    """Several sinks as one. A sink that fails does not stop the others nor the
+    scoring: its OSError is kept in `problem`.
+    """
 
     def __init__(self, *sinks):
         self._sinks = sinks

@@ -6,10 +6,12 @@ BENIGN_HALF = 63  # the benign range fills [-63, 63]: what lies outside stays vi
 
 
 def usual(model, i):
-    """The benign range of feature i in events a window: (lowest, highest), the integers within.
+    """The benign range of feature i in events a window: (lowest, highest), the
+    integers within.
 
-    It is what the quantisation was made from: the feature's range in the recording lies on [-63, 63] of
-    (f - offset) * multiplier >> 8, f as in features.py. One narrower than an octave was widened to that.
+    It is what the quantisation was made from: the feature's range in the
+    recording lies on [-63, 63] of (f - offset) * multiplier >> 8, f as in
+    features.py. One narrower than an octave was widened to that.
     """
     p = model.quantisation()
     offset = p[4 * i] | p[4 * i + 1] << 8

@@ -1,12 +1,16 @@
-"""Sink for AWS IoT Device Defender: a metrics report at most every 300 s, with inlier's score and alarm as custom metrics.
+"""Sink for AWS IoT Device Defender: a metrics report at most every 300 s, with
+inlier's score and alarm as custom metrics.
 
     from inlier.sinks import defender, mqtt
-    aws = mqtt.Mqtt("doorbell1", "….iot.eu-central-1.amazonaws.com", ssl=context)  # the thing's name, its certificate
+    # the thing's name, its certificate
+    aws = mqtt.Mqtt("doorbell1", "….iot.eu-central-1.amazonaws.com", ssl=context)
     sink = defender.Defender("doorbell1", aws.publish, time.time)
 
-The report is the documented JSON (AWS IoT Device Defender, "Device-side metrics", with its short names): network_stats are
-what was counted since the last report. Of inlier's sources procfs counts packets; where none are counted none are reported.
-Define the custom metrics inlier_score and inlier_alarm, of type number, in AWS.
+The report is the documented JSON (AWS IoT Device Defender, "Device-side
+metrics", with its short names): network_stats are what was counted since the
+last report. Of inlier's sources procfs counts packets; where none are counted
+none are reported. Define the custom metrics inlier_score and inlier_alarm, of
+type number, in AWS.
 """
 
 import json
@@ -32,14 +36,18 @@ _COUNTED = ("bytes_in", "bytes_out", "packets_in", "packets_out")
 
 
 class Defender:
-    """publish(topic, payload): takes a report, such as Mqtt's. clock_s(): seconds that only grow, over reboots too.
+    """publish(topic, payload): takes a report, such as Mqtt's. clock_s():
+    seconds that only grow, over reboots too.
 
     Raises ValueError for a period that would be throttled.
     """
 
     def __init__(self, thing, publish, clock_s, short_names=False, period_s=PERIOD_S):
         if period_s < PERIOD_S:
-            raise ValueError("defender: period_s %d: Device Defender takes one report in %d s" % (period_s, PERIOD_S))
+            raise ValueError(
+                "defender: period_s %d: Device Defender takes one report in %d s"
+                % (period_s, PERIOD_S)
+            )
         self._topic = "$aws/things/%s/defender/metrics/json" % thing
         self._publish = publish
         self._clock_s = clock_s
@@ -75,7 +83,9 @@ class Defender:
         n = self._name
         return {
             n("header"): {n("report_id"): now_s, n("version"): "1.0"},
-            n("metrics"): {n("network_stats"): {n(name): count for name, count in self._sums.items()}},
+            n("metrics"): {
+                n("network_stats"): {n(name): count for name, count in self._sums.items()}
+            },
             n("custom_metrics"): {
                 "inlier_score": [{"number": self._score}],
                 "inlier_alarm": [{"number": self._alarm}],

@@ -1,13 +1,18 @@
-"""Home Assistant's MQTT discovery: one device payload that announces a score sensor and an alarm.
+"""Home Assistant's MQTT discovery: one device payload that announces a score
+sensor and an alarm.
 
-https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload; abbreviations as listed there.
+https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload;
+abbreviations as listed there.
 """
 
 import sys
 
 from .. import __version__
 
-BIRTH = ("homeassistant/status", b"online")  # Home Assistant's own birth message: whoever sees it announces again
+BIRTH = (
+    "homeassistant/status",
+    b"online",
+)  # Home Assistant's own birth message: whoever sees it announces again
 
 
 def config_topic(device_id):
@@ -15,10 +20,18 @@ def config_topic(device_id):
 
 
 def discovery(device_id, name, base):
-    """The payload for config_topic, as a dict. base: the topic below which the device publishes."""
+    """The payload for config_topic, as a dict. base: the topic below which the
+    device publishes.
+    """
     unique = "inlier_" + device_id
     return {
-        "dev": {"ids": [unique], "name": name, "mf": "inlier", "mdl": sys.platform, "sw": __version__},
+        "dev": {
+            "ids": [unique],
+            "name": name,
+            "mf": "inlier",
+            "mdl": sys.platform,
+            "sw": __version__,
+        },
         "o": {"name": "inlier", "sw": __version__},
         "avty_t": base + "/availability",
         "qos": 1,

@@ -1,4 +1,6 @@
-"""Sink that prints what happens, one line each, `inlier` and a JSON object: for `inlier monitor --serial` on a computer."""
+"""Sink that prints what happens, one line each, `inlier` and a JSON object: for
+`inlier monitor --serial` on a computer.
+"""
 
 import json
 
@@ -12,7 +14,9 @@ def _print(event):
 
 
 class Lines:
-    """emit(event): what to do with each, a dict as over MQTT, instead of printing it."""
+    """emit(event): what to do with each, a dict as over MQTT, instead of
+    printing it.
+    """
 
     def __init__(self, emit=_print, state_every=1):
         self._emit = emit

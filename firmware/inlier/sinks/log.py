@@ -1,7 +1,10 @@
-"""Sink that keeps the last alarms on flash: a ring of two files, one JSON object a line.
+"""Sink that keeps the last alarms on flash: a ring of two files, one JSON
+object a line.
 
-Lines are appended to `path`; when it is full it becomes `path`.old, whose former lines go. So at least the last
-`max_bytes` / 2 are kept, at most `max_bytes` are used, and flash is written only when an alarm is raised or clears.
+Lines are appended to `path`; when it is full it becomes `path`.old, whose
+former lines go. So at least the last `max_bytes` / 2 are kept, at most
+`max_bytes` are used, and flash is written only when an alarm is raised or
+clears.
 """
 
 import json
@@ -11,7 +14,9 @@ from .message import Episode
 
 
 class Log:
-    """A full or missing flash does not stop the scoring: `problem` is then the OSError, `lost` counts the events."""
+    """A full or missing flash does not stop the scoring: `problem` is then the
+    OSError, `lost` counts the events.
+    """
 
     def __init__(self, path, max_bytes=8192):
         self._path = path
@@ -41,7 +46,9 @@ class Log:
     def _append(self, line):
         try:
             if os.stat(self._path)[6] + len(line) >= self._half:
-                os.rename(self._path, self._path + ".old")  # replaces: with littlefs, FAT's driver and Linux alike
+                os.rename(
+                    self._path, self._path + ".old"
+                )  # replaces: with littlefs, FAT's driver and Linux alike
             elif self._torn and not self._ends_whole():
                 line = "\n" + line
         except OSError:
@@ -56,7 +63,9 @@ class Log:
             return f.read(1) == b"\n"
 
     def lines(self):
-        """The events kept, oldest first. A line that a power cut left half written is skipped."""
+        """The events kept, oldest first. A line that a power cut left half
+        written is skipped.
+        """
         events = []
         for path in (self._path + ".old", self._path):
             try:

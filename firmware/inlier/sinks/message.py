@@ -1,11 +1,13 @@
-"""An alarm as people read it: what changed, when it began, how sure, and what to do about a false one.
+"""An alarm as people read it: what changed, when it began, how sure, and what
+to do about a false one.
 
 Runs when an alarm is raised or clears, not on the steady path: it may allocate.
 """
 
 from .benign import usual
 
-# What a counter counts, in words; a counter that is missing here goes by its own name.
+# What a counter counts, in words; a counter that is missing here goes by its
+# own name.
 _WORDS = {
     "bytes_out": "bytes sent",
     "bytes_in": "bytes received",
@@ -38,7 +40,8 @@ ADVICE = "If that is benign, teach it: inlier train --add."
 
 
 def what_changed(pipeline, features):
-    """'connects to new peers: 41 in this window, usually 0-1; ...' of the features that contributed, each counter once.
+    """'connects to new peers: 41 in this window, usually 0-1; ...' of the
+    features that contributed, each counter once.
 
     A counter within its range is passed over: it is odd only beside the others.
     """
@@ -90,9 +93,11 @@ def state(pipeline):
 
 
 class Episode:
-    """Follows an alarm from its first window over threshold to its clear, and describes it.
+    """Follows an alarm from its first window over threshold to its clear, and
+    describes it.
 
-    Call `window` after each window; `alarm` and `clear` as the monitor's callbacks do, before it.
+    Call `window` after each window; `alarm` and `clear` as the monitor's
+    callbacks do, before it.
     """
 
     def __init__(self):
@@ -103,14 +108,18 @@ class Episode:
     def window(self, pipeline):
         if not pipeline.hot:
             return
-        if pipeline.index - self._last_hot > pipeline.model.alarm[1]:  # further apart than k of n looks back
+        if (
+            pipeline.index - self._last_hot > pipeline.model.alarm[1]
+        ):  # further apart than k of n looks back
             self.began = pipeline.index
             self._peak = 0
         self._last_hot = pipeline.index
         self._peak = max(self._peak, score(pipeline))
 
     def alarm(self, pipeline, features):
-        """{"alarm": "ON", ...}: window and began are indices since boot, score is in per cent of its threshold."""
+        """{"alarm": "ON", ...}: window and began are indices since boot, score
+        is in per cent of its threshold.
+        """
         self.window(pipeline)
         model = pipeline.model
         ago_s = (pipeline.index - self.began) * model.window_ms // 1000

@@ -1,17 +1,25 @@
-"""Sink that publishes over MQTT, for Home Assistant or anything else; scoring never waits for the broker.
+"""Sink that publishes over MQTT, for Home Assistant or anything else; scoring
+never waits for the broker.
 
-from inlier.sinks import mqtt
-sink = mqtt.Mqtt("doorbell1", "192.168.1.10", user="doorbell", password="…", say=print)
-asyncio.create_task(sink.run())                  # connects, announces, sends what waits; for ever
-asyncio.create_task(monitor.watch("model.inlier", source, sink.on_alarm, sink.on_clear, sink.on_window))
+    from inlier.sinks import mqtt
+    sink = mqtt.Mqtt("doorbell1", "192.168.1.10", user="doorbell", password="…", say=print)
+    # connects, announces, sends what waits; for ever
+    asyncio.create_task(sink.run())
+    asyncio.create_task(
+        monitor.watch("model.inlier", source, sink.on_alarm, sink.on_clear, sink.on_window)
+    )
 
-Needs micropython-lib's umqtt.simple (`mpremote mip install umqtt.simple`), which makes and reads the packets. It blocks, so
-it is given memory in place of a socket (umqtt_memory.py), and asyncio moves the bytes.
+Needs micropython-lib's umqtt.simple (`mpremote mip install umqtt.simple`),
+which makes and reads the packets. It blocks, so it is given memory in place of
+a socket (umqtt_memory.py), and asyncio moves the bytes.
 
-Below `inlier/<device_id>`: `availability` (online, offline: retained, the last will), `state` (each `state_every` windows:
-score in per cent of its threshold, both scores, deltas; retained) and `alarm` (ON or OFF with id, features and a message;
-retained). Alarms are sent at QoS 1 and wait in a bounded queue until the broker has acknowledged them: at least once, in
-order. One that is sent again, because the connection broke before its acknowledgement, has the same `id`.
+Below `inlier/<device_id>`: `availability` (online, offline: retained, the last
+will), `state` (each `state_every` windows: score in per cent of its threshold,
+both scores, deltas; retained) and `alarm` (ON or OFF with id, features and a
+message; retained). Alarms are sent at QoS 1 and wait in a bounded queue until
+the broker has acknowledged them: at least once, in order. One that is sent
+again, because the connection broke before its acknowledgement, has the same
+`id`.
 """
 
 import asyncio
@@ -32,10 +40,12 @@ RETRY_S_MAX = 60
 
 
 class Mqtt:
-    """device_id: letters, digits, `-` and `_`; unique in the house. ssl: an SSLContext. say(sentence): problems, each once.
+    """device_id: letters, digits, `-` and `_`; unique in the house. ssl: an
+    SSLContext. say(sentence): problems, each once.
 
-    outbox.lost and .dropped count what did not fit into the queue; problem is the last trouble, None while connected.
-    Raises ValueError: what cannot be a topic or a payload.
+    outbox.lost and .dropped count what did not fit into the queue; problem is
+    the last trouble, None while connected. Raises ValueError: what cannot be a
+    topic or a payload.
     """
 
     def __init__(
@@ -56,12 +66,23 @@ class Mqtt:
     ):
         for c in device_id:
             if not (c.isalpha() or c.isdigit() or c in "-_") or ord(c) > 127:
-                raise ValueError("mqtt: device_id '%s': use letters, digits, '-' and '_' only" % device_id)
+                raise ValueError(
+                    "mqtt: device_id '%s': use letters, digits, '-' and '_' only" % device_id
+                )
         self._base = "%s/%s" % (prefix, device_id)
-        if not device_id or len(config_topic(device_id)) > TOPIC_MAX or len(self._base) + 13 > TOPIC_MAX:
-            raise ValueError("mqtt: device_id has %d letters: its topics must fit in %d bytes" % (len(device_id), TOPIC_MAX))
+        if (
+            not device_id
+            or len(config_topic(device_id)) > TOPIC_MAX
+            or len(self._base) + 13 > TOPIC_MAX
+        ):
+            raise ValueError(
+                "mqtt: device_id has %d letters: its topics must fit in %d bytes"
+                % (len(device_id), TOPIC_MAX)
+            )
         if "+" in prefix or "#" in prefix or prefix.startswith("$"):
-            raise ValueError("mqtt: prefix '%s': a topic to publish on has no +, # or leading $" % prefix)
+            raise ValueError(
+                "mqtt: prefix '%s': a topic to publish on has no +, # or leading $" % prefix
+            )
         self._device_id = device_id
         self._name = name or device_id
         self._host = host
@@ -76,7 +97,8 @@ class Mqtt:
         self._boot = "".join("%02x" % b for b in os.urandom(4))
         self._count = 0
         self._episode = Episode()
-        # What is published again when Home Assistant is born. Until the first alarm there is none.
+        # What is published again when Home Assistant is born. Until the first
+        # alarm there is none.
         self._latest = {"/alarm": json.dumps({"alarm": "OFF", "id": self._boot + "-0"}).encode()}
         self._wake = asyncio.Event()
         self._announcing = True
@@ -101,7 +123,9 @@ class Mqtt:
             self._put("/state", state(pipeline), 0)
 
     def publish(self, topic, payload):
-        """Something else over the same connection, at QoS 1: what inlier.sinks.defender reports. Does not wait."""
+        """Something else over the same connection, at QoS 1: what
+        inlier.sinks.defender reports. Does not wait.
+        """
         self.outbox.put(topic, payload.encode(), False, 1)
         self._wake.set()
 
@@ -113,7 +137,10 @@ class Mqtt:
     def _put(self, topic, content, qos):
         payload = json.dumps(content).encode()
         if len(payload) > PAYLOAD_MAX:  # a message of many words, or a source of very many counters
-            self._trouble("%s: %d bytes are cut to %d, without words and deltas" % (topic[1:], len(payload), PAYLOAD_MAX))
+            self._trouble(
+                "%s: %d bytes are cut to %d, without words and deltas"
+                % (topic[1:], len(payload), PAYLOAD_MAX)
+            )
             for part in ("message", "features", "deltas"):
                 content.pop(part, None)
             payload = json.dumps(content).encode()
@@ -130,7 +157,9 @@ class Mqtt:
     # The connection.
 
     async def run(self):
-        """Connect, send what waits, connect again; for ever. Cancel it to stop: the broker then publishes the last will."""
+        """Connect, send what waits, connect again; for ever. Cancel it to stop:
+        the broker then publishes the last will.
+        """
         retry_s = self._retry_s
         where = "%s:%d" % (self._host, self._port)
         while True:
@@ -144,7 +173,10 @@ class Mqtt:
                     why = "%s: connection lost; trying again" % where
                 else:
                     detail = getattr(error, "strerror", None) or str(error) or "no answer"
-                    why = "%s cannot be reached (%s); check address, port and network; trying again" % (where, detail)
+                    why = (
+                        "%s cannot be reached (%s); check address, port and network; trying again"
+                        % (where, detail)
+                    )
             if self.connected:
                 retry_s = self._retry_s
             self.connected = False
@@ -153,18 +185,23 @@ class Mqtt:
             retry_s = min(2 * retry_s, RETRY_S_MAX)
 
     async def _session(self):
-        reader, writer = await asyncio.wait_for(open_stream(self._host, self._port, self._ssl), ANSWER_S)
+        reader, writer = await asyncio.wait_for(
+            open_stream(self._host, self._port, self._ssl), ANSWER_S
+        )
         receiving = None
         try:
             writer.write(self._packets.connect())
             await writer.drain()
-            self._packets.connected(await asyncio.wait_for(self._packets.read(reader, PAYLOAD_MAX), ANSWER_S))
+            self._packets.connected(
+                await asyncio.wait_for(self._packets.read(reader, PAYLOAD_MAX), ANSWER_S)
+            )
             self.connected = True
             self.problem = self._broken = self._acknowledged = None
             self._heard_ms = self._pinged_ms = ticks_ms()
             receiving = asyncio.create_task(self._receive(reader))
             writer.write(self._packets.subscribe(BIRTH[0]))
-            # A broker that kept nothing over its restart learns of us again; who listened has seen the rest.
+            # A broker that kept nothing over its restart learns of us again;
+            # who listened has seen the rest.
             await self._announce(writer)
             while True:
                 await self._send(writer)
@@ -181,7 +218,9 @@ class Mqtt:
         if self._announcing:
             self._announcing = False
             for topic in self._latest:
-                if topic != "/alarm" or not self.outbox.holds_alarm():  # an alarm that waits goes by itself
+                if (
+                    topic != "/alarm" or not self.outbox.holds_alarm()
+                ):  # an alarm that waits goes by itself
                     writer.write(publish(self._base + topic, self._latest[topic], True, 0))
         await writer.drain()
 
@@ -210,7 +249,9 @@ class Mqtt:
             await self._woken(self._keepalive_s / 2)
 
     async def _woken(self, limit_s):
-        """Wait for something new, at most so long. Raises what broke the connection."""
+        """Wait for something new, at most so long. Raises what broke the
+        connection.
+        """
         if self._broken is None:
             try:
                 await asyncio.wait_for(self._wake.wait(), limit_s)
@@ -226,7 +267,10 @@ class Mqtt:
                 packet = await self._packets.read(reader, PAYLOAD_MAX)
                 self._heard_ms = ticks_ms()
                 if packet is None:
-                    self._trouble("a message of more than %d bytes was ignored; find who sends it" % PAYLOAD_MAX)
+                    self._trouble(
+                        "a message of more than %d bytes was ignored; find who sends it"
+                        % PAYLOAD_MAX
+                    )
                     continue
                 acknowledged = self._packets.handle(packet)
                 if acknowledged is not None:

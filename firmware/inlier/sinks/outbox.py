@@ -1,10 +1,14 @@
-"""What waits to be sent: bounded, in order, and when it is full the oldest score goes before any alarm does."""
+"""What waits to be sent: bounded, in order, and when it is full the oldest
+score goes before any alarm does.
+"""
 
 
 class Outbox:
-    """Entries are (topic, payload, retain, qos); those of qos 0 are scores, which the next one repeats.
+    """Entries are (topic, payload, retain, qos); those of qos 0 are scores,
+    which the next one repeats.
 
-    lost: alarms or clears that had to go because `limit` of them waited; dropped: scores that went.
+    lost: alarms or clears that had to go because `limit` of them waited;
+    dropped: scores that went.
     """
 
     def __init__(self, limit=32):

@@ -2,7 +2,9 @@
 
 
 class Signal:
-    """switch(1) when an alarm is raised, switch(0) when it clears; a pin's `value` is such a function."""
+    """switch(1) when an alarm is raised, switch(0) when it clears; a pin's
+    `value` is such a function.
+    """
 
     def __init__(self, switch):
         self._switch = switch

@@ -1,4 +1,6 @@
-"""A TCP connection, with TLS or without, that inlier itself does not count: its alarms must not look like an attack."""
+"""A TCP connection, with TLS or without, that inlier itself does not count: its
+alarms must not look like an attack.
+"""
 
 import asyncio
 import errno
@@ -8,7 +10,8 @@ import sys
 async def open_stream(host, port, ssl=None):
     """(reader, writer) of asyncio. ssl: an SSLContext or None. Raises OSError.
 
-    Give the address in numbers where scoring must never wait: MicroPython's getaddrinfo blocks while it asks for a name.
+    Give the address in numbers where scoring must never wait: MicroPython's
+    getaddrinfo blocks while it asks for a name.
     """
     if sys.implementation.name == "micropython":
         return await _open_micropython(host, port, ssl)

@@ -1,7 +1,10 @@
-"""umqtt.simple as a maker and reader of packets: it writes to and reads from memory, and never waits.
+"""umqtt.simple as a maker and reader of packets: it writes to and reads from
+memory, and never waits.
 
-umqtt blocks on its socket: a broker that is down would stop the device. Given memory instead, a call that would wait for an
-answer is left by an exception, with its packet written; once the answer is here, umqtt reads it from the same memory.
+umqtt blocks on its socket: a broker that is down would stop the device. Given
+memory instead, a call that would wait for an answer is left by an exception,
+with its packet written; once the answer is here, umqtt reads it from the same
+memory.
 """
 
 from umqtt import simple
@@ -55,9 +58,11 @@ class _Memory:
 
 
 class Packets:
-    """Packets to send, as bytes-like, and what received ones mean. on_message(topic, payload), both bytes.
+    """Packets to send, as bytes-like, and what received ones mean.
+    on_message(topic, payload), both bytes.
 
-    will: (topic, payload), retained. packet_id is that of the last publish at QoS 1.
+    will: (topic, payload), retained. packet_id is that of the last publish at
+    QoS 1.
     """
 
     def __init__(self, client_id, user, password, keepalive_s, will, on_message):
@@ -85,7 +90,8 @@ class Packets:
         return memory.written
 
     def _connect(self):
-        # umqtt makes its own socket, from its module's `socket`: lend it the memory, for this call alone.
+        # umqtt makes its own socket, from its module's `socket`: lend it the
+        # memory, for this call alone.
         real = simple.socket
         simple.socket = self._memory
         try:
@@ -98,7 +104,9 @@ class Packets:
         return self._call(self._connect)
 
     def connected(self, packet):
-        """Raises Refused unless `packet` is a CONNACK that accepts: umqtt's own check, run over the answer."""
+        """Raises Refused unless `packet` is a CONNACK that accepts: umqtt's own
+        check, run over the answer.
+        """
         if packet is None or len(packet) != 4:
             raise Refused(_GARBAGE)
         self._memory.unread = packet
@@ -121,7 +129,8 @@ class Packets:
         return self._call(self._client.ping)
 
     async def read(self, reader, limit):
-        """The next packet, whole; None for one of more than `limit` bytes, which is read and thrown away.
+        """The next packet, whole; None for one of more than `limit` bytes,
+        which is read and thrown away.
 
         Raises EOFError, OSError, and Refused for what is no packet.
         """
@@ -142,7 +151,9 @@ class Packets:
         return None
 
     def handle(self, packet):
-        """Have umqtt read a packet. Returns the packet id of a PUBACK, else None. Raises Refused for garbage."""
+        """Have umqtt read a packet. Returns the packet id of a PUBACK, else
+        None. Raises Refused for garbage.
+        """
         memory = self._memory
         memory.unread = packet
         try:

@@ -1,0 +1,132 @@
+"""The boards' facts: one folder each, with a board.toml."""
+
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inlier_export.errors import BadInput
+
+HERE = Path(__file__).parent
+# In a checkout the folders of facts and examples lie beside this package, in a
+# wheel within it.
+FOLDER = HERE / "facts" if (HERE / "facts").is_dir() else HERE.parent
+EXAMPLES = HERE / "examples" if (HERE / "examples").is_dir() else HERE.parents[1] / "examples"
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """command with arguments: QEMU; timer: "systick" or "instret", which ticks
+    once in instructions_per_tick.
+    """
+
+    command: str
+    package: str
+    arguments: tuple[str, ...]
+    timer: str
+    instructions_per_tick: float
+
+
+@dataclass(frozen=True)
+class Build:
+    """Of MicroPython's qemu port: its board, compiler, the Debian packages of
+    that, further flags and make variables.
+    """
+
+    board: str
+    compiler: str
+    package: str
+    cflags: tuple[str, ...]
+    ldflags: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Of an emulated board: driver, a class of build/device/disk.py, and the
+    memory that it may have.
+    """
+
+    driver: str
+    address: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Board:
+    """Sizes in bytes, clock in Hz.
+
+    machine: a pattern for sys.implementation._machine; empty: no MicroPython.
+    emulator, build, disk: of emulated boards alone.
+    """
+
+    name: str
+    description: str
+    chip: str
+    mpy_arch: str
+    ram_bytes: int
+    heap_bytes: int
+    flash_bytes: int
+    clock_hz: int
+    kernel: str
+    source: str
+    machine: str = ""
+    emulator: Emulator | None = None
+    build: Build | None = None
+    disk: Disk | None = None
+
+    def missing_packages(self) -> list[str]:
+        """Debian packages that an emulated board lacks on this machine."""
+        assert self.emulator and self.build
+        needed = {
+            self.emulator.command: self.emulator.package,
+            self.build.compiler: self.build.package,
+        }
+        return [package for command, package in needed.items() if not shutil.which(command)]
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """All that run there, its own first."""
+        return tuple(dict.fromkeys((self.kernel, "viper", "plain")))
+
+
+def names(emulated: bool = False) -> list[str]:
+    """The known boards, or those of them that are emulated."""
+    found = sorted(path.parent.name for path in FOLDER.glob("*/board.toml"))
+    return [name for name in found if not emulated or board(name).emulator]
+
+
+def board(name: str) -> Board:
+    """Raises BadInput for a board that nobody knows."""
+    path = FOLDER / name / "board.toml"
+    if "/" in name or not path.is_file():
+        raise BadInput(f"no board '{name}': choose one of {', '.join(names())}")
+    facts: dict[str, Any] = tomllib.loads(path.read_text())
+    for key, kind in (("emulator", Emulator), ("build", Build), ("disk", Disk)):
+        if key in facts:
+            fields: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in facts[key].items()
+            }
+            facts[key] = kind(**fields)
+    return Board(name=name, **facts)
+
+
+def emulator(place: Board) -> Emulator:
+    """Raises BadInput for a board that is no emulated one."""
+    if place.emulator is None:
+        raise BadInput(
+            f"board '{place.name}' is no emulated one: choose one of "
+            f"{', '.join(names(emulated=True))}"
+        )
+    return place.emulator
+
+
+if __name__ == "__main__":  # for the Makefile: what all the emulated boards lack here
+    print(
+        " ".join(
+            dict.fromkeys(
+                p for name in names(emulated=True) for p in board(name).missing_packages()
+            )
+        )
+    )

@@ -1,0 +1,1 @@
+"""What the runtime costs: instructions, memory, flash, beside C."""

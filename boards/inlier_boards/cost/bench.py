@@ -1,0 +1,224 @@
+"""`inlier bench`: instructions, heap and flash of the runtime on the emulated
+boards, the same at every run.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from inlier_boards.board import FOLDER, Board, board, emulator
+from inlier_boards.build import bench_models
+from inlier_boards.build.firmware import build
+from inlier_boards.emulators.emulator import COUNTING, emulated
+from inlier_export import reference
+from inlier_export.reference import Detector
+
+from . import c_baseline
+
+BASELINE_BOARD = "qemu_m0"
+TIMES = {"thumb": 20, "viper": 20, "plain": 2}
+# Loads and stores take two cycles on a Cortex-M0+ and taken branches two, the
+# rest one (ARM DDI 0484C, table 3-1): with the runtime's mixture 1.4. Assumed
+# for the others too.
+CYCLES_PER_INSTRUCTION = 1.4
+TABLE = FOLDER / "BENCH.md"
+SCRIPT = Path(__file__).parent / "device/bench.py"
+HEAD = f"""# What inlier costs on the emulated boards
+
+Made by `inlier bench --table boards/BENCH.md`; a test makes it again and
+compares. Instructions are counted by QEMU (`-icount`), the same at every run;
+milliseconds are derived from them, at the clock of the boards that the emulated
+one stands for and {CYCLES_PER_INSTRUCTION} cycles an instruction. Nothing here
+was measured on hardware.
+
+- *MAC*: instructions per multiply-accumulate over a whole autoencoder score,
+  requantisation included.
+- *score*: both detectors. The model is 115-16-4-16-115 with the matching SVM
+  (knots 0 and 63); the input lies beyond the outer knot in four features of
+  five, which costs the SVM the most.
+- *window*: a whole step of a device with 12 counters and 36 features
+  (36-16-36): counters, features, scores and alarm; *ms*: the same in
+  milliseconds.
+- *heap*: bytes for runtime, model and work buffer of the 115-input model,
+  frozen, beyond the bare interpreter.
+- *kept*, *peak*: bytes of heap that a window keeps, and takes for a while, in
+  the steady state.
+- *flash*: bytes of the frozen runtime with the board's own kernel alone.
+- *to C*: a score against the same arithmetic in plain C at `-O2`, knots and
+  sizes known to the compiler, on the same core.
+
+"""
+
+
+@dataclass
+class Measured:
+    """Of one model with one kernel: instructions of one call each; bytes of
+    heap for runtime and model, taken for the time of a window, and kept by one.
+    """
+
+    features: float
+    autoencoder: float
+    svm: float
+    window: float
+    heap: int
+    transient: int
+    kept: int
+
+
+@dataclass
+class Result:
+    """of: by name in bench_models. baseline: instructions of autoencoder and
+    SVM in C, where that was measured.
+    """
+
+    board: Board
+    kernel: str
+    of: dict[str, Measured]
+    frozen_bytes: int
+    baseline: tuple[float, float] | None
+
+    def summary(self) -> dict[str, object]:
+        large, device = self.of["LARGE"], self.of["DEVICE"]
+        score = large.autoencoder + large.svm
+        row: dict[str, object] = {
+            "board": self.board.name,
+            "kernel": self.kernel,
+            "instructions_per_mac": round(large.autoencoder / macs(bench_models.large()), 2),
+            "instructions_per_autoencoder_score": round(large.autoencoder),
+            "instructions_per_svm_score": round(large.svm),
+            "instructions_per_score": round(score),
+            "instructions_per_feature": round(device.features / bench_models.device().features),
+            "instructions_per_window": round(device.window),
+            "window_ms_derived": derived_ms(device.window, self.board),
+            "heap_bytes": large.heap,
+            "heap_bytes_device_model": device.heap,
+            "heap_kept_by_a_window_bytes": max(large.kept, device.kept),
+            "heap_peak_of_a_window_bytes": max(large.transient, device.transient),
+        }
+        if self.kernel == self.board.kernel:
+            row["flash_bytes"] = self.frozen_bytes
+        if self.baseline:
+            row["ratio_to_c"] = round(score / sum(self.baseline), 2)
+        return row
+
+
+def derived_ms(instructions: float, board: Board) -> float:
+    """What so many instructions mean at the clock of the boards that an
+    emulated one stands for.
+    """
+    return round(instructions * CYCLES_PER_INSTRUCTION / board.clock_hz * 1000, 3)
+
+
+def macs(detector: Detector) -> int:
+    return sum(layer.weights.size for layer in detector.layers)
+
+
+def measure(
+    name: str, progress: Callable[[str, int, int], None] = lambda stage, done, total: None
+) -> list[Result]:
+    """All kernels of an emulated board. Raises BadInput."""
+    place = board(name)
+    qemu = emulator(place)
+    total = len(place.kernels) * len(bench_models.MODELS)
+    progress(name, 0, total)
+    frozen = build(place)
+    baseline = None
+    if name == BASELINE_BOARD:
+        detector = bench_models.large()
+        x = reference.run(
+            detector, np.asarray([[37 * i for i in range(len(detector.counters))]])
+        ).x[0]
+        baseline = c_baseline.measure(place, detector, x)
+    results = []
+    done = 0
+    for kernel in place.kernels:
+        measured: dict[str, Measured] = {}
+        for model in bench_models.MODELS:
+            with emulated(
+                place
+            ) as device:  # each from boot: what one leaves in memory is no other's
+                device.mount(16384)
+                device.copy(*COUNTING, SCRIPT)
+                arguments = (model, kernel, qemu.timer, qemu.instructions_per_tick, TIMES[kernel])
+                said = device.execute(f"import bench; bench.main(*{arguments!r})")
+                measured[model] = Measured(**json.loads(said))
+            done += 1
+            progress(name, done, total)
+        results.append(Result(place, kernel, measured, frozen.frozen_bytes, baseline))
+    return results
+
+
+def table(results: list[Result]) -> str:
+    """The committed table, Markdown."""
+    lines = [
+        " | ".join(cells)
+        for cells in (COLUMNS, ["---"] * 2 + ["---:"] * (len(COLUMNS) - 2), *map(_cells, results))
+    ]
+    return HEAD + "".join(f"| {line} |\n" for line in lines) + "\n" + _built_with(results)
+
+
+COLUMNS = (
+    "board",
+    "kernel",
+    "MAC",
+    "score",
+    "window",
+    "ms",
+    "heap",
+    "kept",
+    "peak",
+    "flash",
+    "to C",
+)
+
+
+def _cells(result: Result) -> list[str]:
+    s = result.summary()
+    return [
+        str(s["board"]),
+        str(s["kernel"]),
+        f"{s['instructions_per_mac']:.2f}",
+        f"{s['instructions_per_score']:,}",
+        f"{s['instructions_per_window']:,}",
+        f"{s['window_ms_derived']:.2f}",
+        f"{s['heap_bytes']:,}",
+        f"{s['heap_kept_by_a_window_bytes']}",
+        f"{s['heap_peak_of_a_window_bytes']}",
+        f"{s['flash_bytes']:,}" if "flash_bytes" in s else "",
+        f"{s['ratio_to_c']:.2f}" if "ratio_to_c" in s else "",
+    ]
+
+
+def show(results: list[Result]) -> None:
+    """The same columns on the terminal."""
+    shown = Table(
+        title="Instructions and bytes; milliseconds are derived from the board's clock",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    for i, name in enumerate(COLUMNS):
+        shown.add_column(name, justify="left" if i < 2 else "right", no_wrap=True)
+    for result in results:
+        shown.add_row(*_cells(result))
+    Console().print(shown)
+
+
+def _built_with(results: list[Result]) -> str:
+    compilers = dict.fromkeys(r.board.build.compiler for r in results if r.board.build)
+    versions = ", ".join(compiler_version(c) for c in compilers)
+    return (
+        f"Built with {versions}. Another compiler changes what the interpreter "
+        "costs, not\nthe kernels `thumb` and `viper`.\n"
+    )
+
+
+def compiler_version(compiler: str) -> str:
+    """'arm-none-eabi-gcc 12.2.1'."""
+    done = subprocess.run([compiler, "-dumpversion"], capture_output=True, text=True, check=True)
+    return f"{compiler} {done.stdout.strip()}"

@@ -1,0 +1,1 @@
+"""Puts runtime and model onto a board and tests them there."""

@@ -1,0 +1,64 @@
+"""What is copied onto a board: the runtime, precompiled for its chip or as
+source, with the kernels that run there.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from inlier_boards.board import Board
+from inlier_boards.build import micropython
+from inlier_boards.build.firmware import FIRMWARE, runtime_files
+from inlier_export.errors import BadInput
+
+from .identify import Facts
+
+
+def runtime(
+    facts: Facts, board: Board, say: Callable[[str], None] = lambda step: None
+) -> dict[str, bytes]:
+    """Path below `lib` -> content: .mpy where this computer has a compiler of
+    the board's .mpy version, else source.
+    """
+    kernels = board.kernels if facts.arch else ("plain",)
+    paths = runtime_files(kernels, secure=True, sinks=True, stream=True)
+    compiler = _compiler(facts.mpy, say)
+    if compiler is None:
+        return {str(path.relative_to(FIRMWARE)): path.read_bytes() for path in paths}
+    options = [f"-march={board.mpy_arch}"] if facts.arch else []
+    contents = {}
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.mpy"
+        for path in paths:
+            name = path.relative_to(FIRMWARE)
+            subprocess.run([compiler, *options, "-s", name, "-o", out, path], check=True)
+            contents[str(name.with_suffix(".mpy"))] = out.read_bytes()
+    return contents
+
+
+def digest(contents: dict[str, bytes]) -> str:
+    whole = hashlib.sha256()
+    for name in sorted(contents):
+        whole.update(f"{name} {len(contents[name])}\n".encode() + contents[name])
+    return whole.hexdigest()
+
+
+def bytes_on_flash(sizes: list[int], folders: int, block_bytes: int) -> int:
+    """What littlefs or FAT takes: whole blocks, two for a folder."""
+    return block_bytes * (sum(-(-size // block_bytes) for size in sizes) + 2 * folders)
+
+
+def _compiler(mpy: tuple[int, int], say: Callable[[str], None]) -> Path | None:
+    """An mpy-cross that writes this version: native code loads in no other."""
+    on_path = shutil.which("mpy-cross")
+    try:
+        path = Path(on_path) if on_path else micropython.mpy_cross(say)
+    except BadInput:
+        return None
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+    version = re.search(r"mpy v(\d+)\.(\d+)", said)
+    return path if version and (int(version[1]), int(version[2])) == mpy else None

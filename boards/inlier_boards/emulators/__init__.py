@@ -1,0 +1,1 @@
+"""Boards without hardware: QEMU, and Unix MicroPython behind a serial port."""

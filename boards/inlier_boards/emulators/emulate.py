@@ -1,0 +1,122 @@
+"""`inlier emulate`: a model scores recorded windows on an emulated board, by
+the runtime that a real one would run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from inlier.counters import DELTA_MAX
+from inlier_boards.board import Board, emulator
+from inlier_boards.cost.bench import derived_ms
+from inlier_boards.deployment import budget
+from inlier_export import reference
+from inlier_export.model_file import unpack
+from inlier_export.reference import Ints, Trace
+
+from .emulator import COUNTING, DEVICE, emulated
+
+BATCH_BYTES = 8192
+RAM_DISK_SPARE_BYTES = 24576  # beside the model: scripts, a batch, and what littlefs takes
+
+
+@dataclass
+class Emulation:
+    """What the board said, a row a window. mismatches: windows in which the
+    NumPy reference differs in any integer.
+
+    alarms: features (name, per cent) by window. heap: bytes in use before the
+    first and after the last window.
+    """
+
+    board: Board
+    kernel: str
+    trace: Trace
+    instructions: Ints
+    alarms: dict[int, list[tuple[str, int]]]
+    heap: tuple[int, int]
+    mismatches: int
+
+    def summary(self) -> dict[str, object]:
+        typical, most = int(np.median(self.instructions)), int(self.instructions.max())
+        return {
+            "board": self.board.name,
+            "kernel": self.kernel,
+            "instructions_per_window": typical,
+            "instructions_per_window_most": most,
+            "window_ms_derived": derived_ms(typical, self.board),
+            "heap_bytes_before": self.heap[0],
+            "heap_bytes_after": self.heap[1],
+            "alarms": [
+                {"window": window, "features": features} for window, features in self.alarms.items()
+            ],
+            "mismatches": self.mismatches,
+            "windows": [
+                {"ae": int(ae), "svm": int(svm), "hot": bool(hot), "event": int(event)}
+                for ae, svm, hot, event in zip(
+                    self.trace.ae, self.trace.svm, self.trace.hot, self.trace.event, strict=True
+                )
+            ],
+        }
+
+
+def emulate(
+    board: Board,
+    blob: bytes,
+    windows: Ints,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    say: Callable[[str], None] = lambda step: None,
+) -> Emulation:
+    """Score windows (n, counters), in the order of the model's counters, from
+    boot. Raises BadInput.
+    """
+    qemu = emulator(board)
+    budget.check(board, blob)
+    said: list[list[str]] = []
+    with emulated(board, say) as device:
+        device.mount(-(-len(blob) // 512) * 512 + RAM_DISK_SPARE_BYTES)
+        device.copy(*COUNTING, DEVICE / "emulate.py")
+        device.write("/model", blob)
+        kernel = device.execute(
+            f"import emulate; s = emulate.Scoring('/model', {qemu.timer!r})"
+        ).strip()
+        device.write(
+            "/windows", b""
+        )  # what the first file costs the file system is not the runtime's
+        before = int(device.execute("s.run('/windows'); s.heap()"))
+        for rows in _batches(np.minimum(windows, DELTA_MAX)):
+            device.write("/windows", rows)
+            said += [line.split(" ") for line in device.execute("s.run('/windows')").splitlines()]
+            progress(board.name, len(said), len(windows))
+        after = int(device.execute("s.heap()"))
+    numbers = np.array([[int(word) for word in words[:5]] for words in said], np.int64)
+    theirs = reference.run(unpack(blob), windows)
+    ours = Trace(theirs.x, numbers[:, 0], numbers[:, 1], numbers[:, 2] > 0, numbers[:, 3])
+    same = (
+        (ours.ae == theirs.ae)
+        & (ours.svm == theirs.svm)
+        & (ours.hot == theirs.hot)
+        & (ours.event == theirs.event)
+    )
+    alarms = {
+        i: [_feature(word) for word in words[5:]] for i, words in enumerate(said) if words[3] == "1"
+    }
+    instructions = np.rint(numbers[:, 4] * qemu.instructions_per_tick).astype(np.int64)
+    return Emulation(board, kernel, ours, instructions, alarms, (before, after), int((~same).sum()))
+
+
+def _batches(windows: Ints) -> list[bytes]:
+    """CSV lines in pieces of at most BATCH_BYTES."""
+    pieces = [b""]
+    for row in windows:
+        line = ",".join(map(str, row)).encode() + b"\n"
+        if len(pieces[-1]) + len(line) > BATCH_BYTES:
+            pieces.append(b"")
+        pieces[-1] += line
+    return pieces
+
+
+def _feature(word: str) -> tuple[str, int]:
+    name, _, share = word.rpartition("=")
+    return name, int(share)

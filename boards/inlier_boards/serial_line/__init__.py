@@ -1,0 +1,1 @@
+"""Talks to a board over its serial port: commands, live lines, recordings."""

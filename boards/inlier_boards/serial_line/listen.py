@@ -1,0 +1,66 @@
+"""The lines that a board prints, or kept in its ring of files, for
+serial_line/record_board.py.
+"""
+
+import contextlib
+from collections.abc import Generator
+
+from inlier_export.errors import BadInput
+
+from .connection import Connection
+
+IDLE_S = 0.2
+
+
+def live(port: str, restart: bool) -> Generator[str, None, None]:
+    """Lines as they come, and "" each time that none came for a moment.
+    restart: the board begins again with its main.py first. Raises BadInput for
+    a port that cannot be opened, or goes away.
+    """
+    connection = Connection(port)
+    try:
+        if restart:
+            connection.connect(port)
+            connection.restart()
+        else:
+            connection.open(port)
+        rest = b""
+        while True:
+            *lines, rest = (rest + connection.listen(IDLE_S)).split(b"\n")
+            for line in lines:
+                yield line.decode(errors="replace")
+            if not lines:
+                yield ""
+    finally:
+        connection.close()
+
+
+def ring(port: str, path: str) -> Generator[str, None, None]:
+    """Lines of the inlier.stream.Ring at `path` on the board, oldest first. Its
+    program is stopped meanwhile. Raises BadInput.
+    """
+    connection = Connection(port)
+    try:
+        connection.connect(port)
+        try:
+            folder, _, name = path.rpartition("/")
+            listed = connection.execute(
+                f"import os\nprint('\\n'.join(os.listdir({folder or '.'!r})))"
+            ).split()
+            ends = [
+                entry.removeprefix(f"{name}.") for entry in listed if entry.startswith(f"{name}.")
+            ]
+            numbers = sorted(int(end) for end in ends if end.isdecimal())
+            if not numbers:
+                raise BadInput(
+                    f"{port}: there is no ring of windows '{path}': name it as the board's "
+                    f"program names it"
+                )
+            for number in numbers:
+                yield from connection.read(f"{path}.{number}").decode(errors="replace").splitlines()
+        finally:
+            with contextlib.suppress(BadInput):  # it may be unplugged
+                connection.interrupt()
+                connection.restart()
+    finally:
+        connection.close()

@@ -1,0 +1,48 @@
+"""`python -m inlier_boards.serial_line.plug BOARD`: an emulated board, or Unix
+MicroPython ("unix"), as if it were plugged in.
+
+Prints the serial port and goes on until it is ended. What the board keeps on
+its flash is lost then.
+"""
+
+import contextlib
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from rich.console import Console
+
+from inlier_boards.board import board
+from inlier_boards.emulators import emulator, unix_board
+from inlier_export.errors import BadInput
+
+
+def plug(name: str) -> None:
+    """Raises BadInput."""
+    with contextlib.ExitStack() as stack:
+        with Console(stderr=True).status(name) as status:
+            if name == "unix":
+                flash = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                port = stack.enter_context(unix_board.plugged(flash))
+            else:
+                port = stack.enter_context(
+                    emulator.plugged(board(name), status.update, stock=True)
+                ).port
+        print(port, flush=True)
+        threading.Event().wait()
+
+
+def main() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):  # so that the emulator is ended too
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
+    try:
+        plug(sys.argv[1] if len(sys.argv) > 1 else "qemu_m0")
+    except BadInput as error:
+        print(f"inlier: {error}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+"""Quantises detectors and writes them as the model file, a Python module,
+TFLite and golden vectors.
+"""

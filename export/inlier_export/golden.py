@@ -1,0 +1,52 @@
+"""Golden vectors: windows and the exact integers that every implementation must
+give for them.
+"""
+
+import json
+
+import numpy as np
+
+from inlier.counters import DELTA_MAX
+
+from . import reference
+from .reference import Detector, Ints
+
+ORDINARY = 64
+
+
+def extremes(counters: int) -> Ints:
+    """Windows (n, counters) at the edges: silence, one event, each power of
+    two, saturation, one counter alone.
+    """
+    rows = [np.zeros(counters), np.ones(counters)]
+    rows += [np.full(counters, 1 << bit) for bit in range(1, 32, 3)]
+    rows += [np.full(counters, (1 << 30) - 1), np.zeros(counters)]
+    rows += list(np.eye(counters) * 1000)
+    return np.asarray(rows, np.int64)
+
+
+def windows(benign: Ints) -> Ints:
+    """Ordinary windows, extremes, ordinary ones again: (n, counters), clamped
+    as the runtime clamps deltas.
+    """
+    deltas = np.concatenate([benign[:ORDINARY], extremes(benign.shape[1]), benign[:ORDINARY]])
+    return np.minimum(deltas, DELTA_MAX)
+
+
+def vectors(detector: Detector, benign: Ints) -> dict[str, object]:
+    """windows: deltas, clamped as a window is; x: hex of the quantised bytes;
+    ae, svm, event: ints, one a window.
+    """
+    deltas = windows(benign)
+    t = reference.run(detector, deltas)
+    return {
+        "windows": deltas.tolist(),
+        "x": [row.tobytes().hex() for row in t.x],
+        "ae": t.ae.tolist(),
+        "svm": t.svm.tolist(),
+        "event": t.event.tolist(),
+    }
+
+
+def dump(detector: Detector, benign: Ints) -> bytes:
+    return json.dumps(vectors(detector, benign), separators=(",", ":")).encode()

@@ -1,0 +1,132 @@
+"""Floats to the integers of the model file: counter shifts, feature
+quantisation, layers, SVM weights.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inlier.features import LOG_MAX, UNIT_BITS
+from inlier.model import BIAS_MAX, FEATURES_MAX
+from inlier.sinks.benign import BENIGN_HALF
+
+from .reference import Bytes, Ints, Layer, dense
+
+Floats = NDArray[np.float32]
+
+INPUT_BITS = 6  # a quantised feature q stands for q / 2^6: the benign range is about [-1, 1]
+# of requantisation: an output's zero point, 128 << shift, leaves its bias room
+# below BIAS_MAX
+SHIFT_LIMIT = 19
+LEVEL_BITS = (
+    22  # the benign maximum stays below 2^22 of the 2^26 levels: 16 times more is still told apart
+)
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """Where quantised features come to lie: what is benign on [-half, half],
+    what is up to 127 / half times as far out beside it. narrowest: half of a
+    log feature's range counts as so wide at least, or one that hardly moves
+    would turn its noise into outliers.
+    """
+
+    half: int
+    narrowest: int
+
+
+HEADROOM = Headroom(BENIGN_HALF, 8)  # of a device's windows; half an octave
+
+
+def counter_shifts(deltas: Ints) -> Ints:
+    """The finest shift, at most 8, that leaves each counter's headroom:
+    (counters,).
+    """
+    top = deltas.max(axis=0)
+    bits = np.array([int(v).bit_length() for v in top])
+    return np.minimum(UNIT_BITS, LEVEL_BITS - bits).astype(np.int64)
+
+
+def feature_ranges(f: NDArray[np.int16], headroom: Headroom = HEADROOM) -> tuple[Ints, Ints]:
+    """Offset and multiplier (features,) that put the range of benign f (n,
+    features) on [-headroom.half, headroom.half].
+
+    All of f counts: a connection that a device makes but twice a week would
+    else saturate, and a flood look no larger.
+    """
+    low, high = f.min(axis=0).astype(np.int64), f.max(axis=0).astype(np.int64)
+    offset = (low + high + 1) // 2
+    half = np.maximum(np.maximum(high - offset, offset - low), headroom.narrowest)
+    multiplier = headroom.half * 256 // half
+    assert offset.max() <= LOG_MAX and multiplier.max() < 1 << 16
+    return offset, multiplier
+
+
+def layers(floats: list[tuple[Floats, Floats]], x: Bytes) -> list[Layer]:
+    """Quantise dense layers (weights (rows, cols), bias (rows,)), fitted on q /
+    64, with x (n, features) as benign examples.
+
+    Scales are powers of two, so that requantising is one shift: per output
+    channel for weights, per layer for activations, whose benign maximum fills
+    at most half of 0..255. Biases are corrected so that the mean pre-activation
+    on x is the float network's (Nagel et al., "Data-free quantization through
+    weight equalization and bias correction", 2019, section 4.2).
+    """
+    result: list[Layer] = []
+    exact = (x.astype(np.float64) - 128) / (1 << INPUT_BITS)
+    inputs, in_bits, zero = x, INPUT_BITS, 128
+    for i, (weights, bias) in enumerate(floats):
+        last = i == len(floats) - 1
+        w = weights.astype(np.float64)
+        target = exact @ w.T + bias.astype(np.float64)
+        out_bits = INPUT_BITS
+        weight_bits = np.array([_bits_below(127, float(np.abs(row).max())) for row in w])
+        if not last:
+            out_bits = min(_bits_below(127, float(target.max())), int(weight_bits.min()) + in_bits)
+        weight_bits = np.minimum(weight_bits, SHIFT_LIMIT + out_bits - in_bits)
+        shift = weight_bits + in_bits - out_bits
+        if shift.min() < 0:
+            raise ValueError(
+                "output layer's weights are too large to requantise by a shift; train again"
+            )
+        wq = np.rint(w * 2.0 ** weight_bits[:, None]).astype(np.int64)
+        mean_acc = (inputs.astype(np.float64).mean(axis=0) - zero) @ wq.T
+        bq = np.rint(target.mean(axis=0) * 2.0 ** (weight_bits + in_bits) - mean_acc).astype(
+            np.int64
+        )
+        bq += (1 << shift >> 1) - zero * wq.sum(axis=1)
+        if last:
+            bq += 128 << shift
+        _prove_bounds(wq, bq)
+        layer = Layer(wq.astype(np.int8), bq, shift)
+        result.append(layer)
+        inputs, in_bits, zero = dense(inputs, layer), out_bits, 0
+        exact = np.maximum(target, 0)
+    return result
+
+
+def _bits_below(limit: int, value: float) -> int:
+    """The greatest b with value * 2^b <= limit; for a value of almost zero, one
+    that is plenty.
+    """
+    return math.floor(math.log2(limit / max(value, 2.0**-16)))
+
+
+def _prove_bounds(w: Ints, bias: Ints) -> None:
+    """No accumulator leaves int32, nor a 31-bit small int, whatever the input;
+    see inlier.model.FEATURES_MAX.
+    """
+    assert w.shape[1] <= FEATURES_MAX and np.abs(bias).max() <= BIAS_MAX and np.abs(w).max() <= 127
+    highest = (255 * (w + 128)).sum(axis=1) + np.maximum(bias, 0)
+    lowest = -128 * 255 * w.shape[1] + np.minimum(bias, 0)
+    assert highest.max() < 1 << 30 and lowest.min() > -(1 << 30)
+
+
+def svm_weights(weights: Floats) -> NDArray[np.int8]:
+    """int8 at one common scale (the threshold takes it up): the greatest
+    magnitude becomes 127.
+    """
+    top = float(np.abs(weights).max())
+    return np.rint(weights * (127 / top if top else 0)).astype(np.int8)

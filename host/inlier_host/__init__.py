@@ -1,0 +1,3 @@
+"""The command line, live views, the report, the demonstration and the repeated
+experiment.
+"""

@@ -1,0 +1,95 @@
+"""The command line. Each command has `--json`; an error is one sentence and
+exit code 2.
+"""
+
+import os
+import signal
+import sys
+
+import typer
+
+from inlier_export.errors import BadInput, Interrupted
+from inlier_host.commands.bench import bench
+from inlier_host.commands.demo import demo
+from inlier_host.commands.deploy import deploy
+from inlier_host.commands.emulate import emulate
+from inlier_host.commands.evaluate import evaluate
+from inlier_host.commands.export import export
+from inlier_host.commands.monitor import monitor
+from inlier_host.commands.record import record
+from inlier_host.commands.report import report
+from inlier_host.commands.reproduce import app as reproduce
+from inlier_host.commands.selfcheck import selfcheck
+from inlier_host.commands.train import train
+from inlier_host.commands.verify import verify
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(reproduce, name="reproduce")
+for command in (
+    demo,
+    record,
+    train,
+    evaluate,
+    report,
+    emulate,
+    bench,
+    deploy,
+    monitor,
+    export,
+    verify,
+    selfcheck,
+):
+    app.command()(command)
+
+EXTRAS = {
+    "mpremote": "boards",
+    "paho": "live",
+    "serial": "live",
+    "altair": "report",
+    "jinja2": "report",
+    "vl_convert": "report",
+}
+
+
+@app.callback()
+def about() -> None:
+    """inlier: a device notices, by itself, that its own traffic has stopped
+    looking like its own traffic.
+    """
+
+
+def main() -> None:
+    # An exception of our own: libraries in between have their own ways with
+    # KeyboardInterrupt.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        app()
+    except BadInput as error:
+        print(f"inlier: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Interrupted as interrupt:
+        print(f"inlier: interrupted; {interrupt}", file=sys.stderr)
+        sys.exit(130)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").split(".")[0], "train")
+        print(
+            f"inlier: this command needs {error.name}: install it with pip install "
+            f"'inlier[{extra}]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        print(
+            f"inlier: {error.strerror or error}:{where}; check the path and the space left",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise Interrupted("nothing was replaced")

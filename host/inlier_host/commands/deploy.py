@@ -1,0 +1,66 @@
+"""Puts a model onto a board at a serial port."""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inlier_host.options import Json
+
+
+def deploy(
+    model: Annotated[Path, typer.Argument(help="The model file.")],
+    port: Annotated[
+        str | None, typer.Option(help="Serial port of the board; found if there is one board.")
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option(help="What board it is; by default as it says itself.")
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            help="Windows to score there, CSV or Parquet, for boards without traffic of their own."
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Replace a main.py that is there without asking.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Copy runtime, model and an example main.py onto a board, verify them, and
+    test the model there.
+    """
+    from inlier_boards.deployment.deploy import deploy as run
+    from inlier_export.model_file import read_model
+    from inlier_trainer.progress import bars
+    from inlier_trainer.recordings import csv_bytes, read_windows
+
+    counters = read_model(model).counters()
+    rows = None if replay is None else csv_bytes(counters, read_windows(replay, counters))
+
+    def ask(name: str) -> bool:
+        question = f"{name}: there is another main.py: replace it?"
+        return yes or (not as_json and sys.stdin.isatty() and typer.confirm(question, err=True))
+
+    done = run(model.read_bytes(), port, board, rows, ask, partial(bars, quiet=as_json))
+    if as_json:
+        print(json.dumps({"model": str(model), **done.summary()}))
+        return
+    test = done.test
+    cost = f"{test.instructions} instructions" if test.ms is None else f"{test.ms:.2f} ms"
+    print(
+        f"{done.port}: {done.board.name}, MicroPython {done.facts.release}; {len(done.copied)} "
+        f"files, "
+        f"{done.copied_bytes} bytes, verified\n"
+        f"self-test: {test.windows} windows give the reference's integers with kernel "
+        f"{test.kernel}; "
+        f"{cost} a window, {test.heap_bytes} bytes of heap"
+    )
+    if done.main == "kept":
+        print(
+            "its main.py was kept: have it load model.inlier, or deploy with --yes to replace it "
+            "by the example"
+        )

@@ -1,0 +1,50 @@
+"""Scores recorded windows on an emulated board."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inlier_export.errors import BadInput
+from inlier_host.options import Json
+
+
+def emulate(
+    model: Annotated[Path, typer.Argument(help="The model file.")],
+    replay: Annotated[Path, typer.Option(help="Windows to score, CSV or Parquet.")],
+    board: Annotated[str, typer.Option(help="Emulated board.")] = "qemu_m0",
+    as_json: Json = False,
+) -> None:
+    """Score recorded windows on an emulated microcontroller; says what it costs
+    there.
+    """
+    from inlier_boards.board import board as facts
+    from inlier_boards.emulators.emulate import emulate as run
+    from inlier_export.model_file import read_model
+    from inlier_trainer.progress import bars
+    from inlier_trainer.recordings import read_windows
+
+    place = facts(board)
+    counters = read_model(model).counters()
+    windows = read_windows(replay, counters)
+    if not len(windows):
+        raise BadInput(f"{replay}: it holds no window; record again")
+    with bars(quiet=as_json) as progress:
+        done = run(place, model.read_bytes(), windows, progress, lambda step: progress(step, 0, 1))
+    summary = done.summary()
+    if as_json:
+        print(json.dumps(summary))
+        return
+    for window, features in done.alarms.items():
+        print(
+            f"window {window}: ALARM: " + ", ".join(f"{name} {share} %" for name, share in features)
+        )
+    print(
+        f"{place.name}, kernel {done.kernel}: {len(windows)} windows, {len(done.alarms)} alarms; "
+        f"{done.mismatches} windows differ from the NumPy reference\n"
+        f"{summary['instructions_per_window']} instructions a window (at most "
+        f"{summary['instructions_per_window_most']}), "
+        f"{summary['window_ms_derived']} ms at {place.clock_hz / 1e6:g} MHz (derived); "
+        f"heap {done.heap[0]} bytes before, {done.heap[1]} after"
+    )

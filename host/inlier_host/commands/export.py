@@ -1,0 +1,54 @@
+"""Numbers and signs a model."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inlier_export.errors import BadInput
+from inlier_host.options import Json, Key
+
+NUMBER_MAX = (1 << 32) - 1
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="The model file to export.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")],
+    key: Key = None,
+    number: Annotated[
+        int | None,
+        typer.Option(help="Number of the model; by default the time in seconds, which only grows."),
+    ] = None,
+    module: Annotated[
+        Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Number a model and sign it, for devices that accept only what their maker
+    signed, and nothing older.
+    """
+    from inlier_export import model_file
+    from inlier_export.model_file import read_model
+    from inlier_host.keys import find
+    from inlier_trainer.files import write_atomic
+
+    secret = find(key)
+    if secret is None:
+        raise BadInput(
+            "no key: give --key or set INLIER_KEY; make one with 'openssl rand -hex 32 > fleet.key'"
+        )
+    chosen = int(time.time()) if number is None else number
+    if not 0 <= chosen <= NUMBER_MAX:
+        raise BadInput(f"--number {chosen}: give a number from 0 to {NUMBER_MAX}")
+    read_model(model)
+    signed = model_file.pack(replace(model_file.read(model), number=chosen), secret)
+    if module:
+        write_atomic(module, model_file.python_module(signed).encode())
+    write_atomic(out, signed)
+    if as_json:
+        print(json.dumps({"model": str(out), "bytes": len(signed), "number": chosen}))
+    else:
+        print(f"{out}: {len(signed)} bytes, signed, number {chosen}")

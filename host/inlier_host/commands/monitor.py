@@ -1,0 +1,182 @@
+"""The command that watches: this machine, a recording, or a device over MQTT or
+a serial port.
+"""
+
+import json
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from inlier_export.errors import BadInput
+
+if TYPE_CHECKING:
+    from inlier_host.live.feed import Emit, Event, Feed
+    from inlier_host.live.state import Live
+
+PORT = 8765
+
+
+def monitor(
+    model: Annotated[
+        Path | None, typer.Argument(help="The model file; none for a device, which has its own.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="Source that counts on this machine.")] = "procfs",
+    replay: Annotated[
+        Path | None, typer.Option(help="Score this recording instead of live traffic.")
+    ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            help="Watch a device: mqtt://[user@]host[:port]/inlier/DEVICE_ID, or mqtts://."
+        ),
+    ] = None,
+    serial: Annotated[
+        str | None, typer.Option(help="Watch a device on this serial port, such as /dev/ttyACM0.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Also write the windows watched to this CSV.")
+    ] = None,
+    web: Annotated[
+        bool, typer.Option("--web", help="As a page on localhost that updates by itself.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the page; 0: any that is free.")
+    ] = PORT,
+    count: Annotated[int, typer.Option(help="Windows until it ends; -1: until interrupted.")] = -1,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print one JSON object a window, or of a device an event."),
+    ] = False,
+) -> None:
+    """Score this machine's traffic as it goes, or a recording, or watch a
+    device that does; tells alarms in words.
+    """
+    chosen = [
+        name for name, given in (("MODEL", model), ("--mqtt", mqtt), ("--serial", serial)) if given
+    ]
+    if len(chosen) != 1:
+        given = " and ".join(chosen) or "nothing"
+        raise BadInput(
+            f"{given} to watch: give a model file to score with here, or --mqtt, or --serial, of "
+            f"a device"
+        )
+    if replay and (model is None or web or save):
+        raise BadInput(
+            "--replay scores a recording with a model, at once: it goes with neither a device "
+            "nor --web nor --save"
+        )
+    if model and as_json and not (web or save):
+        _windows(model, source, replay, count)
+        return
+    if model and replay:
+        _replay(model, replay)
+        return
+    from inlier_host.live import feed
+
+    if mqtt:
+        _watch(feed.broker(mqtt), mqtt.rpartition("/")[2], save, web, port, count, as_json)
+    elif serial:
+        _watch(feed.serial_port(serial), serial, save, web, port, count, as_json)
+    elif model:
+        _watch(
+            feed.this_machine(model, source),
+            f"{model.stem} on this machine",
+            save,
+            web,
+            port,
+            count,
+            as_json,
+        )
+
+
+def _windows(model: Path, source: str, replay: Path | None, count: int) -> None:
+    from inlier_host import this_machine as running
+
+    def each(window: running.Window) -> None:
+        print(json.dumps(window), flush=True)
+
+    if replay is None:
+        running.live(model, source, count, each)
+    else:
+        for window in running.replay(model, replay):
+            each(window)
+
+
+def _replay(model: Path, recording: Path) -> None:
+    from inlier.sinks.lines import Lines
+    from inlier_host import this_machine as running
+
+    for _ in running.replay(model, recording, Lines(_say)):
+        pass
+
+
+class _Enough(Exception):
+    """So many windows as were asked for."""
+
+
+def _watch(
+    feed: "Feed", name: str, save: Path | None, web: bool, port: int, count: int, as_json: bool
+) -> None:
+    from inlier_host.live.save import Save
+    from inlier_host.live.state import Live
+
+    live = Live(name)
+    left = count
+
+    def emit(event: "Event") -> None:
+        nonlocal left
+        live.take(event)
+        show(event)
+        if kept:
+            kept.take(event)
+        if "ae" in event:  # a window
+            left -= 1
+            if left == 0:
+                raise _Enough
+
+    with ExitStack() as stack:
+        kept = stack.enter_context(Save(save)) if save else None
+        show = _view(stack, live, web, port, as_json)
+        try:
+            with suppress(_Enough):
+                feed(emit)
+        finally:
+            if kept and kept.rows:
+                told = f"inlier: {save}: {kept.rows} windows, the first of them window {kept.first}"
+                stack.callback(print, told, file=sys.stderr)
+
+
+def _view(stack: ExitStack, live: "Live", web: bool, port: int, as_json: bool) -> "Emit":
+    """What to do with each event: until the stack is closed."""
+    if web:
+        from inlier_host.live.web import Web
+
+        page = stack.enter_context(Web(live, port))
+        print(
+            json.dumps({"url": page.url})
+            if as_json
+            else f"{page.url}: open it in a browser; Ctrl-C ends it",
+            flush=True,
+        )
+        return lambda event: page.update()
+    if as_json:
+        return lambda event: print(json.dumps(event), flush=True)
+    if sys.stdout.isatty():
+        from inlier_host.live.terminal import Terminal
+
+        screen = stack.enter_context(Terminal(live))
+        return lambda event: screen.update()
+    return _say
+
+
+def _say(event: "Event") -> None:
+    """A line for what matters."""
+    if "problem" in event:
+        print(event["problem"], flush=True)
+    elif event.get("alarm") == "ON":
+        print(f"window {event['window']}: ALARM: {event['message']}", flush=True)
+    elif "alarm" in event and event.get("message"):
+        print(f"window {event['window']}: alarm cleared: {event['message']}", flush=True)

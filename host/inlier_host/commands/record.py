@@ -1,0 +1,156 @@
+"""Turns traffic into windows: of this machine, of a board, or captured."""
+
+import json
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inlier_export.errors import BadInput
+from inlier_host.options import Json, milliseconds
+
+
+def record(
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="The CSV to write; of a capture or a board also Parquet."),
+    ] = Path("windows.csv"),
+    source: Annotated[str, typer.Option(help="Source that counts.")] = "procfs",
+    window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
+    count: Annotated[int, typer.Option(min=1, help="Windows to record.")] = 8640,
+    pcap: Annotated[
+        Path | None,
+        typer.Option(help="Take the windows from this capture instead (pcap, pcapng, gzip)."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="MAC or IP address of the device in the capture.")
+    ] = None,
+    port: Annotated[
+        str | None,
+        typer.Option(
+            help="Take the windows that the board at this serial port prints; auto: the one "
+            "there is."
+        ),
+    ] = None,
+    ring: Annotated[
+        str | None,
+        typer.Option(help="Of the board: take those kept in this ring of files instead."),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option(help="Of the board: begin its main.py again first.")
+    ] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Of the board: compare the scores it prints with this model's."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Record this machine's own windows, a board's, or those that a device in a
+    capture would have counted.
+    """
+    from inlier_trainer.progress import bars
+
+    if port is not None:
+        _record_board(port, ring, restart, count, model, out, as_json)
+        return
+    if pcap is not None:
+        _record_capture(pcap, device, milliseconds(window), out, as_json)
+        return
+    from inlier_trainer.record import record as run
+
+    with bars(quiet=as_json) as progress:
+        run(source, milliseconds(window), count, out, progress)
+    print(
+        json.dumps({"recording": str(out), "windows": count})
+        if as_json
+        else f"{out}: {count} windows"
+    )
+
+
+def _record_capture(
+    pcap: Path, device: str | None, window_ms: int, out: Path, as_json: bool
+) -> None:
+    from inlier_trainer.pcap.count import Pcap
+    from inlier_trainer.pcap.count import count as run
+    from inlier_trainer.progress import bars
+    from inlier_trainer.recordings import write_windows
+
+    if device is None:
+        raise BadInput(
+            "--pcap needs --device: the MAC or IP address of the device whose windows you want"
+        )
+    with bars(quiet=as_json) as progress:
+        counted = run(pcap, device, window_ms, progress)
+    write_windows(out, Pcap.counters, counted.windows)
+    summary = {
+        "recording": str(out),
+        "windows": len(counted.windows),
+        "packets": counted.packets,
+        "silent_windows": int((counted.seen == 0).sum()),
+        "broken": counted.broken,
+        "telnet": counted.telnet,
+    }
+    if as_json:
+        print(json.dumps(summary))
+        return
+    if counted.broken:
+        print(f"inlier: {counted.broken}", file=sys.stderr)
+    if counted.telnet:
+        print(
+            f"inlier: {pcap}: {device} begins {counted.telnet} telnet connections, as an "
+            f"infected device does; "
+            "train on this only if it always does that",
+            file=sys.stderr,
+        )
+    print(
+        f"{out}: {len(counted.windows)} windows of {counted.packets} packets, "
+        f"{summary['silent_windows']} of them silent"
+    )
+
+
+def _record_board(
+    port: str,
+    ring: str | None,
+    restart: bool,
+    count: int,
+    model: Path | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """`inlier record --port`."""
+    from inlier_boards.serial_line import listen
+    from inlier_boards.serial_line.connection import find_port
+    from inlier_boards.serial_line.record_board import record
+    from inlier_export.model_file import read_model
+    from inlier_trainer.progress import bars
+
+    if model:
+        read_model(model)
+    port = find_port() if port == "auto" else port
+    lines = listen.live(port, restart) if ring is None else listen.ring(port, ring)
+    with closing(lines), bars(quiet=as_json) as progress:
+        done = record(
+            lines,
+            port,
+            out,
+            count if ring is None else None,
+            model.read_bytes() if model else None,
+            progress,
+        )
+    if as_json:
+        print(json.dumps({"recording": str(out), **asdict(done)}))
+        return
+    print(
+        f"{out}: {done.windows} windows of source '{done.source}' ({done.window_ms} ms) from "
+        f"{done.boots} boots; "
+        f"{done.missed} windows are missing in {done.gaps} gaps, {done.damaged} damaged lines "
+        f"were left out"
+    )
+    if model:
+        print(
+            f"{done.compared} windows were scored there; {done.differ} of them differ from the "
+            f"NumPy reference"
+        )

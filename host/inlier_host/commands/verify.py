@@ -1,0 +1,69 @@
+"""Checks a model as a device does."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inlier_export.errors import BadInput
+from inlier_host.options import Json, Key
+
+
+def verify(
+    model: Annotated[Path, typer.Argument(help="The model file.")],
+    key: Key = None,
+    allow_unsigned: Annotated[
+        bool, typer.Option(help="Accept a model that is not signed.")
+    ] = False,
+    at_least: Annotated[int, typer.Option(help="Refuse a model whose number is lower.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Check a model as a device does: signature, number, checksum, every bound,
+    and the scores of its self-test.
+    """
+    from inlier.model import Model, ModelError
+    from inlier.secure import authentic, selftest
+    from inlier_host.keys import find
+
+    secret = find(key)
+    if secret is None and not allow_unsigned:
+        raise BadInput(
+            "no key: give --key or set INLIER_KEY, or say --allow-unsigned to check the rest"
+        )
+    content = model.read_bytes()
+    try:
+        if secret is not None:
+            authentic.Authentic(secret, allow_unsigned).check(content, at_least)
+        loaded = Model(content)
+        if authentic.number(content) < at_least:
+            raise ModelError(
+                f"model number {authentic.number(content)} is older than {at_least}; export it "
+                f"again"
+            )
+        selftest.check(loaded, content)
+    except ModelError as error:
+        raise BadInput(f"{model}: {error}") from None
+    signed = authentic.is_signed(content)
+    found = {
+        "model": str(model),
+        "bytes": len(content),
+        "number": authentic.number(content),
+        "source": loaded.source,
+        "signed": signed,
+        "signature_checked": signed and secret is not None,
+    }
+    if as_json:
+        print(json.dumps(found))
+        return
+    said = (
+        "signed with this key"
+        if found["signature_checked"]
+        else "signed, not checked"
+        if signed
+        else "NOT SIGNED"
+    )
+    print(
+        f"{model}: {said}, number {found['number']}, source '{loaded.source}', {len(content)} "
+        f"bytes; its self-test passes"
+    )

@@ -1,0 +1,82 @@
+"""The demonstration: a doorbell on Unix MicroPython learns its own traffic and
+catches its own infection.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from inlier_host.report.subject import MONITORED
+from inlier_trainer.files import write_atomic
+from inlier_trainer.progress import bars
+from inlier_trainer.recordings import write_windows
+
+
+def demo(seed: int, out: Path, as_json: bool) -> None:
+    """Run all stages; write recording, model, scored windows, picture and
+    summary into `out`. Raises BadInput, OSError.
+    """
+    from . import picture, stages
+
+    out.mkdir(parents=True, exist_ok=True)
+    console = Console(quiet=as_json, highlight=False)
+    recording, model = out / "windows.csv", out / "doorbell.inlier"
+    with bars(quiet=as_json) as progress:
+        interpreter = stages.interpreter(lambda step: console.print(f"  {step}"))
+        console.print(
+            "1  The doorbell records its own windows; its servers run on loopback addresses."
+        )
+        stages.record(interpreter, seed, recording, progress)
+        console.print("2  Two int8 detectors are trained on them.")
+        trained = stages.fit(recording, seed, progress)
+        write_atomic(model, trained.blob)
+        console.print("3  The same doorbell scores itself, and is infected.")
+        # Another seed: the device rings, reports and retries at other times
+        # than in the recording.
+        run = stages.monitor(interpreter, seed + 1000, model, trained, progress, console.print)
+        cost = next(stages.device(interpreter, "cost.py", {}))
+    summary = run.summary()
+    write_windows(out / MONITORED, trained.detector.counters, run.deltas)
+    write_atomic(out / "scores.png", picture.png(run))
+    write_atomic(out / "run.json", json.dumps(summary, indent=1).encode())
+    if as_json:
+        print(json.dumps(summary))
+    else:
+        _print(console, summary, trained.summary(), cost, out)
+
+
+def _print(
+    console: Console,
+    summary: dict[str, Any],
+    trained: dict[str, Any],
+    cost: dict[str, float],
+    out: Path,
+) -> None:
+    table = Table("stage", "kind", "windows", "alarms", "windows to alarm", "top features")
+    for s in summary["stages"]:
+        delay = "" if s["kind"] == "benign" else s["delay_windows"] or "not seen"
+        alarms = f"[bold red]{s['alarms']}" if s["alarms"] else "0"
+        table.add_row(
+            s["name"],
+            s["kind"],
+            str(s["windows"]),
+            alarms,
+            str(delay),
+            ", ".join(s["top_features"]),
+        )
+    console.print(table)
+    parity = summary["parity"]
+    console.print(
+        f"Model: {summary['model']['bytes']} bytes, {trained['features']} features, knots "
+        f"{trained['knots']}.\n"
+        f"Parity: {parity['vectors']} windows scored on the device and by the NumPy reference, "
+        f"{parity['mismatches']} with a different integer.\n"
+        f"Counting: a send and a receive of 64 bytes take {cost['counted_us']} µs counted, "
+        f"{cost['uncounted_us']} µs uncounted "
+        f"(x{cost['counted_us'] / cost['uncounted_us']:.2f}), on this machine.\n"
+        f"Written to {out}: windows.csv, doorbell.inlier, {MONITORED}, scores.png, run.json; see "
+        f"also: inlier report {out}"
+    )

@@ -1,0 +1,85 @@
+"""The live view on a terminal."""
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live as Screen
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from .state import Live
+
+COLOURS = {"quiet": "green", "alarm": "bold red", "waiting": "yellow", "offline": "yellow"}
+BARS = "▁▂▃▄▅▆▇█"
+SCORE_SHOWN_MAX = 200  # per cent of the threshold: the bar's end
+
+
+def spark(scores: list[int], width: int) -> Text:
+    """The last `width` scores; a full bar is the threshold or more, and red."""
+    text = Text()
+    for score in scores[-width:]:
+        text.append(
+            BARS[min(len(BARS) - 1, score * len(BARS) // 100)], "red" if score > 100 else "cyan"
+        )
+    return text
+
+
+def bar(score: int, width: int) -> Text:
+    """The score on a scale to SCORE_SHOWN_MAX, with the threshold marked at its
+    middle.
+    """
+    filled = min(width, score * width // SCORE_SHOWN_MAX)
+    text = Text("█" * filled + "░" * (width - filled), "red" if score > 100 else "cyan")
+    text = text[: width // 2] + Text("│", "bold") + text[width // 2 :]
+    return text.append(f" {score} % of its threshold")
+
+
+def draw(live: Live, width: int) -> Panel:
+    inner = max(20, width - 6)
+    head = Text.assemble(
+        (f"● {live.status}", COLOURS[live.status]),
+        f"   window {live.window}" if live.window >= 0 else "",
+    )
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(overflow="fold")
+    grid.add_row("score", bar(live.score, min(40, inner - 40) if inner > 60 else 16))
+    grid.add_row("", spark([score for _, score in live.history], inner - 12))
+    grid.add_row("scores", f"autoencoder {live.ae}, SVM {live.svm}")
+    if live.features:
+        grid.add_row("last odd", ", ".join(f"{name} {share} %" for name, share in live.features))
+    alarms = Table.grid(padding=(0, 2))
+    for alarm in list(live.alarms)[:5]:
+        until = f"to {alarm['until']}" if alarm["until"] else "on"
+        alarms.add_row(
+            str(alarm["at"]),
+            Text(until, "dim" if alarm["until"] else "bold red"),
+            str(alarm["message"]),
+        )
+    parts: list[object] = [head, grid]
+    if live.alarms:
+        parts += [Text("alarms", "bold"), alarms]
+    if live.problem:
+        parts.append(Text(live.problem, "yellow"))
+    return Panel(Group(*parts), title=live.name, box=box.ROUNDED)  # type: ignore[arg-type]
+
+
+class Terminal:
+    """Redraws at each event, at most ten times a second."""
+
+    def __init__(self, live: Live):
+        self._live = live
+        self._console = Console()
+        self._screen = Screen(
+            draw(live, self._console.width), console=self._console, refresh_per_second=10
+        )
+
+    def update(self) -> None:
+        self._screen.update(draw(self._live, self._console.width))
+
+    def __enter__(self) -> "Terminal":
+        self._screen.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._screen.stop()

@@ -1,0 +1,66 @@
+"""What a model costs on each board: memory from the boards' facts, time from
+the committed bench table.
+"""
+
+from dataclasses import dataclass
+
+from inlier_boards.board import Board, board, names
+from inlier_boards.cost import bench
+from inlier_boards.deployment import budget
+from inlier_export.reference import Detector
+
+# The emulated board that stands for another's core; where there is none,
+# nothing is known of its time.
+_STANDS_FOR = {
+    "armv6m": "qemu_m0",
+    "armv7m": "qemu_m3",
+    "armv7emsp": "qemu_m3",
+    "rv32imc": "qemu_rv32",
+}
+
+
+@dataclass
+class Cost:
+    """heap_bytes: needed; heap_share: of what inlier may take (1: all of it).
+    ms: of an autoencoder's score, derived from the emulated board with that
+    core, None where there is none.
+    """
+
+    board: Board
+    heap_bytes: int
+    heap_share: float
+    flash_share: float
+    ms: float | None
+
+
+def costs(blob: bytes, detector: Detector) -> list[Cost]:
+    """Of the boards that are microcontrollers."""
+    needed = budget.need(blob)
+    per_mac = instructions_per_mac()
+    result = []
+    for name in names():
+        place = board(name)
+        if place.emulator or not place.flash_bytes:
+            continue
+        each = per_mac.get((_STANDS_FOR.get(place.mpy_arch, ""), place.kernel))
+        result.append(
+            Cost(
+                place,
+                needed.heap,
+                needed.heap * budget.SHARE / place.heap_bytes,
+                needed.flash * budget.SHARE / place.flash_bytes,
+                bench.derived_ms(each * bench.macs(detector), place) if each else None,
+            )
+        )
+    return result
+
+
+def instructions_per_mac() -> dict[tuple[str, str], float]:
+    """By (board, kernel), from the committed table."""
+    rows = [
+        line.strip("|").split("|")
+        for line in bench.TABLE.read_text().splitlines()
+        if line.startswith("| qemu_")
+    ]
+    at = bench.COLUMNS.index("MAC")
+    return {(row[0].strip(), row[1].strip()): float(row[at]) for row in rows}

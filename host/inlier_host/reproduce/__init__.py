@@ -1,0 +1,3 @@
+"""`inlier reproduce`: published experiments, repeated with this project's
+detectors.
+"""

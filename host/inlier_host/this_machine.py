@@ -1,0 +1,104 @@
+"""`inlier monitor`: the runtime on this machine, live or over a recording."""
+
+import asyncio
+import sys
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from inlier import monitor
+from inlier.pipeline import Pipeline
+from inlier.replay import Replay
+from inlier_export.model_file import read_model
+from inlier_trainer.sources import open_source
+
+Window = dict[
+    str, Any
+]  # index, ae, svm, hot, event: 1 raised, -1 cleared; features: [(name, per cent)] when raised
+
+
+def live(
+    path: Path, source: str, count: int, each: Callable[[Window], None], sink: Any = None
+) -> None:
+    """Score this machine's windows as they end, `count` of them (-1: until
+    interrupted). sink: one of inlier.sinks.
+
+    Raises BadInput, OSError.
+    """
+    counting = open_source(source)
+    pipeline = Pipeline(read_model(path, counting.name, tuple(counting.counters)), counting)
+    events: list[Window] = []
+    failed: list[Exception] = []
+
+    async def run() -> None:
+        ended = asyncio.Event()
+
+        def on_window(pipeline: Pipeline) -> None:
+            event = events.pop() if events else {"event": 0}
+            try:
+                each(_window(pipeline, **event))
+                if sink:
+                    sink.on_window(pipeline)
+            except Exception as error:  # such as a broken pipe: a device's monitor would go on
+                failed.append(error)
+            if failed or pipeline.index + 1 == count:
+                ended.set()
+
+        def on_alarm(pipeline: Pipeline, features: list[tuple[str, int]]) -> None:
+            events.append({"event": 1, "features": features})
+            if sink:
+                sink.on_alarm(pipeline, features)
+
+        def on_clear(pipeline: Pipeline) -> None:
+            events.append({"event": -1})
+            if sink:
+                sink.on_clear(pipeline)
+
+        faults = monitor.Faults(lambda text: print(text, file=sys.stderr))
+        scoring = asyncio.create_task(
+            monitor.run(pipeline, on_alarm, on_clear, on_window, faults=faults)
+        )
+        waiting = asyncio.create_task(ended.wait())
+        await asyncio.wait((scoring, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if scoring.done():
+            scoring.result()  # raises why
+        scoring.cancel()
+        if failed:
+            raise failed[0]
+
+    asyncio.run(run())
+
+
+def replay(path: Path, recording: Path, sink: Any = None) -> Iterator[Window]:
+    """Score the windows of a recording of the model's source, from boot. sink:
+    one of inlier.sinks.
+
+    Raises BadInput, OSError.
+    """
+    from inlier_trainer.recordings import read_windows
+
+    model = read_model(path)
+    counters = model.counters()
+    pipeline = Pipeline(model, Replay((), counters))
+    for deltas in read_windows(recording, counters):
+        pipeline.deltas[:] = array("i", [min(int(d), (1 << 30) - 1) for d in deltas])
+        event = pipeline.score(pipeline.deltas)
+        features = {"features": pipeline.explain()} if event > 0 else {}
+        if sink:
+            if event > 0:
+                sink.on_alarm(pipeline, features["features"])
+            elif event < 0:
+                sink.on_clear(pipeline)
+            sink.on_window(pipeline)
+        yield _window(pipeline, event=event, **features)
+
+
+def _window(pipeline: Pipeline, **event: Any) -> Window:
+    return {
+        "index": pipeline.index,
+        "ae": pipeline.ae,
+        "svm": pipeline.svm,
+        "hot": pipeline.hot,
+        **event,
+    }

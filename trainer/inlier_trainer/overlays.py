@@ -1,0 +1,140 @@
+"""Attack traffic to lay over benign windows: from an infected device's capture,
+and synthetic.
+
+An overlay is windows (n, counters) of the source `pcap` that are added to the
+benign ones. Sums of distinct hosts and ports are exact as long as the attack's
+are others than the device's own; where they are not, the attack is overstated
+by those.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from inlier_export.errors import BadInput
+from inlier_export.reference import Ints
+from inlier_trainer.pcap.count import Pcap, count
+
+DURATION_S = 1800
+SYN_BYTES, ACK_BYTES, DATA_BYTES = (
+    74,
+    66,
+    1514,
+)  # Ethernet frames: a SYN with its options, an acknowledgement, a full segment
+_AT = {name: i for i, name in enumerate(Pcap.counters)}
+
+
+@dataclass
+class Overlay:
+    """The attack's first packet falls into the first window, at its start."""
+
+    name: str
+    windows: Ints
+
+
+def _empty(window_ms: int) -> Ints:
+    return np.zeros((-(-DURATION_S * 1000 // window_ms), len(Pcap.counters)), np.int64)
+
+
+def _events(rate_per_s: float, windows: int, window_ms: int) -> Ints:
+    """How many evenly spaced events fall into each window, the first at its
+    very start.
+    """
+    ends = np.ceil(np.arange(windows + 1) * window_ms / 1000 * rate_per_s - 1e-9).astype(np.int64)
+    return np.diff(ends)
+
+
+def _add(windows: Ints, **columns: Ints | int) -> None:
+    for name, values in columns.items():
+        windows[:, _AT[name]] += values
+
+
+def scan(rate_per_s: float, window_ms: int) -> Overlay:
+    """SYNs to telnet's two ports, each to another host that does not answer."""
+    w = _empty(window_ms)
+    n = _events(rate_per_s, len(w), window_ms)
+    _add(
+        w,
+        syn_out=n,
+        packets_out=n,
+        bytes_out=n * SYN_BYTES,
+        peers=n,
+        peers_new=n,
+        ports=np.minimum(n, 2),
+        connects_failed=n,
+    )
+    return Overlay(f"scan {rate_per_s:g}/s", w)
+
+
+def beacon(per_minute: float, window_ms: int) -> Overlay:
+    """Short TCP connections to one new host: 5 packets out, 4 in, 100 bytes of
+    payload each way.
+    """
+    w = _empty(window_ms)
+    n = _events(per_minute / 60, len(w), window_ms)
+    size = SYN_BYTES + ACK_BYTES
+    _add(
+        w,
+        syn_out=n,
+        synack_in=n,
+        packets_out=5 * n,
+        packets_in=4 * n,
+        peers=np.minimum(n, 1),
+        ports=np.minimum(n, 1),
+    )
+    _add(w, bytes_out=n * (size + 3 * ACK_BYTES + 100), bytes_in=n * (size + 2 * ACK_BYTES + 100))
+    w[0, _AT["peers_new"]] = 1
+    return Overlay(f"beacon {per_minute:g}/min", w)
+
+
+def flood(rate_per_s: float, window_ms: int) -> Overlay:
+    """Datagrams of 100 bytes to one victim."""
+    w = _empty(window_ms)
+    n = _events(rate_per_s, len(w), window_ms)
+    _add(w, udp_out=n, packets_out=n, bytes_out=n * 142, peers=1, ports=1)
+    w[0, _AT["peers_new"]] = 1
+    return Overlay(f"UDP flood {rate_per_s:g}/s", w)
+
+
+def theft(kilobytes_per_s: float, window_ms: int) -> Overlay:
+    """One upload to a new host over one connection, every second segment
+    acknowledged.
+    """
+    w = _empty(window_ms)
+    n = _events(kilobytes_per_s * 1000 / (DATA_BYTES - ACK_BYTES), len(w), window_ms)
+    _add(
+        w,
+        packets_out=n,
+        bytes_out=n * DATA_BYTES,
+        packets_in=n // 2,
+        bytes_in=n // 2 * ACK_BYTES,
+        peers=np.minimum(n, 1),
+    )
+    w[0, [_AT[name] for name in ("peers_new", "syn_out", "synack_in", "ports")]] += 1
+    return Overlay(f"theft {kilobytes_per_s:g} KB/s", w)
+
+
+def synthetic(window_ms: int) -> list[Overlay]:
+    return [
+        *(scan(rate, window_ms) for rate in (0.1, 1, 5)),
+        *(beacon(rate, window_ms) for rate in (9, 1)),
+        flood(1000, window_ms),
+        *(theft(rate, window_ms) for rate in (1, 10, 100)),
+    ]
+
+
+def infected(path: Path, device: str, window_ms: int) -> Overlay:
+    """The infected device's windows from the first on in which it begins more
+    than twice as many connections as in any before, five at least, of which
+    some fail. Raises BadInput where there is none.
+    """
+    w = count(path, device, window_ms).windows
+    syn, failed = w[:, _AT["syn_out"]], w[:, _AT["connects_failed"]]
+    most_before = np.maximum.accumulate(np.concatenate([[0], syn[:-1]]))
+    begun = np.flatnonzero((syn > 2 * most_before) & (syn >= 5) & (failed > 0))
+    if not len(begun):
+        raise BadInput(
+            f"{path}: {device} never begins to scan there; give a capture of an infected device"
+        )
+    return Overlay(f"real scan, {path.name}", w[begun[0] :])

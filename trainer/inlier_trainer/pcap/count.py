@@ -1,0 +1,283 @@
+"""Counts a device's packets into windows.
+
+What is counted, a window, of packets from the device (out) and to it or to
+everybody (in), lengths as on the link:
+
+    bytes_out, bytes_in, packets_out, packets_in
+    syn_out, syn_in       TCP connections begun; synack_in: answered; rst_in:
+                          refused or broken off by the peer
+    udp_out, udp_in, icmp (both ways), arp (both ways), dns (queries to port
+    53), broadcast (in, to many)
+    peers, ports          distinct hosts that the device sent to, and distinct
+                          remote ports of its SYNs and datagrams
+    peers_new             hosts that it sent to for the first time in the capture
+    connects_failed       SYNs that were answered by RST, or by nothing within UNANSWERED_MS
+
+Multicast and broadcast addresses are no peers.
+"""
+
+import ipaddress
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from inlier_export.errors import BadInput
+from inlier_export.reference import Bytes, Ints
+from inlier_trainer.progress import Progress
+
+from .packets import ICMP, ICMP6, LINKS, TCP, UDP, Bools, Hashes, Packets, address_hash, decode
+from .reader import Broken, Chunk, chunks
+
+
+class Pcap:
+    """The source, as inlier's others are described; a device has no such
+    source.
+    """
+
+    name = "pcap"
+    counters = (
+        "bytes_out", "bytes_in", "packets_out", "packets_in", "syn_out", "syn_in", "synack_in",
+        "rst_in", "udp_out",
+        "udp_in", "icmp", "arp", "dns", "broadcast", "peers", "ports", "peers_new",
+        "connects_failed",
+    )  # fmt: skip
+
+
+TELNET = (23, 2323)  # as Mirai scans (Antonakakis et al., "Understanding the Mirai Botnet", 2017)
+UNANSWERED_MS = 3000
+WINDOWS_MAX = 1 << 22  # more than a year of windows of 10 s: a time stamp far off is damage
+_SYN, _RST, _ACK = 2, 4, 16
+_PAIR_MIX = np.uint64(0xD6E8FEB86659FD93)  # odd: a value and a window make one hash
+_AT = {name: i for i, name in enumerate(Pcap.counters)}
+
+
+def device_address(text: str) -> int | Hashes:
+    """A MAC address as an int, an IP address as its hash. Raises BadInput."""
+    if re.fullmatch(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}", text):
+        return int(re.sub("[:-]", "", text), 16)
+    try:
+        packed = ipaddress.ip_address(text).packed
+    except ValueError:
+        raise BadInput(
+            f"--device {text}: give a MAC address such as 24:6f:28:d9:a7:64, or an IP address"
+        ) from None
+    return address_hash(np.frombuffer(packed, np.uint8)[None])
+
+
+@dataclass
+class Counted:
+    """windows: (n, counters) int64 from the first packet of the device on;
+    seen: (n,) packets of the device in each.
+
+    broken: "", or where the file ends too early. packets: of the whole file.
+    telnet: connections that the device began to TELNET ports: no counter, since
+    a device never sees them, but what a bot looks for first.
+    """
+
+    windows: Ints
+    seen: Ints
+    packets: int
+    broken: str
+    telnet: int
+
+
+@dataclass
+class _State:
+    """What outlives a chunk."""
+
+    first_ns: int = -1
+    windows: Ints = field(default_factory=lambda: np.zeros((0, len(Pcap.counters)), np.int64))
+    seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    telnet: int = 0
+    known: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
+    pairs: dict[str, tuple[Ints, Hashes]] = field(
+        default_factory=dict
+    )  # window, and a hash of what it counted as distinct
+    waiting: dict[tuple[int, int, int], int] = field(
+        default_factory=dict
+    )  # an unanswered SYN: peer, ports; time_ns
+
+
+def count(
+    path: Path, device: str, window_ms: int, progress: Progress = lambda stage, done, total: None
+) -> Counted:
+    """Windows of `device` in the capture. Raises BadInput where it has no
+    packet there.
+    """
+    wanted = device_address(device)
+    state = _State()
+    busiest: Counter[int] = Counter()
+    hosts: dict[int, str] = {}
+    packets, broken, size = 0, "", path.stat().st_size if path.exists() else 0
+    try:
+        for chunk in chunks(path):
+            packets += len(chunk.at)
+            if chunk.link not in LINKS:
+                raise BadInput(
+                    f"{path}: link type {chunk.link} is not read; capture on Ethernet, or with "
+                    f"'tcpdump -i any'"
+                )
+            p = decode(chunk)
+            out, into = _directions(p, wanted)
+            if state.first_ns < 0:
+                own = out | into
+                if own.any():
+                    state.first_ns = int(p.time_ns[own].min())
+                else:
+                    _note_busiest(chunk, p, busiest, hosts)
+            if state.first_ns >= 0:
+                into |= ~out & p.many & ~p.from_here & (p.time_ns >= state.first_ns)
+                _add(state, p, out, into, window_ms, path)
+            progress(path.name, chunk.read, size)
+    except Broken as problem:
+        broken = str(problem)
+    if state.first_ns < 0:
+        said = (
+            ", ".join(f"{hosts[key]} ({n} packets)" for key, n in busiest.most_common(5))
+            or "nobody"
+        )
+        raise BadInput(
+            f"{path}: no packet of {device} in {packets}; the busiest senders are {said}"
+        )
+    return Counted(state.windows, state.seen, packets, broken, state.telnet)
+
+
+def _directions(p: Packets, wanted: int | Hashes) -> tuple[Bools, Bools]:
+    """Which packets the device sent, and which went to it alone."""
+    if isinstance(wanted, int):
+        return p.mac_from == wanted, p.mac_to == wanted
+    return p.host_from == wanted[0], p.host_to == wanted[0]
+
+
+def _note_busiest(chunk: Chunk, p: Packets, busiest: "Counter[int]", hosts: dict[int, str]) -> None:
+    senders, first, counts = np.unique(p.mac_from, return_index=True, return_counts=True)
+    for sender, _, n in zip(senders.tolist(), first.tolist(), counts.tolist(), strict=True):
+        if sender >= 0:
+            busiest[sender] += n
+            hosts[sender] = ":".join(f"{sender:012x}"[i : i + 2] for i in range(0, 12, 2))
+    if (p.mac_from >= 0).any():
+        return
+    senders, first, counts = np.unique(p.host_from, return_index=True, return_counts=True)
+    for sender, place, n in zip(senders.tolist(), first.tolist(), counts.tolist(), strict=True):
+        if sender:
+            busiest[sender] += n
+            at = int(chunk.at[place])
+            four = chunk.data[at] >> 4 == 4
+            octets: Bytes = chunk.data[at + 12 : at + 16] if four else chunk.data[at + 8 : at + 24]
+            hosts[sender] = str(ipaddress.ip_address(octets.tobytes()))
+
+
+def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, path: Path) -> None:
+    mine = np.flatnonzero(out | into)
+    mine = mine[np.argsort(p.time_ns[mine], kind="stable")]  # stamps out of order, within a chunk
+    if not len(mine):
+        return
+    latest_ns = int(p.time_ns.max())
+    p, out, into = p.taken(mine), out[mine], into[mine]
+    # An older packet than the first of all belongs to the first window.
+    window = np.maximum(0, (p.time_ns - state.first_ns) // (window_ms * 1_000_000))
+    last = int(window[-1])
+    if last >= WINDOWS_MAX:
+        raise BadInput(
+            f"{path}: a time stamp is {last} windows after the first packet; take longer "
+            f"windows, or cut the file"
+        )
+    if last >= len(state.windows):
+        state.windows, state.seen = _grown(state.windows, last + 1), _grown(state.seen, last + 1)
+    tcp, udp = p.protocol == TCP, p.protocol == UDP
+    icmp = (p.protocol == ICMP) | (p.protocol == ICMP6)
+    flags = p.flags & (_SYN | _ACK)
+    syn = tcp & (flags == _SYN)
+    state.telnet += int((syn & out & np.isin(p.port_to, TELNET)).sum())
+    events = np.zeros((len(Pcap.counters), len(mine)), np.int64)
+    for name, column in (
+        ("bytes_out", np.where(out, p.length, 0)), ("bytes_in", np.where(into, p.length, 0)),
+        ("packets_out", out),
+        ("packets_in", into), ("syn_out", syn & out), ("syn_in", syn & into),
+        ("synack_in", tcp & into & (flags == _SYN | _ACK)),
+        ("rst_in", tcp & into & (p.flags & _RST > 0)),
+        ("udp_out", udp & out), ("udp_in", udp & into), ("icmp", icmp), ("arp", p.arp),
+        ("dns", out & (p.port_to == 53)), ("broadcast", into & p.many),
+    ):  # fmt: skip
+        events[_AT[name]] = column
+    begins = np.flatnonzero(np.diff(window, prepend=-1))  # of each window that holds a packet
+    state.windows[window[begins]] += np.add.reduceat(events, begins, axis=1).T
+    state.seen[window[begins]] += np.diff(begins, append=len(mine))
+
+    sent = np.flatnonzero(out & ~p.many & (p.host_to != 0))
+    chosen = sent[(syn[sent] | udp[sent]) & (p.port_to[sent] > 0)]
+    _distinct(state, "peers", window[sent], p.host_to[sent])
+    _distinct(state, "ports", window[chosen], p.port_to[chosen].astype(np.uint64))
+    hosts, first = np.unique(p.host_to[sent], return_index=True)
+    fresh = ~np.isin(hosts, state.known)
+    np.add.at(state.windows[:, _AT["peers_new"]], window[sent][first[fresh]], 1)
+    state.known = np.union1d(state.known, hosts[fresh])
+    _connects(state, p, tcp & (p.flags & (_SYN | _RST) > 0), out, latest_ns, window_ms)
+
+
+def _grown(rows: Ints, n: int) -> Ints:
+    grown = np.zeros(
+        (n, *rows.shape[1:]), np.int64
+    )  # unlike a concatenation, does not write the new rows
+    grown[: len(rows)] = rows
+    return grown
+
+
+def _distinct(state: _State, name: str, window: Ints, values: Hashes) -> None:
+    """Count each value once a window. What the newest windows had is kept: they
+    may go on in the next chunk.
+    """
+    if not len(window):
+        return
+    before, known = state.pairs.get(name, (window[:0], values[:0]))
+    pairs = values * _PAIR_MIX + window.astype(np.uint64)
+    pairs ^= pairs >> np.uint64(32)
+    distinct, first = np.unique(pairs, return_index=True)
+    fresh = ~np.isin(distinct, known)
+    distinct, at = distinct[fresh], window[first[fresh]]
+    np.add.at(state.windows[:, _AT[name]], at, 1)
+    at, distinct = np.concatenate([before, at]), np.concatenate([known, distinct])
+    new = at >= at.max() - 1
+    state.pairs[name] = at[new], distinct[new]
+
+
+def _connects(
+    state: _State, p: Packets, marked: Bools, out: Bools, latest_ns: int, window_ms: int
+) -> None:
+    """Follow each SYN to its answer. Few packets of a device's are SYNs or
+    answer one: a loop does.
+    """
+    patience_ns = UNANSWERED_MS * 1_000_000
+    chosen = p.taken(marked)
+    packets = zip(
+        chosen.time_ns.tolist(), chosen.flags.tolist(), out[marked].tolist(),
+        chosen.host_from.tolist(),
+        chosen.host_to.tolist(), chosen.port_from.tolist(), chosen.port_to.tolist(), strict=True,
+    )  # fmt: skip
+    for now, flag, sent, host_from, host_to, port_from, port_to in packets:
+        if sent:
+            key = (host_to, port_to, port_from)
+            if flag & (_SYN | _ACK) == _SYN:
+                then = state.waiting.setdefault(
+                    key, now
+                )  # a repeated SYN is the same connection, for a while
+                if now - then > patience_ns:
+                    _fail(state, then, window_ms)
+                    state.waiting[key] = now
+        else:
+            then = state.waiting.pop((host_from, port_from, port_to), -1)
+            if then >= 0 and flag & _RST:
+                _fail(state, then, window_ms)
+    for key in [key for key, then in state.waiting.items() if latest_ns - then > patience_ns]:
+        _fail(state, state.waiting.pop(key), window_ms)
+
+
+def _fail(state: _State, then_ns: int, window_ms: int) -> None:
+    """In the window of its SYN: a recording may look ahead, and a live source
+    would tell it UNANSWERED_MS later.
+    """
+    at = max(0, (then_ns - state.first_ns) // (window_ms * 1_000_000))
+    state.windows[min(at, len(state.windows) - 1), _AT["connects_failed"]] += 1

@@ -1,0 +1,225 @@
+"""Decodes packets by columns: link, VLAN tags, IPv4 and IPv6 with extensions
+and fragments, TCP, UDP, ICMP, ARP.
+
+Layouts: RFC 791, 8200, 9293, 768, 826; link types as at
+www.tcpdump.org/linktypes.html.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inlier_export.reference import Bytes, Ints
+
+from .reader import Chunk
+
+ETHERNET, RAW, RAW_OTHER, COOKED, RADIOTAP, IPV4, IPV6, COOKED2 = (
+    1,
+    101,
+    12,
+    113,
+    127,
+    228,
+    229,
+    276,
+)
+LINKS = (ETHERNET, RAW, RAW_OTHER, COOKED, RADIOTAP, IPV4, IPV6, COOKED2)
+_IP4, _IP6, _ARP, _VLAN, _QINQ = 0x0800, 0x86DD, 0x0806, 0x8100, 0x88A8
+_EXTENSIONS = (0, 43, 60)  # hop-by-hop, routing, destination options
+_FRAGMENT = 44
+TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
+_ADDRESS_MIX = np.uint64(
+    0x9E3779B97F4A7C15
+)  # of a multiplicative hash (Knuth, volume 3, section 6.4)
+
+Bools = NDArray[np.bool_]
+Hashes = NDArray[np.uint64]
+
+
+@dataclass
+class Packets:
+    """Columns (n,) of packets. mac_*: -1 where there is none; host_*: hash of
+    an IP address, 0 where there is none.
+
+    protocol: of IP, -1 if none; flags: of TCP; ports: 0 where unknown;
+    from_here: the capturing machine sent it.
+    """
+
+    time_ns: Ints
+    length: Ints
+    mac_from: Ints
+    mac_to: Ints
+    from_here: Bools
+    arp: Bools
+    host_from: Hashes
+    host_to: Hashes
+    many: Bools  # to a broadcast or multicast address
+    protocol: Ints
+    port_from: Ints
+    port_to: Ints
+    flags: Ints
+
+    def taken(self, rows: Ints | Bools) -> "Packets":
+        return Packets(*(column[rows] for column in vars(self).values()))
+
+
+def address_hash(octets: Bytes) -> Hashes:
+    """64-bit hashes of addresses (n, 4 or 16) uint8; an IPv4 address and the
+    same mapped into IPv6 are two hosts.
+    """
+    words = np.zeros((len(octets), 2), np.uint64)
+    for i in range(octets.shape[1]):
+        words[:, i // 8] = words[:, i // 8] << np.uint64(8) | octets[:, i].astype(np.uint64)
+    mixed: Hashes = (words[:, 0] + np.uint64(octets.shape[1])) * _ADDRESS_MIX
+    mixed ^= mixed >> np.uint64(29)
+    mixed = (mixed + words[:, 1]) * _ADDRESS_MIX
+    return mixed ^ mixed >> np.uint64(32)
+
+
+class _Fields:
+    """Big-endian numbers at places of the data; 0 beyond what was captured."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self._data = np.concatenate([chunk.data, np.zeros(64, np.uint8)])
+        self._end = chunk.at + chunk.captured
+
+    def number(self, at: Ints, size: int, which: Ints | slice = slice(None)) -> Ints:
+        value = np.zeros(len(at), np.int64)
+        inside = at + size <= self._end[which]
+        place = np.where(inside, at, 0)
+        for i in range(size):
+            value = value << 8 | self._data[place + i]
+        return np.where(inside, value, 0)
+
+    def octets(self, at: Ints, size: int, which: Ints) -> Bytes:
+        inside = at + size <= self._end[which]
+        place = np.where(inside, at, 0)
+        got: Bytes = self._data[place[:, None] + np.arange(size)]
+        got[~inside] = 0
+        return got
+
+    def holds(self, at: Ints, size: int, which: Ints | slice = slice(None)) -> Bools:
+        held: Bools = at + size <= self._end[which]
+        return held
+
+
+def decode(chunk: Chunk) -> Packets:
+    """A link type that is none of LINKS gives packets with nothing but a time
+    and a length.
+    """
+    n = len(chunk.at)
+    fields = _Fields(chunk)
+    p = Packets(
+        chunk.time_ns, chunk.original, np.full(n, -1, np.int64), np.full(n, -1, np.int64),
+        np.zeros(n, bool),
+        np.zeros(n, bool), np.zeros(n, np.uint64), np.zeros(n, np.uint64), np.zeros(n, bool),
+        np.full(n, -1, np.int64),
+        np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
+    )  # fmt: skip
+    kind, at = _link(chunk, fields, p)
+    for _ in range(2):
+        tagged = (kind == _VLAN) | (kind == _QINQ)
+        if not tagged.any():
+            break
+        kind = np.where(tagged, fields.number(at + 2, 2), kind)
+        at = at + np.where(tagged, 4, 0)
+    p.arp = kind == _ARP
+    for kind_of_ip, fill in ((_IP4, _ip4), (_IP6, _ip6)):
+        rows = np.flatnonzero(kind == kind_of_ip)
+        if len(rows):
+            fill(fields, p, rows, at)
+    return p
+
+
+def _link(chunk: Chunk, fields: _Fields, p: Packets) -> tuple[Ints, Ints]:
+    """Ethertype and place of what the link carries; fills in what the link says
+    of addresses.
+    """
+    at, link = chunk.at, chunk.link
+    if link == ETHERNET:
+        held = fields.holds(at, 12)
+        p.mac_to = np.where(held, fields.number(at, 6), -1)
+        p.mac_from = np.where(held, fields.number(at + 6, 6), -1)
+        p.many = held & (fields.number(at, 1) & 1 == 1)
+        return fields.number(at + 12, 2), at + 14
+    if link in (COOKED, COOKED2):
+        kind, mac, protocol, size = (0, 6, 14, 16) if link == COOKED else (10, 12, 0, 20)
+        how = fields.number(at + kind, 2 if link == COOKED else 1)
+        sender = np.where(fields.holds(at + mac, 6), fields.number(at + mac, 6), -1)
+        p.mac_from = sender
+        p.from_here = how == 4
+        p.many = (how == 1) | (how == 2)
+        return fields.number(at + protocol, 2), at + size
+    if link == RADIOTAP:
+        return _radio(fields, p, at)
+    version = fields.number(at, 1) >> 4
+    if link not in LINKS:
+        version = np.zeros_like(version)
+    return np.where(version == 4, _IP4, np.where(version == 6, _IP6, 0)), at
+
+
+def _radio(fields: _Fields, p: Packets, at: Ints) -> tuple[Ints, Ints]:
+    """Unencrypted 802.11 data frames with an LLC/SNAP header; encrypted ones
+    give their addresses alone.
+    """
+    at = at + (
+        fields.number(at + 2, 1) | fields.number(at + 3, 1) << 8
+    )  # radiotap's length is little-endian
+    control, flags = fields.number(at, 1), fields.number(at + 1, 1)
+    data = control & 0x0C == 0x08
+    first, second, third = (fields.number(at + place, 6) for place in (4, 10, 16))
+    to_ds, from_ds = flags & 1 == 1, flags & 2 == 2
+    p.mac_to = np.where(data, np.where(to_ds, third, first), -1)
+    p.mac_from = np.where(data, np.where(from_ds, third, second), -1)
+    p.many = data & (p.mac_to >> 40 & 1 == 1)
+    body = at + 24 + np.where(control & 0x80 == 0x80, 2, 0) + np.where(to_ds & from_ds, 6, 0)
+    clear = data & (flags & 0x40 == 0) & (fields.number(body, 3) == 0xAAAA03)
+    return np.where(clear, fields.number(body + 6, 2), 0), body + 8
+
+
+def _ip4(fields: _Fields, p: Packets, rows: Ints, places: Ints) -> None:
+    at = places[rows]
+    whole = fields.holds(at, 20, rows)
+    rows, at = rows[whole], at[whole]
+    p.host_from[rows] = address_hash(fields.octets(at + 12, 4, rows))
+    p.host_to[rows] = address_hash(fields.octets(at + 16, 4, rows))
+    top = fields.number(at + 16, 1, rows)
+    p.many[rows] |= (top >> 4 == 14) | (fields.number(at + 16, 4, rows) == 0xFFFFFFFF)
+    protocol = fields.number(at + 9, 1, rows)
+    p.protocol[rows] = protocol
+    later = fields.number(at + 6, 2, rows) & 0x1FFF > 0
+    _transport(fields, p, rows[~later], (at + (fields.number(at, 1, rows) & 15) * 4)[~later])
+
+
+def _ip6(fields: _Fields, p: Packets, rows: Ints, places: Ints) -> None:
+    at = places[rows]
+    whole = fields.holds(at, 40, rows)
+    rows, at = rows[whole], at[whole]
+    p.host_from[rows] = address_hash(fields.octets(at + 8, 16, rows))
+    p.host_to[rows] = address_hash(fields.octets(at + 24, 16, rows))
+    p.many[rows] |= fields.number(at + 24, 1, rows) == 0xFF
+    following, at = fields.number(at + 6, 1, rows), at + 40
+    later = np.zeros(len(rows), bool)
+    for _ in range(4):
+        fragment = following == _FRAGMENT
+        extension = np.isin(following, _EXTENSIONS) & ~later
+        if not (fragment | extension).any():
+            break
+        later |= fragment & (fields.number(at + 2, 2, rows) >> 3 > 0)
+        size = np.where(
+            fragment, 8, np.where(extension, (fields.number(at + 1, 1, rows) + 1) * 8, 0)
+        )
+        following = np.where(fragment | extension, fields.number(at, 1, rows), following)
+        at = at + size
+    p.protocol[rows] = following
+    _transport(fields, p, rows[~later], at[~later])
+
+
+def _transport(fields: _Fields, p: Packets, rows: Ints, at: Ints) -> None:
+    protocol = p.protocol[rows]
+    ported = (protocol == TCP) | (protocol == UDP)
+    rows, at = rows[ported], at[ported]
+    p.port_from[rows] = fields.number(at, 2, rows)
+    p.port_to[rows] = fields.number(at + 2, 2, rows)
+    p.flags[rows] = np.where(p.protocol[rows] == TCP, fields.number(at + 13, 1, rows), 0)

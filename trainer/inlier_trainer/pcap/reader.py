@@ -1,0 +1,248 @@
+"""Streams a capture file: pcap and pcapng, either byte order, micro- and
+nanoseconds, gzipped or not.
+
+Formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. Only record
+headers are walked one by one; what is in the packets is decoded by columns
+(packets.py).
+"""
+
+import gzip
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inlier_export.errors import BadInput
+from inlier_export.reference import Ints
+
+CHUNK_BYTES = 1 << 21
+RECORD_MAX = 1 << 20  # longer than any link's packet: a length beyond it is damage
+TIME_NS_MAX = (1 << 63) - 1
+_MICRO, _NANO = 0xA1B2C3D4, 0xA1B23C4D
+_SECTION, _INTERFACE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 3, 6
+_TSRESOL = 9
+
+
+@dataclass
+class Chunk:
+    """Packets of one link type. data: uint8 (bytes,); at, captured, original:
+    (n,) place in data and lengths in bytes;
+    time_ns: (n,) since 1970. read: bytes of the file that were read so far.
+    """
+
+    link: int
+    data: NDArray[np.uint8]
+    at: Ints
+    captured: Ints
+    original: Ints
+    time_ns: Ints
+    read: int
+
+
+class Broken(Exception):
+    """The file ends or is damaged here; what came before is good. Its text says
+    where.
+    """
+
+
+File = gzip.GzipFile | io.BufferedReader
+Table = Ints  # (5, n): link, place, captured and original length, time_ns
+
+
+def chunks(path: Path) -> Iterator[Chunk]:
+    """Raises BadInput where `path` is no capture, Broken after the last good
+    packet of a damaged one.
+    """
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        with path.open("rb") as raw:
+            file = gzip.GzipFile(fileobj=raw) if packed else raw
+            for chunk in _chunks(path, file):
+                chunk.read = raw.tell()
+                yield chunk
+    except OSError as error:
+        if isinstance(error, gzip.BadGzipFile):
+            raise BadInput(
+                f"{path}: not a gzip file all through ({error}); copy it again"
+            ) from None
+        raise BadInput(f"{path}: {error.strerror or error}; check the path") from None
+
+
+def _chunks(path: Path, file: File) -> Iterator[Chunk]:
+    try:
+        data = _read(file)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadInput(f"{path}: not a gzip file all through ({error}); copy it again") from None
+    magic = data[:4]
+    if len(data) < 24:
+        raise BadInput(f"{path}: {len(data)} bytes are no capture; name a pcap or pcapng file")
+    if struct.unpack("<I", magic)[0] == _SECTION:
+        walk: _Pcap | _Pcapng = _Pcapng()
+    else:
+        for order in "<>":
+            if struct.unpack(order + "I", magic)[0] in (_MICRO, _NANO):
+                walk = _Pcap(order, data)
+                data = data[24:]
+                break
+        else:
+            raise BadInput(f"{path}: neither pcap nor pcapng; name a capture file")
+    place = 0  # of data's first byte in the file
+    while True:
+        table, used, broken = walk.records(data)
+        yield from _by_link(data, table)
+        if broken:
+            raise Broken(
+                f"{path}: broken at {broken}, {table.shape[1]} packets after byte {place}; what "
+                f"came before it is used"
+            )
+        place += used
+        try:
+            more = _read(file)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise Broken(
+                f"{path}: the compressed file breaks off after {place} bytes of capture; what "
+                f"came is used"
+            ) from None
+        if not more:
+            if used < len(data):
+                raise Broken(
+                    f"{path}: the last packet is cut, {len(data) - used} bytes from its end; "
+                    f"what came before is used"
+                )
+            return
+        data = data[used:] + more
+
+
+def _read(file: File) -> bytes:
+    """The next bytes, as many as come before damage; an error only where there
+    are none.
+    """
+    parts: list[bytes] = []
+    left = CHUNK_BYTES
+    while left:
+        try:
+            part = file.read1(min(left, 1 << 16))  # read() would drop what came before the damage
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            if parts:
+                break
+            raise
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _by_link(data: bytes, table: Table) -> Iterator[Chunk]:
+    whole = np.frombuffer(data, np.uint8)
+    for link in np.unique(table[0]):
+        at, captured, original, time_ns = table[1:, table[0] == link]
+        yield Chunk(int(link), whole, at, captured, original, time_ns, 0)
+
+
+class _Pcap:
+    def __init__(self, order: str, head: bytes) -> None:
+        magic, link = struct.unpack(order + "I16xI", head[:24])
+        self._link = link & 0xFFFF
+        self._order = order
+        self._unit_ns = 1 if magic == _NANO else 1000
+
+    def records(self, data: bytes) -> tuple[Table, int, str]:
+        """The whole packets in data, the bytes used, and what is broken, if
+        anything.
+        """
+        places: list[int] = []
+        at, last = 0, len(data) - 16
+        length, append = struct.Struct(f"{self._order}8xI").unpack_from, places.append
+        while at <= last:  # no bytecode more than it takes; what is damaged leads out of the data
+            append(at)
+            at += 16 + length(data, at)[0]
+        place = np.array(places, np.int64)
+        octets = np.frombuffer(data, np.uint8)[place[:, None] + np.arange(16)]
+        seconds, fraction, captured, original = octets.view(f"{self._order}u4").astype(np.int64).T
+        good = (captured <= RECORD_MAX) & (place + 16 + captured <= len(data))
+        n, broken = len(place), ""
+        if not good.all():
+            n = int(good.argmin())
+            at = places[n]
+            if captured[n] > RECORD_MAX:
+                broken = f"a packet that says it has {captured[n]} bytes"
+        time_ns = seconds * 1_000_000_000 + fraction * self._unit_ns
+        link = np.full(len(place), self._link)
+        return (
+            np.stack([link, place + 16, captured, np.maximum(captured, original), time_ns])[:, :n],
+            at,
+            broken,
+        )
+
+
+class _Pcapng:
+    def __init__(self) -> None:
+        self._order = "<"
+        self._interfaces: list[
+            tuple[int, int, int]
+        ] = []  # link, nanoseconds' numerator and denominator of a tick
+        self._time_ns = 0
+
+    def records(self, data: bytes) -> tuple[Table, int, str]:
+        """As of a pcap; its blocks differ, so that each is looked at."""
+        out: list[tuple[int, int, int, int, int]] = []
+        at, broken = 0, ""
+        while at + 12 <= len(data):
+            kind, length = struct.unpack_from(self._order + "II", data, at)
+            if kind == _SECTION:
+                self._order = "<" if data[at + 8 : at + 12] == b"\x4d\x3c\x2b\x1a" else ">"
+                length = struct.unpack_from(self._order + "I", data, at + 4)[0]
+                self._interfaces = []
+            if length < 12 or length % 4 or length > RECORD_MAX:
+                broken = f"a block that says it has {length} bytes"
+                break
+            if at + length > len(data):
+                break
+            if kind == _INTERFACE and length >= 20:
+                self._interface(data[at + 8 : at + length - 4])
+            elif kind == _ENHANCED and length >= 32:
+                i, high, low, captured, original = struct.unpack_from(
+                    self._order + "IIIII", data, at + 8
+                )
+                if i >= len(self._interfaces) or captured > length - 32:
+                    broken = "a packet that fits neither its interface nor its block"
+                    break
+                link, up, down = self._interfaces[i]
+                self._time_ns = (high << 32 | low) * up // down
+                if self._time_ns > TIME_NS_MAX:
+                    broken = "a packet whose time is beyond the year 2262"
+                    break
+                out.append((link, at + 28, captured, max(captured, original), self._time_ns))
+            elif kind == _SIMPLE and self._interfaces and length >= 16:
+                original = struct.unpack_from(self._order + "I", data, at + 8)[0]
+                # It has no time stamp of its own.
+                out.append(
+                    (
+                        self._interfaces[0][0],
+                        at + 12,
+                        min(original, length - 16),
+                        original,
+                        self._time_ns,
+                    )
+                )
+            at += length
+        return np.array(out, np.int64).reshape(-1, 5).T, at, broken
+
+    def _interface(self, body: bytes) -> None:
+        link = struct.unpack_from(self._order + "H", body)[0]
+        up, down = 1000, 1  # microseconds by default
+        at = 8
+        while at + 4 <= len(body):
+            code, length = struct.unpack_from(self._order + "HH", body, at)
+            if code == _TSRESOL and length:
+                value = body[at + 4]
+                up, down = 1_000_000_000, (1 << (value & 0x7F)) if value & 0x80 else 10**value
+            at += 4 + -(-length // 4) * 4
+        self._interfaces.append((link, up, down))

@@ -1,0 +1,165 @@
+"""Files of windows: CSV or Parquet, one row a window, columns named as the
+source's counters, deltas as integers.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from inlier_export.errors import BadInput
+from inlier_export.reference import Ints
+
+from .files import write_atomic
+
+MARKS = (
+    "boot",
+    "window",
+    "missed",
+)  # columns of a board's recording before its counters: see serial_line/record_board.py
+
+
+def read_windows(path: Path, counters: tuple[str, ...]) -> Ints:
+    """Windows (n, counters) int64, columns in the order of `counters`. Raises
+    BadInput.
+    """
+    table = _read(path)
+    _check_columns(path, [name for name in table.columns if name not in MARKS], counters)
+    return _columns(path, table, counters)
+
+
+def read_marked(path: Path) -> tuple[tuple[str, ...], Ints, Ints]:
+    """Counters, marks (n, 3) and windows (n, counters) of a board's recording.
+    Raises BadInput.
+    """
+    table = _read(path)
+    if tuple(table.columns[: len(MARKS)]) != MARKS:
+        raise BadInput(
+            f"{path}: it is no recording of a board, which begins with {','.join(MARKS)}: record "
+            f"into another file"
+        )
+    counters = tuple(table.columns[len(MARKS) :])
+    return counters, _columns(path, table, MARKS), _columns(path, table, counters)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path)
+        return pl.read_csv(path, infer_schema=False)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}; check the path") from None
+    except pl.exceptions.NoDataError:
+        raise BadInput(f"{path}: the file is empty; record again") from None
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        ValueError,
+    ) as error:  # a panic: of damaged Parquet
+        raise BadInput(
+            f"{path}: not a readable table ({str(error).splitlines()[0]}); record again"
+        ) from None
+
+
+def _columns(path: Path, table: pl.DataFrame, counters: tuple[str, ...]) -> Ints:
+    out = np.empty((table.height, len(counters)), np.int64)
+    for i, name in enumerate(counters):
+        out[:, i] = _integers(path, table[name])
+    return out
+
+
+def _check_columns(path: Path, columns: list[str], counters: tuple[str, ...]) -> None:
+    for kind, names in (
+        ("misses the counter", [c for c in counters if c not in columns]),
+        ("has a column that its source does not count,", [c for c in columns if c not in counters]),
+    ):
+        if names:
+            raise BadInput(
+                f"{path}: line 1 {kind} '{names[0]}'; the columns must be {','.join(counters)}"
+            )
+
+
+def _integers(path: Path, column: pl.Series) -> Ints:
+    try:
+        values = column.cast(pl.Int64, strict=False)
+        if column.dtype.is_float():
+            values = values.set(column != column.floor(), None)
+        bad = values.is_null() | (values < 0).fill_null(True)
+    except pl.exceptions.PolarsError:
+        raise BadInput(
+            f"{path}: column '{column.name}' does not hold numbers; record again"
+        ) from None
+    if bad.any():
+        row = int(bad.arg_max() or 0)
+        value = column[row]
+        what = "is empty" if value in (None, "") else f"holds '{value}'"
+        raise BadInput(
+            f"{path}: line {row + 2}, column '{column.name}' {what}; a counter's delta is an "
+            f"integer from 0 up: "
+            "correct or remove that line"
+        )
+    return values.to_numpy()
+
+
+def write_windows(path: Path, counters: tuple[str, ...], rows: Ints) -> None:
+    """Replace `path` whole. Raises OSError."""
+    if path.suffix != ".parquet":
+        write_atomic(path, csv_bytes(counters, rows))
+        return
+    out = io.BytesIO()
+    _table(counters, rows).write_parquet(out)
+    write_atomic(path, out.getvalue())
+
+
+def csv_bytes(counters: tuple[str, ...], rows: Ints) -> bytes:
+    """The CSV of windows (n, counters), as the runtime's replay source reads
+    it.
+    """
+    return _table(counters, rows).write_csv().encode()
+
+
+def _table(counters: tuple[str, ...], rows: Ints) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=list(counters), orient="row")
+
+
+def check(
+    windows: Ints, counters: tuple[str, ...], origin: str, minimum: int, allow_constant: set[str]
+) -> None:
+    """Refuse windows that nothing can be learned from. Raises BadInput."""
+    if len(windows) < minimum:
+        raise BadInput(
+            f"{origin}: {len(windows)} windows, at least {minimum} are needed; record "
+            f"{minimum - len(windows)} more"
+        )
+    unknown = allow_constant - set(counters)
+    if unknown:
+        raise BadInput(
+            f"--allow-constant {min(unknown)}: no such counter; choose from {', '.join(counters)}"
+        )
+    for i, name in enumerate(counters):
+        value = int(windows[0, i])
+        if name not in allow_constant and (windows[:, i] == value).all():
+            raise BadInput(
+                f"{origin}: column '{name}' is {value} in all {len(windows)} windows; record "
+                f"until it changes, "
+                f"or say --allow-constant {name} if it never does on this device"
+            )
+
+
+def split(n: int) -> tuple[slice, slice, slice]:
+    """Fit, calibrate and test parts, in the order of time: neighbouring windows
+    share a damped mean, so that a random split would test on what it was fitted
+    on.
+    """
+    a, b = n * 60 // 100, n * 75 // 100
+    return slice(0, a), slice(a, b), slice(b, n)
+
+
+def indices(recording: slice) -> tuple[Ints, Ints, Ints]:
+    """The three parts of split() of one recording among others, as the indices
+    of their windows.
+    """
+    at = np.arange(recording.start, recording.stop)
+    fit, calibrate, test = (at[part] for part in split(len(at)))
+    return fit, calibrate, test

@@ -1,1 +1,0 @@
-"""`inlier monitor` live: what this machine or a device says, on the terminal or as a page on localhost."""

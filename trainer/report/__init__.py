@@ -1,1 +1,0 @@
-"""`inlier report`: one HTML file that shows what a model saw: scores, thresholds, alarms and what they rest on."""

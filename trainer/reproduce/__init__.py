@@ -1,1 +1,0 @@
-"""`inlier reproduce`: published experiments, repeated with this project's detectors."""
