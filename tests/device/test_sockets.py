@@ -136,7 +136,6 @@ def test_stream_methods_of_micropython():
         assert b.read(3) == b"two"
         assert b.readinto(buffer) == 4
         assert b.readinto(buffer, 1) == 1
-        pass
         a.close()
         assert b.read() == b"abcde"
     b.close()
