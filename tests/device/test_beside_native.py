@@ -107,6 +107,57 @@ def test_attributes_are_the_native_ones():
     n.close()
 
 
+def test_results_and_exceptions_are_the_native_ones():
+    """On a datagram socket that has one datagram of four bytes to read each time."""
+    if not MICROPYTHON:
+        return "test_native_cpython.py has CPython's"
+    u, port = bound(socket.SOCK_DGRAM)
+    u.close()
+    to = address(port, kind=socket.SOCK_DGRAM)
+    calls = (
+        ("send", (5,)),
+        ("send", ("text",)),
+        ("send", (bytearray(b"four"), 0)),
+        ("sendto", (b"four", None)),
+        ("sendto", (b"four", 0, to)),
+        ("connect", (5,)),
+        ("connect", ()),
+        ("sendall", (b"four",)),
+        ("write", (b"four", 2)),
+        ("write", (b"four", 1, 2)),
+        ("write", (None,)),
+        ("recv", (3,)),
+        ("recv", (9, socket.MSG_DONTWAIT)),
+        ("recvfrom", ()),
+        ("read", (4,)),
+        ("read", ("x",)),
+        ("readline", (1,)),
+        ("readinto", (bytearray(4),)),
+        ("readinto", (bytearray(9), 2)),
+        ("readinto", (b"read only",)),
+        ("settimeout", (None,)),
+        ("settimeout", ("x",)),
+        ("setblocking", (True,)),
+        ("listen", (1,)),
+        ("accept", ()),
+        ("setsockopt", (1, 2)),
+        ("missing", ()),
+    )
+    for name, args in calls:
+        results = []
+        for make in (socket.socket, NATIVE):
+            s = make(socket.AF_INET, socket.SOCK_DGRAM)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(to)
+            s.connect(to)  # to itself
+            s.send(b"four")
+            results.append(outcome(lambda: getattr(s, name)(*args)))
+            s.close()
+        if isinstance(results[1], tuple) and results[1][0] is TypeError:  # its text counts `self`
+            results = [result[0] for result in results]
+        assert results[0] == results[1], (name, args, results)
+
+
 def test_names_of_the_module_are_the_native_ones():
     if not MICROPYTHON:
         return "CPython's module stays in its place"
