@@ -127,27 +127,20 @@ class socket(_io.IOBase):
         return result
 
     def close(self):
-        if self._pending:
-            self._give_up()
+        if self._pending:  # nothing was read or written: ask how the connect ended
+            code = _errno.ETIMEDOUT
+            if self._events(4):
+                code = 0
+                try:
+                    self._s.setblocking(False)
+                    # Reading nothing leaves unread what the peer sent: closing
+                    # then resets the connection, as it would have done.
+                    self._s.recv(0)
+                except OSError as error:
+                    code = error.errno
+            self._ended(code)
+            self._pending = False
         self._s.close()
-
-    def _give_up(self):
-        """Closed before anything was read or written: the native socket tells
-        how the connect ended.
-
-        Reading nothing leaves unread what the peer sent: closing then resets
-        the connection, as it would have done.
-        """
-        code = _errno.ETIMEDOUT
-        if self._events(4):
-            code = 0
-            try:
-                self._s.setblocking(False)
-                self._s.recv(0)
-            except OSError as error:
-                code = error.errno
-        self._ended(code)
-        self._pending = False
 
     # Calls that move bytes. Those of a stream give None where they would block.
 
