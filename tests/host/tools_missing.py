@@ -16,6 +16,7 @@ PACKAGES = {
     "chromium": "chromium",
     "mosquitto": "mosquitto",
     "openssl": "openssl",
+    "strace": "strace",
 }  # command: Debian package
 PATH = (
     os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"

@@ -77,8 +77,8 @@ def distribution(os_release: Path = Path("/etc/os-release")) -> str:
     )
 
 
-def unpack(folder: Path) -> Path:
-    """Fetch and unpack the source package below `folder` (existing, empty);
+def unpack(folder: Path, package: str = "micropython") -> Path:
+    """Fetch and unpack a source package below `folder` (existing, empty);
     returns the source tree. Raises BadInput.
     """
     system = distribution()
@@ -91,19 +91,19 @@ def unpack(folder: Path) -> Path:
     last = "no suite was tried"
     for suite in SUITES[system]:
         for mirror in archives:
-            last = _download(folder, mirror.line(suite, COMPONENT[system]))
-            tarballs = list(folder.glob("micropython_*.orig.tar.*"))
+            last = _download(folder, mirror.line(suite, COMPONENT[system]), package)
+            tarballs = list(folder.glob(f"{package}_*.orig.tar.*"))
             if tarballs:
                 with tarfile.open(tarballs[0]) as tar:
                     tar.extractall(folder, filter="data")
-                return next(p for p in folder.glob("micropython-*") if p.is_dir())
+                return next(p for p in folder.glob(f"{package}-*") if p.is_dir())
     raise BadInput(
-        f"MicroPython's source package could not be fetched ({last}): check the network, or put "
+        f"the source package {package} could not be fetched ({last}): check the network, or put "
         f"micropython on PATH"
     )
 
 
-def _download(folder: Path, source_line: str) -> str:
+def _download(folder: Path, source_line: str, package: str) -> str:
     """Runs apt for one source line; returns its last error line, empty on
     success.
     """
@@ -122,7 +122,7 @@ def _download(folder: Path, source_line: str) -> str:
         "APT::Sandbox::User": "",  # as root, apt would drop to a user who cannot write here
     }
     options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
-    for command in (["update"], ["source", "--download-only", "micropython"]):
+    for command in (["update"], ["source", "--download-only", package]):
         done = subprocess.run(
             ["apt-get", "-q", *options, *command],
             cwd=folder,

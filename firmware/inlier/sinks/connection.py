@@ -20,14 +20,12 @@ async def open_stream(host, port, ssl=None):
 
 def _uncounted():
     """(socket class, getaddrinfo) as they were before sockets.install()."""
+    counting = sys.modules.get("inlier.sockets")
+    if counting is not None and counting.native is not None:
+        return counting.native
     import socket
 
-    counted = sys.modules.get("inlier.counted_socket")
-    if counted is None or counted.source is None:
-        return socket.socket, socket.getaddrinfo
-    if sys.implementation.name == "micropython":
-        return counted._native.socket, counted._getaddrinfo
-    return counted.Stream.__base__, counted._getaddrinfo
+    return socket.socket, socket.getaddrinfo
 
 
 async def _open_micropython(host, port, ssl):
