@@ -1,0 +1,229 @@
+"""A reboot changes no alarm that comes later; a record that doesn't fit is left
+alone; what is written is on flash.
+"""
+
+import os
+
+import golden
+from golden import KEY, signed
+
+try:
+    from inlier.secure import authentic, record, slots, state
+except ImportError:  # a MicroPython without hashlib
+    authentic = None
+from inlier.model import ModelError
+from inlier.pipeline import Pipeline
+
+FOLDER = "reboot.tmp"  # in .gitignore
+KNOWN_BYTES = 16
+
+
+class Knowing(golden.Source):
+    """A source that remembers hosts, as `sockets` does."""
+
+    def __init__(self, counters, known_bytes=KNOWN_BYTES):
+        super().__init__(counters)
+        self._known = bytearray(known_bytes)
+
+
+def folder():
+    """An empty one."""
+    try:
+        os.mkdir(FOLDER)
+    except OSError:
+        for name in os.listdir(FOLDER):
+            os.remove(FOLDER + "/" + name)
+    return FOLDER
+
+
+def booted(known_bytes=KNOWN_BYTES):
+    model = golden.model()
+    model.alarm = (2, 4, 3, 4, 2)  # 2 of 4 raise, 3 quiet clear, 4 of cooldown, 2 of warm-up
+    return Pipeline(model, Knowing(model.counters(), known_bytes))
+
+
+def known(pipeline):
+    return pipeline.windows._source._known
+
+
+# Warm-up in windows 0 and 1; raised by 4 and 6, cleared in 9; cooldown to 13;
+# raised by 14 and 15, held by 18, cleared in 21; raised by 26 and 27, the first
+# after the cooldown.
+SCRIPT = "xx.x..x...xxxxxx..x...xxxxxxx."
+
+
+def test_a_reboot_after_any_window_changes_no_later_alarm():
+    if authentic is None:
+        return "needs hashlib"
+    path = folder() + "/state"
+    for cut in range(len(SCRIPT)):
+        before = booted()
+        for c in SCRIPT[:cut]:
+            before.alarm.step(c == "x")
+        state.Keeper(path).save(before)
+        after = booted()
+        assert state.Keeper(path).restore(after)
+        assert after.alarm.active == before.alarm.active, cut
+        expected = [before.alarm.step(c == "x") for c in SCRIPT[cut:]]
+        assert [after.alarm.step(c == "x") for c in SCRIPT[cut:]] == expected, cut
+
+
+def test_hosts_that_were_known_are_known_after_a_reboot():
+    if authentic is None:
+        return "needs hashlib"
+    path = folder() + "/state"
+    before = booted()
+    known(before)[3] = 0x81
+    state.Keeper(path).save(before)
+    after = booted()
+    assert state.Keeper(path).restore(after)
+    assert known(after) == known(before), "else each of its own hosts is a new one again"
+
+
+def test_state_of_a_source_with_another_memory_of_hosts_is_left_alone():
+    if authentic is None:
+        return "needs hashlib"
+    path = folder() + "/state"
+    state.Keeper(path).save(booted())
+    for size in (KNOWN_BYTES // 2, 2 * KNOWN_BYTES):
+        after = booted(size)
+        known(after)[1] = 7
+        assert not state.Keeper(path).restore(after), size
+        assert len(known(after)) == size and known(after)[1] == 7, (
+            "a memory of another size would be indexed beyond its end"
+        )
+
+
+def test_a_record_that_says_other_sizes_than_it_has_or_the_model_needs_is_left_alone():
+    if authentic is None:
+        return "needs hashlib"
+    import struct
+
+    path = folder() + "/state"
+    before = booted()
+    before.index = 77
+    keeper = state.Keeper(path)
+    keeper.save(before)
+    whole = record.Record(path).read()
+    size = struct.calcsize(state._HEAD)
+    head = list(struct.unpack_from(state._HEAD, whole, 0))
+    means, hosts = head[-2], head[-1]
+    body = whole[size:]
+    for n_means, n_hosts, content in (
+        (means, hosts, body[:-1]),
+        (means, hosts, body + b"\0"),
+        (means - 4, hosts, body[4:]),  # consistent in itself, of a model with fewer features
+        (means + 4, hosts, bytes(4) + body),
+        (means - 4, hosts + 4, body),  # the sum fits, its parts don't
+    ):
+        forged = struct.pack(state._HEAD, *(head[:-2] + [n_means, n_hosts])) + content
+        record.Record(path).write(forged)
+        after = booted()
+        assert not state.Keeper(path).restore(after), (n_means, n_hosts, len(content))
+        assert after.index == -1
+    record.Record(path).write(whole)
+    after = booted()
+    assert state.Keeper(path).restore(after) and after.index == 77, "it is the sizes that were odd"
+
+
+class Floor:
+    def __init__(self, lowest):
+        self.lowest = lowest
+
+    def read(self):
+        return self.lowest
+
+    def raise_to(self, number):
+        self.lowest = max(self.lowest, number)
+
+
+def refused(call, *arguments):
+    try:
+        call(*arguments)
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
+def test_a_model_below_the_floor_is_not_loaded_from_a_folder_that_was_put_back():
+    if authentic is None:
+        return "needs hashlib"
+    for checks in (authentic.Authentic(KEY), None):
+        place = folder()
+        slots.Slots(checks).update(place, signed(golden.blob(), number=5))
+        assert slots.Slots(checks, floor=Floor(5)).load(place)
+        said = refused(slots.Slots(checks, floor=Floor(6)).load, place)
+        assert "number 5 is older than 6" in said, said
+
+
+class Forgetful:
+    """Stands for `open`: flash that keeps one byte of a slot other than it was
+    written, and says nothing of it.
+    """
+
+    def __call__(self, path, mode):
+        f = open(path, mode)  # noqa: SIM115
+        return ForgetfulFile(f) if "w" in mode and "/slot." in path else f
+
+
+class ForgetfulFile:
+    def __init__(self, f):
+        self._f = f
+        self.fileno = getattr(f, "fileno", None)
+        self.flush = f.flush
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._f.close()
+
+    def write(self, content):
+        self._f.write(content[:700] + bytes([content[700] ^ 1]) + content[701:])
+
+
+def test_flash_that_does_not_keep_a_model_is_told_and_the_former_one_runs_on():
+    if authentic is None:
+        return "needs hashlib"
+    place = folder()
+    models = slots.Slots(authentic.Authentic(KEY))
+    models.update(place, signed(golden.blob(), number=5))
+    named = record.Record(place + "/slots").read()
+    record.open = Forgetful()
+    try:
+        said = refused(models.update, place, signed(golden.blob(), number=6))
+    finally:
+        del record.open
+    assert "flash did not keep the model" in said and "/slot.1" in said, said
+    assert record.Record(place + "/slots").read() == named, "the record names the former one still"
+    assert models._current(place, None, None)[2] == 5
+
+
+class Synced:
+    """Stands for `os`: notes how large a file is when it is synced."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def fsync(self, handle):
+        self.sizes.append(os.fstat(handle).st_size)
+        os.fsync(handle)
+
+
+def test_a_model_and_then_its_record_are_synced_whole():
+    if authentic is None:
+        return "needs hashlib"
+    if not hasattr(os, "fsync"):
+        return "MicroPython's file systems commit at close"
+    place = folder()
+    blob = signed(golden.blob(), number=5)
+    former = record.os
+    record.os = synced = Synced()
+    try:
+        slots.Slots(authentic.Authentic(KEY)).update(place, blob)
+    finally:
+        record.os = former
+    sealed = [os.stat(place + "/" + name).st_size for name in os.listdir(place) if "slots" in name]
+    assert synced.sizes == [len(blob)] + sealed, (
+        "in this order: a record may name no model that a power cut can still take"
+    )
