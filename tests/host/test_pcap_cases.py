@@ -1,0 +1,194 @@
+"""Captures, case by case: what refuses a connection, what a fragment holds,
+whose broadcasts count, what outlives a chunk, four addresses, packets without a
+time.
+"""
+
+import socket
+import struct
+
+import pytest
+
+from inlier_trainer.pcap import reader
+from inlier_trainer.pcap.count import UNANSWERED_MS
+from test_pcap import (
+    DEVICE,
+    IP,
+    MAC,
+    PEER,
+    ROUTER,
+    RST,
+    SYN,
+    SYNACK,
+    block,
+    columns,
+    counted,
+    ethernet,
+    framed,
+    ip4,
+    ip6,
+    pcap,
+    pcapng,
+    tcp,
+    udp,
+)
+
+ACK = 16
+
+
+def out(packet):
+    return framed(1, packet, True)
+
+
+def into(packet):
+    return framed(1, packet, False)
+
+
+def moved(result, *names):
+    return [columns(result)[name] for name in names]
+
+
+@pytest.mark.parametrize(
+    ("answer", "resets", "failed"),
+    [
+        (SYNACK, 0, 0),
+        (RST, 1, 1),
+        (RST | ACK, 1, 1),
+        (ACK, 0, 1),  # acknowledges something else: RFC 9293, 3.10.7.3
+        (None, 0, 1),
+    ],
+)
+def test_a_connection_is_refused_by_a_reset_and_begun_by_no_bare_acknowledgement(
+    tmp_path, answer, resets, failed
+):
+    packets = [(0, out(ip4(IP, PEER, 6, tcp(4000, 80, SYN))))]
+    if answer is not None:
+        packets.append((1, into(ip4(PEER, IP, 6, tcp(80, 4000, answer)))))
+        packets.append((2, into(ip4(PEER, IP, 6, tcp(80, 4000, ACK)))))  # and data follows
+    packets.append((9, out(ip4(IP, PEER, 6, tcp(4000, 80, ACK)))))
+    result = counted(tmp_path, pcap(packets))
+    assert moved(result, "rst_in", "connects_failed") == [[resets], [failed]]
+
+
+def test_a_reset_from_another_port_or_host_refuses_nothing(tmp_path):
+    begun = (0, out(ip4(IP, PEER, 6, tcp(4000, 80, SYN))))
+    answered = (0.3, into(ip4(PEER, IP, 6, tcp(80, 4000, SYNACK))))
+    for other in (
+        ip4(PEER, IP, 6, tcp(81, 4000, RST)),
+        ip4(PEER, IP, 6, tcp(80, 4001, RST)),
+        ip4(bytes([10, 0, 0, 8]), IP, 6, tcp(80, 4000, RST)),
+    ):
+        result = counted(tmp_path, pcap([begun, (0.2, into(other)), answered, (9, into(other))]))
+        assert moved(result, "rst_in", "connects_failed") == [[2], [0]]
+
+
+def test_an_answer_is_waited_for_so_long_and_no_longer(tmp_path):
+    for late_s, failed in ((UNANSWERED_MS / 1000, 0), (UNANSWERED_MS / 1000 + 0.001, 1)):
+        packets = [
+            (0, out(ip4(IP, PEER, 6, tcp(4000, 80, SYN)))),
+            (late_s, out(ip4(IP, PEER, 17, udp(1, 2)))),  # the capture goes on until then
+        ]
+        assert moved(counted(tmp_path, pcap(packets)), "connects_failed") == [[failed]], late_s
+
+
+def test_ports_are_in_the_first_fragment_of_ipv6_alone(tmp_path):
+    here, there = (socket.inet_pton(socket.AF_INET6, text) for text in ("fe80::5", "2001:db8::9"))
+
+    def fragment(offset_bytes, more):
+        return struct.pack(">BBHI", 17, 0, offset_bytes | more, 7) + udp(9, 53, bytes(16))
+
+    for offset_bytes, more, queries in (
+        (0, 0, 1),  # an "atomic" fragment, RFC 6946: the whole datagram
+        (0, 1, 1),  # the first: more follow, and it has the ports
+        (8, 1, 0),  # what looks like ports is payload
+        (8, 0, 0),
+        (2048, 1, 0),  # its low byte is 0
+        (65528, 0, 0),  # the last that can be
+    ):
+        packet = ethernet(ip6(here, there, 44, fragment(offset_bytes, more)), 0x86DD)
+        result = counted(tmp_path, pcap([(0, packet)]))
+        assert moved(result, "udp_out", "dns", "ports") == [[1], [queries], [queries]], (
+            offset_bytes,
+            more,
+        )
+
+
+def test_what_the_device_and_the_capturing_machine_broadcast_is_not_received(tmp_path):
+    everybody = b"\xff" * 6
+    asks = ethernet(bytes(28), 0x0806, target=everybody)
+    asked = ethernet(bytes(28), 0x0806, source=ROUTER, target=everybody)
+    result = counted(tmp_path, pcap([(0, asks), (1, asked), (2, asks)]))
+    assert moved(result, "packets_out", "packets_in", "broadcast") == [[2], [1], [1]]
+
+    # On "any" interface of Linux, which has no addressee's MAC: 4, sent from
+    # here, says it. Before it has an address, it asks for one from 0.0.0.0.
+    def cooked(how, packet):
+        return struct.pack(">HHH8sH", how, 1, 6, MAC + b"\0\0", 0x0800) + packet
+
+    everywhere = ip4(bytes(4), b"\xff" * 4, 17, udp(68, 67))
+    packets = [
+        (0, cooked(4, ip4(IP, PEER, 17, udp(1, 2)))),
+        (1, cooked(4, everywhere)),
+        (2, cooked(1, everywhere)),  # somebody else asks
+    ]
+    result = counted(tmp_path, pcap(packets, 113), "192.168.1.5")
+    assert moved(result, "packets_out", "packets_in", "broadcast") == [[1], [1], [1]]
+
+
+def test_hosts_and_ports_of_a_window_stay_distinct_over_many_chunks(tmp_path, monkeypatch):
+    def to(host, port):
+        return out(ip4(IP, bytes([10, 0, 0, host]), 17, udp(5000, port)))
+
+    # A, B, A, B, …: each in a chunk of its own, and back over a window's border
+    # as stamps out of order are.
+    stamps = (0, 1, 2, 3, 10.5, 9.9, 11, 12, 9.8, 13)
+    packets = [(at, to(i % 2, 100 + i % 2)) for i, at in enumerate(stamps)]
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 70)
+    for content in (pcap(packets), pcapng(packets)):
+        result = counted(tmp_path, content)
+        assert moved(result, "peers", "ports", "peers_new") == [[2, 2], [2, 2], [2, 0]]
+
+
+def wireless(flags, addresses, body):
+    """802.11 data with a radiotap header of 8 bytes."""
+    head = struct.pack("<BBHI", 0, 0, 8, 0) + bytes([0x08, flags, 0, 0])
+    return head + b"".join(addresses[:3]) + b"\0\0" + b"".join(addresses[3:]) + body
+
+
+def test_the_addresses_of_802_11_are_where_the_two_flags_say(tmp_path):
+    """IEEE 802.11-2020, table 9-60: to and from the distribution system."""
+    other, ap = bytes.fromhex("0200000000cc"), bytes.fromhex("0200000000dd")
+    body = bytes.fromhex("aaaa030000000800") + ip4(IP, PEER, 17, udp(5000, 53))
+    for flags, sent, received in (
+        (0, (ROUTER, MAC, ap), (MAC, ROUTER, ap)),  # target, source, network
+        (1, (ap, MAC, ROUTER), (ap, ROUTER, MAC)),  # receiver, source, target
+        (2, (ROUTER, ap, MAC), (MAC, ap, ROUTER)),  # target, transmitter, source
+        (3, (ap, other, ROUTER, MAC), (ap, other, MAC, ROUTER)),  # …, target, source
+    ):
+        names = ("packets_out", "packets_in", "udp_out", "udp_in", "dns")
+        for addresses, expected in (
+            (sent, [[1], [0], [1], [0], [1]]),
+            (received, [[0], [1], [0], [1], [0]]),
+        ):
+            frame = wireless(flags, addresses, body)
+            result = counted(tmp_path, pcap([(0, frame)], 127))
+            assert moved(result, *names) == expected, (flags, addresses is sent)
+
+
+def test_pcapng_s_simple_packets_count_in_the_window_of_the_packet_before_them(tmp_path):
+    frames = [out(ip4(IP, PEER, 17, udp(5000, 53, bytes(size)))) for size in range(4)]
+    simple = b"".join(block("<", 3, struct.pack("<I", len(data)) + data) for data in frames)
+    cut = out(ip4(IP, PEER, 17, udp(5000, 53, bytes(100))))
+    simple += block("<", 3, struct.pack("<I", len(cut)) + cut[:60])
+    timed = [(0.0, framed(1, b"\x50", True)), (11.0, framed(1, b"\x50", True))]
+    content = pcapng(timed) + simple
+    result = counted(tmp_path, content)
+    assert result.packets == 7 and not result.broken
+    names = ("packets_out", "udp_out", "dns", "bytes_out")
+    size = len(timed[0][1])
+    assert moved(result, *names) == [
+        [1, 6],
+        [0, 5],
+        [0, 5],
+        [size, size + sum(map(len, frames)) + len(cut)],  # as it was on the link
+    ]
+    assert counted(tmp_path, content, DEVICE).seen.tolist() == [1, 6]
