@@ -232,6 +232,7 @@ def test_nonblocking_connect_that_succeeds_is_no_failure():
                 wait(a, select.POLLIN)
                 error_of(a.recv, 1)
             a.close()
+            a.close()
             b.close()
         assert c.moved["connects"] == c.moved["accepts"] == 1
         assert "connects_refused" not in c.moved and "connects_failed" not in c.moved

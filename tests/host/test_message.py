@@ -95,3 +95,17 @@ def test_an_episode_says_when_it_began_how_sure_and_what_to_do(pipeline):
     pipeline.hot = False
     step(pipeline, 15_000, 0, 0)
     assert episode.clear(pipeline)["message"] == "Quiet again after 3 s."
+
+
+@pytest.mark.parametrize(("apart", "began"), [(1, 10), (3, 10), (7, 10), (9, 19), (40, 50)])
+def test_hot_windows_that_one_alarm_can_rest_on_are_one_episode(pipeline, apart, began):
+    """2 of 8: two hot windows 7 apart are within 8, however few must be hot."""
+    pipeline.model.alarm = (2, 8, 8, 8, 0)
+    episode = Episode()
+    for window in range(10 + apart + 1):
+        step(pipeline, 15_000, 0, 0)
+        assert pipeline.index == window
+        pipeline.hot = window in (10, 10 + apart)
+        episode.window(pipeline)
+    event = episode.alarm(pipeline, [])
+    assert event["began"] == began
