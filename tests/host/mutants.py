@@ -69,7 +69,7 @@ def changes(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
             yield node, ast.Constant(value - 1)
         case ast.Call(func=ast.Name(id="min" | "max" as name)):
             yield but(func=ast.Name("max" if name == "min" else "min"))
-        case ast.Return(value=value) if value is not None:
+        case ast.Return(value=value) if value and getattr(value, "value", 0) is not None:
             yield but(value=None)
         case ast.If(test=test) | ast.IfExp(test=test):
             yield test, ast.Constant(True)

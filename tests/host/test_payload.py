@@ -2,6 +2,7 @@
 and whether the model leaves the application its memory.
 """
 
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -27,12 +28,13 @@ BLOB = pack(random_detector(1, (8,), (0, 63), COUNTERS, (0,)))
 @pytest.fixture
 def compiler(tmp_path, monkeypatch):
     """mpy-cross on PATH that writes its arguments, and says what `version`
-    holds.
+    holds, with an exit code that means nothing.
     """
     (tmp_path / "version").write_text("MicroPython v1.25; mpy-cross emitting mpy v6.3\n")
     path = tmp_path / "mpy-cross"
     path.write_text(
-        f'#!/bin/sh\nif [ "$1" = --version ]; then cat {tmp_path}/version; exit; fi\n'
+        f'#!/bin/sh\nif [ "$1" = --version ]; then cat {tmp_path}/version; exit 1; fi\n'
+        f"test -e {tmp_path}/broken && exit 1\n"
         'for i; do if [ "$before" = -o ]; then out=$i; fi; before=$i; done\n'
         'echo "$*" > "$out"\n'
     )
@@ -66,6 +68,12 @@ def test_another_compiler_s_files_would_not_load_so_the_source_is_copied(compile
     contents = payload.runtime(PICO, board("pico_w"))
     assert contents["inlier/model.py"] == (payload.FIRMWARE / "inlier/model.py").read_bytes()
     assert "inlier/kernels/thumb.py" in contents and not any(".mpy" in name for name in contents)
+
+
+def test_what_does_not_compile_is_not_replaced_by_the_file_before(compiler):
+    (compiler.parent / "broken").touch()
+    with pytest.raises(subprocess.CalledProcessError):
+        payload.runtime(PICO, board("pico_w"))
 
 
 def test_a_compiler_that_has_to_be_built_is_and_one_that_cannot_be_is_done_without(
