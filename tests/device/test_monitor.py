@@ -174,6 +174,34 @@ def test_a_recording_is_a_csv_that_goes_on_after_a_restart():
     )
 
 
+def test_it_records_without_end_and_each_window_is_on_flash_when_it_is_told():
+    if asyncio is None:
+        return "needs asyncio"
+    source = Counting(load(GOLDEN))
+    source.step = 3
+    path = "windows.tmp"
+    on_flash = []
+
+    def on_window(deltas):
+        with open(path) as f:
+            on_flash.append(f.read().count("\n"))
+
+    async def main():
+        task = asyncio.create_task(recorder.record(path, source, 100, on_window=on_window))
+        while len(on_flash) < 5:
+            await asyncio.sleep(0)
+        task.cancel()
+
+    former = recorder.Ticker
+    recorder.Ticker = Punctual
+    try:
+        asyncio.run(main())
+    finally:
+        recorder.Ticker = former
+        os.remove(path)
+    assert on_flash[:5] == [2, 3, 4, 5, 6], "the names, and a row each"
+
+
 def test_a_row_that_a_power_cut_tore_is_written_over():
     if asyncio is None:
         return "needs asyncio"

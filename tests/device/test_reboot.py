@@ -126,6 +126,104 @@ def test_a_record_that_says_other_sizes_than_it_has_or_the_model_needs_is_left_a
     assert state.Keeper(path).restore(after) and after.index == 77, "it is the sizes that were odd"
 
 
+def test_means_that_no_kernel_can_hold_are_left_alone():
+    """A kernel's sums stay below 2^31 because each mean is below 2^30."""
+    if authentic is None:
+        return "needs hashlib"
+    import struct
+
+    path = folder() + "/state"
+    state.Keeper(path).save(booted())
+    whole = record.Record(path).read()
+    size = struct.calcsize(state._HEAD)
+    last = size + struct.unpack_from(state._HEAD, whole, 0)[-2] - 4
+    for at in (size, last):
+        for mean, taken in ((0, True), ((1 << 30) - 1, True), (1 << 30, False), (-1, False)):
+            forged = whole[:at] + struct.pack("<i", mean) + whole[at + 4 :]
+            record.Record(path).write(forged)
+            assert state.Keeper(path).restore(booted()) == taken, (at, mean)
+
+
+def test_a_record_is_laid_out_as_its_file_says():
+    """So that what a former runtime wrote is read by the next."""
+    if authentic is None:
+        return "needs hashlib"
+    path = folder() + "/r"
+    key = b"secret"
+
+    def sealed(content):
+        return content + authentic.hmac_sha256(key, content)[:16]
+
+    def content(i):
+        with open("%s.%d" % (path, i), "rb") as f:
+            return f.read()
+
+    kept = record.Record(path, key)
+    kept.write(b"one")
+    kept.write(b"")
+    assert content(0) == sealed(b"INLS" + b"\1\0\0\0" + b"\3\0" + b"one")
+    assert content(1) == sealed(b"INLS" + b"\2\0\0\0" + b"\0\0")
+    assert kept.read() == b"", "an empty one is one"
+    for whole in (
+        sealed(b"INLX" + b"\3\0\0\0" + b"\0\0"),  # another format under the same key
+        sealed(b"INLS" + b"\3\0\0\0" + b"\0\0") + b"x",
+        sealed(b"INLS" + b"\3\0\0\0" + b"\1\0"),
+        sealed(b"INLS" + b"\3\0\0\0" + b"\0\0")[:-1],
+        sealed(b"INLS" + b"\3\0\0"),
+        b"",
+    ):
+        record.write_file(path + ".0", whole)
+        assert kept.read() == b"" and kept._newest()[0] == 1, whole
+    kept.write(b"three")
+    assert content(0) == sealed(b"INLS" + b"\3\0\0\0" + b"\5\0" + b"three"), "one further"
+
+
+def test_of_two_models_of_one_number_the_record_says_which_runs():
+    if authentic is None:
+        return "needs hashlib"
+    place = folder()
+    models = slots.Slots(authentic.Authentic(KEY))
+    first, second = (signed(named(golden.blob(), last), number=5) for last in b"AB")
+    assert first != second
+    for blob in (first, second, first, second, second):
+        models.update(place, blob)
+        slot = models._current(place, None, None)[0]
+        assert record.read_file(place + "/slot.%d" % slot) == blob
+
+
+def named(blob, last):
+    """The golden model with another name of its first counter: as good a one."""
+    i = blob.find(golden.model().counters()[0].encode())
+    changed = blob[: i + 1] + bytes([last]) + blob[i + 2 : -4]
+    return golden.sealed(changed)
+
+
+def test_without_a_record_the_higher_number_runs():
+    if authentic is None:
+        return "needs hashlib"
+    models = slots.Slots(authentic.Authentic(KEY))
+    for numbers in ((5, 6), (6, 5)):
+        place = folder()
+        for i in (0, 1):  # such as when somebody copied models there
+            record.write_file(place + "/slot.%d" % i, signed(golden.blob(), number=numbers[i]))
+        slot, model, number = models._current(place, None, None)
+        assert number == 6 == numbers[slot]
+        assert models.load(place).counters() == model.counters()
+        os.remove(place + "/slot.%d" % slot)
+        assert models._current(place, None, None)[2] == 5
+        record.write_file(place + "/slot.%d" % slot, b"INLR")  # no header: it has no number
+        assert models._current(place, None, None)[2] == 5
+
+
+def test_the_first_model_may_have_the_number_0():
+    if authentic is None:
+        return "needs hashlib"
+    place = folder()
+    models = slots.Slots(authentic.Authentic(KEY))
+    models.update(place, signed(golden.blob(), number=0))
+    assert models.load(place) and models._current(place, None, None)[2] == 0
+
+
 class Floor:
     def __init__(self, lowest):
         self.lowest = lowest
