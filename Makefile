@@ -20,8 +20,8 @@ nightly: .venv/stamp micropython packages
 	INLIER_NIGHTLY=1 $(BIN)/pytest
 
 # Single faults that the tests don't notice; for a night. modules="counters ticker" looks at those alone.
-mutants: .venv/stamp
-	$(BIN)/python tests/host/mutants.py $(modules)
+mutants: .venv/stamp micropython
+	MICROPYTHON=$$($(BIN)/python -m inlier_boards.build.micropython | tail -n 1) $(BIN)/python tests/host/mutants.py $(modules)
 
 micropython: .venv/stamp
 	@$(BIN)/python -m inlier_boards.build.micropython

@@ -6,7 +6,8 @@ which survivors are known, and why each may live. One that is not listed fails.
 Arguments are parts of modules' paths, to look at these alone.
 
 A fault is written into a copy of the tree. The tests run in a process forked
-from this one, which has loaded what is slow to load. cosmic-ray does the same
+from this one, which has loaded what is slow to load; what CPython does not
+notice, Unix MicroPython, where native kernels run, may. cosmic-ray does the same
 with ten replacements for each operator and a new interpreter for each; mutmut
 finds no test for a module that lies in a folder which is no package.
 """
@@ -14,12 +15,13 @@ finds no test for a module that lies in a folder which is no package.
 import ast
 import contextlib
 import copy
-import importlib
+import importlib.util
 import json
 import os
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -108,9 +110,10 @@ def faults(source: str) -> Iterator[tuple[int, str, str, str]]:
             yield line + 1, was, now, mutated
 
 
-def run_tests(copied: Path, device: list[str], host: list[str]) -> None:
+def run_tests(copied: Path, device: list[str], host: list[str], limit_s: float) -> None:
     """In a process of its own, which it ends: with 0 if all pass."""
     os.setsid()
+    signal.alarm(int(limit_s) + 5)  # should this one be killed, it ends by itself
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
@@ -118,6 +121,9 @@ def run_tests(copied: Path, device: list[str], host: list[str]) -> None:
     with contextlib.suppress(BaseException):
         sys.path[:0] = [str(copied / folder) for folder in (*FOLDERS, "tests/device", "tests/host")]
         failed = bool(device and importlib.import_module("run").main(device))
+        if not failed and device and (micropython := os.environ.get("MICROPYTHON")):
+            run = [micropython, copied / "tests/device/run.py", *device]
+            failed = subprocess.run(run, check=False).returncode != 0
         if not failed and host:
             paths = [str(copied / "tests/host" / test) for test in host]
             failed = sys.modules["pytest"].main(["-qx", "-p", "no:cacheprovider", *paths]) != 0
@@ -128,7 +134,7 @@ def noticed(copied: Path, device: list[str], host: list[str], limit_s: float) ->
     """Whether a test fails, or takes so long."""
     child = os.fork()
     if not child:
-        run_tests(copied, device, host)
+        run_tests(copied, device, host, limit_s)
     until = time.monotonic() + limit_s
     ended = code = 0
     while not ended and time.monotonic() < until:
@@ -144,6 +150,7 @@ def noticed(copied: Path, device: list[str], host: list[str], limit_s: float) ->
 def survivors(copied: Path, name: str, device: list[str], host: list[str]) -> Iterator[tuple]:
     path = copied / name
     source, begun, count = path.read_text(), time.monotonic(), 0
+    Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
     if noticed(copied, device, host, 600):
         sys.exit(f"{name}: its tests fail without any fault: {device + host}")
     limit_s = 5 + 10 * (time.monotonic() - begun)
@@ -158,7 +165,7 @@ def survivors(copied: Path, name: str, device: list[str], host: list[str]) -> It
 
 def main(wanted: list[str]) -> int:
     sys.dont_write_bytecode = True  # its time stamps are too coarse to tell two faults apart
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    os.environ.update(PYTHONDONTWRITEBYTECODE="1", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     covered = tomllib.loads((LISTS / "covered.toml").read_text())
     argued = tomllib.loads((LISTS / "survivors.toml").read_text())
     for name in SLOW_TO_LOAD:
@@ -168,10 +175,10 @@ def main(wanted: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         copied = Path(folder)
         for part in (*FOLDERS, "tests", "examples"):
-            leave = shutil.ignore_patterns("__pycache__", "*.tmp")
-            shutil.copytree(ROOT / part, copied / part, ignore=leave)
+            shutil.copytree(ROOT / part, copied / part)
         shutil.copy(ROOT / "pyproject.toml", copied)
         os.environ["PYTHONPATH"] = os.pathsep.join(str(copied / part) for part in FOLDERS)
+        os.environ["MICROPYPATH"] = f"{copied}/firmware:{copied}/tests/device:.frozen"
         os.chdir(copied)
         for name, tests in covered.items():
             if not wanted or any(part in name for part in wanted):
