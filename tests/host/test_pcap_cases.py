@@ -8,8 +8,9 @@ import struct
 
 import pytest
 
+from inlier_export.errors import BadInput
+from inlier_trainer.pcap import count as counting
 from inlier_trainer.pcap import reader
-from inlier_trainer.pcap.count import UNANSWERED_MS
 from test_pcap import (
     DEVICE,
     IP,
@@ -32,7 +33,7 @@ from test_pcap import (
     udp,
 )
 
-ACK = 16
+FIN, ACK = 1, 16
 
 
 def out(packet):
@@ -65,6 +66,7 @@ def test_a_connection_is_refused_by_a_reset_and_begun_by_no_bare_acknowledgement
         packets.append((1, into(ip4(PEER, IP, 6, tcp(80, 4000, answer)))))
         packets.append((2, into(ip4(PEER, IP, 6, tcp(80, 4000, ACK)))))  # and data follows
     packets.append((9, out(ip4(IP, PEER, 6, tcp(4000, 80, ACK)))))
+    packets.append((9.5, into(ip4(PEER, IP, 6, tcp(80, 4000, ACK | FIN)))))  # ended in order
     result = counted(tmp_path, pcap(packets))
     assert moved(result, "rst_in", "connects_failed") == [[resets], [failed]]
 
@@ -82,7 +84,7 @@ def test_a_reset_from_another_port_or_host_refuses_nothing(tmp_path):
 
 
 def test_an_answer_is_waited_for_so_long_and_no_longer(tmp_path):
-    for late_s, failed in ((UNANSWERED_MS / 1000, 0), (UNANSWERED_MS / 1000 + 0.001, 1)):
+    for late_s, failed in ((2.999, 0), (3, 0), (3.001, 1)):
         packets = [
             (0, out(ip4(IP, PEER, 6, tcp(4000, 80, SYN)))),
             (late_s, out(ip4(IP, PEER, 17, udp(1, 2)))),  # the capture goes on until then
@@ -192,3 +194,74 @@ def test_pcapng_s_simple_packets_count_in_the_window_of_the_packet_before_them(t
         [size, size + sum(map(len, frames)) + len(cut)],  # as it was on the link
     ]
     assert counted(tmp_path, content, DEVICE).seen.tolist() == [1, 6]
+
+
+@pytest.mark.parametrize("begin_s", [0, -1_700_000_000], ids=["now", "1970"])
+def test_windows_begin_with_the_device_s_first_packet_whatever_chunk_it_is_in(
+    tmp_path, monkeypatch, begin_s
+):
+    """A capturing machine whose clock was never set counts from 1970."""
+    asked = ethernet(bytes(28), 0x0806, source=ROUTER, target=b"\xff" * 6)
+    own = out(ip4(IP, PEER, 17, udp(1, 2)))
+    first_s = 30 if begin_s == 0 else 0
+    packets = [(at, asked) for at in range(0, first_s, 5)]
+    packets += [(first_s, own), (first_s, asked), (first_s + 9, own), (first_s + 10, own)]
+    packets += [(first_s + 25, asked), (first_s + 29, own)]
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 60)
+    told = []
+    path = tmp_path / "capture"
+    path.write_bytes(pcap([(begin_s + at, data) for at, data in packets]))
+    result = counting.count(path, DEVICE, 10_000, lambda *what: told.append(what))
+    assert moved(result, "packets_out", "broadcast") == [[2, 1, 1], [1, 0, 1]]
+    assert result.packets == len(packets)
+    size = path.stat().st_size
+    assert told[-1] == ("capture", size, size) and len(told) > 3, "shown as it is read"
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+
+
+def test_a_broadcast_of_the_same_instant_as_the_first_packet_counts_and_one_before_does_not(
+    tmp_path,
+):
+    asked = ethernet(bytes(28), 0x0806, source=ROUTER, target=b"\xff" * 6)
+    own = out(ip4(IP, PEER, 17, udp(1, 2)))
+    result = counted(tmp_path, pcap([(0.9, asked), (1, own), (1, asked)]))
+    assert moved(result, "packets_out", "broadcast") == [[1], [1]]
+
+
+def test_telnet_s_two_ports_are_noted_of_connections_that_the_device_begins(tmp_path):
+    for port, noted in ((22, 0), (23, 1), (24, 0), (2322, 0), (2323, 1), (2324, 0)):
+        packets = [
+            (0, out(ip4(IP, PEER, 6, tcp(4000, port, SYN)))),
+            (1, into(ip4(PEER, IP, 6, tcp(4001, port, SYN)))),
+            (2, out(ip4(IP, PEER, 6, tcp(4000, port, ACK)))),
+            (3, out(ip4(IP, PEER, 17, udp(4000, port)))),
+        ]
+        assert counted(tmp_path, pcap(packets)).telnet == noted, port
+
+
+def test_a_time_stamp_far_off_is_damage(tmp_path, monkeypatch):
+    monkeypatch.setattr(counting, "WINDOWS_MAX", 100)
+    own = out(ip4(IP, PEER, 17, udp(1, 2)))
+    assert len(counted(tmp_path, pcap([(0, own), (999.9, own)])).windows) == 100
+    with pytest.raises(BadInput, match="a time stamp is 100 windows after the first packet"):
+        counted(tmp_path, pcap([(0, own), (1000, own)]))
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(BadInput, match="none: No such file or directory; check the path"):
+        counting.count(tmp_path / "none", DEVICE, 10_000)
+
+
+def test_a_syn_again_after_its_time_is_another_attempt_and_its_failure_is_in_its_own_window(
+    tmp_path,
+):
+    syn = out(ip4(IP, PEER, 6, tcp(4000, 80, SYN)))
+    other = out(ip4(IP, PEER, 17, udp(1, 2)))
+    for stamps, failed in (
+        ((0, 1, 2.9), [1]),  # one attempt, repeated
+        ((0, 3), [1]),
+        ((0, 3.1), [2]),
+        ((8, 12), [1, 1]),
+    ):
+        packets = [(0, other), *((at, syn) for at in stamps), (19 if stamps[0] else 9, other)]
+        assert moved(counted(tmp_path, pcap(packets)), "connects_failed") == [failed], stamps
