@@ -265,3 +265,86 @@ def test_a_syn_again_after_its_time_is_another_attempt_and_its_failure_is_in_its
     ):
         packets = [(0, other), *((at, syn) for at in stamps), (19 if stamps[0] else 9, other)]
         assert moved(counted(tmp_path, pcap(packets)), "connects_failed") == [failed], stamps
+
+
+def six(here, there, following, body):
+    addresses = (socket.inet_pton(socket.AF_INET6, text) for text in (here, there))
+    return ip6(*addresses, following, body)
+
+
+HOST = {"peers": 1, "peers_new": 1}
+TO_PORT = {**HOST, "ports": 1}
+UNANSWERED = {**TO_PORT, "syn_out": 1, "connects_failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("packet", "kind", "sent", "received"),
+    [
+        (tcp(9, 80, SYN), 6, UNANSWERED, {"syn_in": 1}),
+        (tcp(9, 80, SYNACK), 6, HOST, {"synack_in": 1}),
+        (tcp(9, 80, ACK), 6, HOST, {}),
+        (tcp(9, 80, RST), 6, HOST, {"rst_in": 1}),
+        (tcp(9, 80, RST | ACK), 6, HOST, {"rst_in": 1}),
+        (tcp(9, 80, FIN | ACK), 6, HOST, {}),
+        (tcp(9, 53, ACK), 6, {**HOST, "dns": 1}, {}),  # over TCP
+        (udp(9, 80), 17, {**TO_PORT, "udp_out": 1}, {"udp_in": 1}),
+        (udp(9, 53), 17, {**TO_PORT, "udp_out": 1, "dns": 1}, {"udp_in": 1}),
+        (udp(9, 0), 17, {**HOST, "udp_out": 1}, {"udp_in": 1}),  # there is no port 0
+        (bytes(8), 1, {**HOST, "icmp": 1}, {"icmp": 1}),
+        (bytes(8), 58, {**HOST, "icmp": 1}, {"icmp": 1}),
+        (bytes(8), 47, HOST, {}),  # GRE
+        (b"", 0x0806, {"arp": 1}, {"arp": 1}),
+        (b"", 0x88CC, {}, {}),  # LLDP
+    ],
+)
+@pytest.mark.parametrize("version", [4, 6])
+def test_each_kind_of_packet_moves_its_own_counters(
+    tmp_path, packet, kind, sent, received, version
+):
+    own = ("192.168.1.5", "fe80::5")[version == 6]
+    other = ("10.0.0.9", "2001:db8::9")[version == 6]
+    if kind > 255:
+        frames = [ethernet(bytes(28), kind), ethernet(bytes(28), kind, ROUTER, MAC)]
+    elif version == 4:
+        frames = [out(ip4(IP, PEER, kind, packet)), into(ip4(PEER, IP, kind, packet))]
+    else:
+        frames = [
+            ethernet(six(own, other, kind, packet), 0x86DD),
+            ethernet(six(other, own, kind, packet), 0x86DD, ROUTER, MAC),
+        ]
+    for frame, moves, way in ((frames[0], sent, "out"), (frames[1], received, "in")):
+        nothing = ethernet(b"", 0x88CC)  # 14 bytes, so that the time goes on
+        result = columns(counted(tmp_path, pcap([(0, frame), (11, nothing)])))
+        told = {name: values[0] for name, values in result.items() if values[0]}
+        assert told == {**moves, f"packets_{way}": 1, f"bytes_{way}": len(frame)}
+        assert result["packets_out"][1] == 1
+
+
+def test_windows_that_alternate_in_a_chunk_lose_no_packet(tmp_path):
+    own = out(ip4(IP, PEER, 17, udp(1, 2)))
+    stamps = (0, 10.5, 1, 11, 2, 25, 12, 3)
+    result = counted(tmp_path, pcap([(at, own) for at in stamps]))
+    assert moved(result, "packets_out", "udp_out", "peers") == [[4, 3, 1], [4, 3, 1], [1, 1, 1]]
+    assert result.seen.tolist() == [4, 3, 1]
+    early = counted(tmp_path, pcap([(10, own), (2, own), (21, own)]))
+    assert moved(early, "packets_out") == [[2, 1]], "it is the earliest of its chunk that begins"
+
+
+def test_whoever_asks_for_a_device_that_is_not_there_is_told_who_is(tmp_path):
+    raw = [(at, six(f"fe80::{host}", "2001:db8::9", 17, udp(1, 2))) for at, host in
+           enumerate("aabbbc")]  # fmt: skip
+    raw += [(9, ip4(IP, PEER, 17, udp(1, 2)))] * 4
+    with pytest.raises(BadInput) as caught:
+        counted(tmp_path, pcap(raw, 101), "10.1.1.1")
+    assert str(caught.value).endswith(
+        "no packet of 10.1.1.1 in 10; the busiest senders are 192.168.1.5 (4 packets), "
+        "fe80::b (3 packets), fe80::a (2 packets), fe80::c (1 packets)"
+    )
+    many = [
+        (i, ethernet(bytes(28), 0x0806, source=bytes([2, 0, 0, 0, 0, i // 2]))) for i in range(14)
+    ]
+    with pytest.raises(BadInput) as caught:
+        counted(tmp_path, pcap(many))
+    assert str(caught.value).count(" (2 packets)") == 5, "not all of a large network"
+    with pytest.raises(BadInput, match="in 1; the busiest senders are nobody"):
+        counted(tmp_path, pcap([(0, b"short")]))
