@@ -209,10 +209,26 @@ def test_without_a_record_the_higher_number_runs():
         slot, model, number = models._current(place, None, None)
         assert number == 6 == numbers[slot]
         assert models.load(place).counters() == model.counters()
+        said = refused(models.update, place, signed(golden.blob(), number=4))
+        assert "older than 6" in said, "the one that runs counts, recorded or not"
         os.remove(place + "/slot.%d" % slot)
         assert models._current(place, None, None)[2] == 5
         record.write_file(place + "/slot.%d" % slot, b"INLR")  # no header: it has no number
         assert models._current(place, None, None)[2] == 5
+
+
+def test_the_record_of_the_slots_holds_which_runs_and_of_both_number_and_digest():
+    if authentic is None:
+        return "needs hashlib"
+    from hashlib import sha256
+
+    place = folder()
+    models = slots.Slots(authentic.Authentic(KEY))
+    blobs = [signed(golden.blob(), number=n) for n in (5, 6)]
+    for blob in blobs:
+        models.update(place, blob)
+    entries = [bytes([5 + i, 0, 0, 0]) + sha256(blobs[i]).digest()[:16] for i in (0, 1)]
+    assert record.Record(place + "/slots").read() == b"\1" + entries[0] + entries[1]
 
 
 def test_the_first_model_may_have_the_number_0():
