@@ -107,6 +107,7 @@ def test_a_record_that_says_other_sizes_than_it_has_or_the_model_needs_is_left_a
     head = list(struct.unpack_from(state._HEAD, whole, 0))
     means, hosts = head[-2], head[-1]
     body = whole[size:]
+    assert means == 4 * before.model.features, "an int32 a feature, and nothing of the kernel's own"
     for n_means, n_hosts, content in (
         (means, hosts, body[:-1]),
         (means, hosts, body + b"\0"),

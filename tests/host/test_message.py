@@ -126,6 +126,8 @@ def test_fewer_and_none_and_together_are_said_too(pipeline):
     pipeline.deltas[0] = 15_000  # in range itself, after many that were not
     said = what_changed(pipeline, [("bytes_out~16", 90), ("peers_new", 5)])
     assert said == "bytes sent: fewer than usual over about 16 windows"
+    said = what_changed(pipeline, [("peers_new~16", 90)])
+    assert said == "connects to new peers: more than usual over about 16 windows", "each its own"
     said = what_changed(pipeline, [("bytes_out", 50), ("pigeons", 50)])
     assert said == "unusual together: bytes sent, pigeons"
 

@@ -70,6 +70,14 @@ def test_a_connection_is_refused_by_a_reset_and_begun_by_no_bare_acknowledgement
     assert moved(result, "rst_in", "connects_failed") == [[resets], [failed]]
 
 
+def test_a_connection_of_the_first_instant_of_1970_is_refused_like_any(tmp_path):
+    packets = [
+        (-1_700_000_000, out(ip4(IP, PEER, 6, tcp(4000, 80, SYN)))),
+        (-1_699_999_999, into(ip4(PEER, IP, 6, tcp(80, 4000, RST)))),
+    ]
+    assert moved(counted(tmp_path, pcap(packets)), "connects_failed") == [[1]]
+
+
 def test_a_reset_from_another_port_or_host_refuses_nothing(tmp_path):
     begun = (0, out(ip4(IP, PEER, 6, tcp(4000, 80, SYN))))
     answered = (0.3, into(ip4(PEER, IP, 6, tcp(80, 4000, SYNACK))))

@@ -83,6 +83,7 @@ UNANSWERED = {**TO_PORT, "syn_out": 1, "connects_failed": 1}
         (tcp(9, 53, ACK), 6, {**HOST, "dns": 1}, {}),  # over TCP
         (udp(9, 80), 17, {**TO_PORT, "udp_out": 1}, {"udp_in": 1}),
         (udp(9, 53), 17, {**TO_PORT, "udp_out": 1, "dns": 1}, {"udp_in": 1}),
+        (udp(9, 1), 17, {**TO_PORT, "udp_out": 1}, {"udp_in": 1}),
         (udp(9, 0), 17, {**HOST, "udp_out": 1}, {"udp_in": 1}),  # there is no port 0
         (bytes(8), 1, {**HOST, "icmp": 1}, {"icmp": 1}),
         (bytes(8), 58, {**HOST, "icmp": 1}, {"icmp": 1}),
