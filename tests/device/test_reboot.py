@@ -120,6 +120,9 @@ def test_a_record_that_says_other_sizes_than_it_has_or_the_model_needs_is_left_a
         after = booted()
         assert not state.Keeper(path).restore(after), (n_means, n_hosts, len(content))
         assert after.index == -1
+    for short in (b"", whole[: size - 1], whole[:size]):
+        record.Record(path).write(short)
+        assert state.Keeper(path).restore(booted()) is False
     record.Record(path).write(whole)
     after = booted()
     assert state.Keeper(path).restore(after) and after.index == 77, "it is the sizes that were odd"
