@@ -101,7 +101,7 @@ def test_an_episode_says_when_it_began_how_sure_and_what_to_do(pipeline):
 @pytest.mark.parametrize(("apart", "began"), [(1, 10), (3, 10), (7, 10), (9, 19), (40, 50)])
 def test_hot_windows_that_one_alarm_can_rest_on_are_one_episode(pipeline, apart, began):
     """2 of 8: two hot windows 7 apart are within 8, however few must be hot."""
-    pipeline.model.alarm = (2, 8, 8, 8, 0)
+    pipeline.model.alarm = (2, 8, 5, 8, 0)
     episode = Episode()
     for window in range(10 + apart + 1):
         step(pipeline, 15_000, 0, 0)
@@ -176,7 +176,7 @@ def hot_at(index, per_cent, window_ms=1000):
     model = SimpleNamespace(
         threshold_ae=100,
         threshold_svm=100,
-        alarm=(2, 8, 8, 8, 0),
+        alarm=(2, 8, 5, 8, 0),
         window_ms=window_ms,
         counters=tuple,
         scales=(0,),
