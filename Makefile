@@ -14,7 +14,7 @@ ifdef t
 endif
 board ?= unix
 
-.PHONY: demo test quick one lint micropython packages nightly clean
+.PHONY: demo test quick one lint micropython packages nightly mutants clean
 
 demo: .venv/stamp micropython
 	$(BIN)/inlier demo
@@ -35,6 +35,10 @@ lint: .venv/stamp
 
 nightly: .venv/stamp micropython packages
 	INLIER_NIGHTLY=1 $(PYTEST)
+
+# Single faults that the tests don't notice; for a night. modules="counters ticker" looks at those alone.
+mutants: .venv/stamp micropython
+	MICROPYTHON=$$($(BIN)/python -m inlier_boards.build.micropython | tail -n 1) $(BIN)/python tests/host/mutants.py $(modules)
 
 micropython: .venv/stamp
 	@$(BIN)/python -m inlier_boards.build.micropython

@@ -2,6 +2,7 @@
 before.
 """
 
+import os
 from binascii import hexlify, unhexlify
 
 import golden
@@ -12,7 +13,7 @@ try:
 except ImportError:  # a MicroPython without hashlib
     authentic = None
 
-from inlier.model import Model, ModelError
+from inlier.model import HEADER_BYTES, Model, ModelError
 
 
 def refused(blob, at_least=0, **options):
@@ -41,6 +42,11 @@ def test_hmac_is_rfc_4231_s():
             b"\xaa" * 131,  # longer than a block: hashed first
             b"Test Using Larger Than Block-Size Key - Hash Key First",
             b"60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+        ),
+        (  # a block: used as it is. hmac.new(b"\xaa" * 64, b"block", "sha256").hexdigest()
+            b"\xaa" * 64,
+            b"block",
+            b"17fdf183abeadb3f439b70ca7d86f064900bd9e62791d5a5b0e6e3cd8db333b1",
         ),
     ):
         assert hexlify(authentic.hmac_sha256(key, message)) == expected
@@ -90,6 +96,50 @@ def test_an_older_number_is_refused():
     assert "number 7 is older than 8" in refused(blob, 8)
 
 
+def test_the_first_model_of_all_may_have_the_number_0():
+    if authentic is None:
+        return "needs hashlib"
+    blob = signed(golden.blob(), number=0)
+    authentic.Authentic(KEY).check(blob)
+    assert "number 0 is older than 1" in refused(blob, 1)
+
+
+def test_a_tag_makes_no_model_of_what_has_another_magic_or_version():
+    if authentic is None:
+        return "needs hashlib"
+    whole = signed(golden.blob())
+    for i, what in ((0, "magic"), (3, "magic"), (4, "version")):
+        other = bytearray(whole[: -authentic.TAG_BYTES])
+        other[i] ^= 1
+        other += authentic.hmac_sha256(KEY, other)
+        assert "not an inlier model" in refused(other), what
+    least = whole[:HEADER_BYTES] + authentic.hmac_sha256(KEY, whole[:HEADER_BYTES])
+    assert refused(least) is None, "header and tag: what is in between is the loader's to check"
+    assert "not an inlier model" in refused(least[:-1])
+
+
+def test_a_file_is_checked_before_it_is_loaded():
+    if authentic is None:
+        return "needs hashlib"
+    path = "authentic.tmp"  # in .gitignore
+    ours = authentic.Authentic(KEY)
+    try:
+        for number, key, expected in ((5, KEY, None), (5, bytes(32), "altered"), (4, KEY, "older")):
+            with open(path, "wb") as f:
+                f.write(signed(golden.blob(), key, number))
+            try:
+                model = ours.load(path, at_least=5)
+                assert expected is None and model.counters() == golden.model().counters()
+                assert ours.load(path).source == golden.model().source
+            except ModelError as error:
+                assert expected and expected in str(error)
+        with open(path, "wb") as f:
+            f.write(signed(golden.blob(), number=0))
+        assert ours.load(path), "a first model may have the number 0"
+    finally:
+        os.remove(path)
+
+
 def test_rubbish_is_no_model():
     if authentic is None:
         return "needs hashlib"
@@ -108,7 +158,7 @@ def test_self_test_tells_a_board_that_scores_otherwise():
             self.prepare = kernel.prepare
             self.features = kernel.features
             self.autoencoder = lambda params, work: kernel.autoencoder(params, work) ^ 1
-            self.svm = kernel.svm
+            self.evidence = kernel.evidence
 
     from inlier.kernels import chosen
 
@@ -133,3 +183,42 @@ def test_a_key_is_64_hexadecimal_digits():
             )
         else:
             raise AssertionError(text)
+
+
+def test_a_key_comes_from_a_file_or_from_the_environment():
+    if authentic is None:
+        return "needs hashlib"
+    path = "key.tmp"  # in .gitignore
+    try:
+        with open(path, "w") as f:
+            f.write("01" * 32 + "\n")
+        assert keys.from_file(path) == b"\1" * 32
+        with open(path, "w") as f:
+            f.write("01" * 31)
+        try:
+            keys.from_file(path)
+            raise AssertionError
+        except keys.KeyFault as fault:
+            assert "key file 'key.tmp' does not hold 64" in str(fault)
+    finally:
+        os.remove(path)
+    if not hasattr(os, "putenv") or not hasattr(os, "getenv"):
+        return None  # a board has no environment
+    name = "INLIER_TEST_KEY"
+    environment = getattr(os, "environ", None)  # CPython's putenv tells getenv nothing
+
+    def put(text):
+        os.putenv(name, text) if environment is None else environment.__setitem__(name, text)
+
+    assert keys.from_environment(name) is None
+    try:
+        put("02" * 32)
+        assert keys.from_environment(name) == b"\2" * 32
+        put("02")
+        try:
+            keys.from_environment(name)
+            raise AssertionError
+        except keys.KeyFault as fault:
+            assert "environment variable INLIER_TEST_KEY does not" in str(fault)
+    finally:
+        os.unsetenv(name) if environment is None else environment.pop(name)

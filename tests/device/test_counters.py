@@ -28,10 +28,14 @@ def test_delta():
         (3, (1 << 30) - 2, 5, "wrapped: from the top quarter to the bottom quarter, 2 + 3"),
         (3, HALF, 9, "reset: it did not come from the top quarter"),
         (HALF, (1 << 30) - 2, 9, "reset: it did not arrive in the bottom quarter"),
+        (HALF // 2 - 1, HALF + HALF // 2, HALF - 1, "wrapped: both as far in as a wrap can be"),
+        (HALF // 2 - 1, HALF + HALF // 2 - 1, 9, "reset: it came from below the top quarter"),
+        (HALF // 2, HALF + HALF // 2, 9, "reset: it arrived above the bottom quarter"),
         (0, 5, 9, "reset to zero"),
         ((1 << 30) - 1, 0, DELTA_MAX, "the largest that fits"),
     ):
         assert delta(now, last, HALF, 9) == expected, why
+    assert DELTA_MAX == 0x3FFFFFFF, "the largest small int of a 31-bit board"
     assert delta(1 << 40, 0, 1 << 63, 9) == DELTA_MAX, "a 64-bit counter's jump saturates"
     assert delta(5, (1 << 64) - 1, 1 << 63, 9) == 6, "a 64-bit counter wraps"
 
@@ -43,11 +47,19 @@ def test_take_reuses_its_array():
     assert windows.take() is first and list(first) == [0, 3]
 
 
+def test_a_source_s_width_says_where_its_counters_wrap():
+    for bits in (30, 32, 64):
+        source = Steps(((1 << bits) - 2, 0), (3, 0))
+        source.bits = bits
+        assert list(Windows(source).take()) == [5, 0], bits
+
+
 def test_missed_ticks_give_the_mean_window():
     for totals, mean in (((9, 1), [2, 0]), ((2, DELTA_MAX), [1, 1 << 28])):
         assert list(Windows(Steps((0, 0), totals)).take(4)) == mean, (
             "a quarter of each, rounded to the nearest"
         )
+    assert list(Windows(Steps((0, 0), (9, 4))).take(2)) == [5, 2], "half of each: one missed"
 
 
 def test_a_reset_counter_is_taken_to_have_counted_as_in_the_window_before():

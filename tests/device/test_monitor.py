@@ -85,6 +85,43 @@ def test_alarm_and_clear_reach_the_callbacks_in_their_windows():
     )
 
 
+class Punctual:
+    """Stands in for the monitor's clock: each window ends at once."""
+
+    def __init__(self, window_ms):
+        pass
+
+    async def tick(self):
+        await asyncio.sleep(0)
+        return 1
+
+
+def test_what_was_counted_before_the_grid_began_belongs_to_no_window():
+    if asyncio is None:
+        return "needs asyncio"
+    model = load(GOLDEN)
+    source = Counting(model)
+    source.step = 3
+    pipeline = Pipeline(model, source)
+    source.total += 5000  # such as what the application does while it starts
+    seen = []
+
+    async def main():
+        running = monitor.run(pipeline, on_window=lambda p: seen.append(p.deltas[0]))
+        task = asyncio.create_task(running)
+        while len(seen) < 3:
+            await asyncio.sleep(0)
+        task.cancel()
+
+    former = monitor.Ticker
+    monitor.Ticker = Punctual
+    try:
+        asyncio.run(main())
+    finally:
+        monitor.Ticker = former
+    assert seen == [3, 3, 3]
+
+
 def test_latch_outlives_the_run_until_it_is_cleared():
     if asyncio is None:
         return "needs asyncio"

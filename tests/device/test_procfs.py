@@ -1,5 +1,7 @@
 """What Linux counts, from a recorded /proc/net and from this machine's own."""
 
+import os
+
 from inlier.counters import Windows
 from inlier.procfs import Procfs
 
@@ -8,7 +10,7 @@ FOLDER = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
 
 def read(**options):
     source = Procfs(**options)
-    values = [0] * len(source.counters)
+    values = [1 << 40] * len(source.counters)  # of the reading before: not to be added to
     source.read(values)
     return dict(zip(source.counters, values))
 
@@ -40,6 +42,38 @@ def test_protocols_are_found_by_their_names():
         53,
     ]
     assert [seen[name] for name in ("icmp_in_msgs", "icmp_out_msgs")] == [31, 32]
+
+
+class Written:
+    """A /proc/net of this test's own."""
+
+    def __init__(self):
+        self.root = "procfs.tmp"  # in .gitignore
+        try:
+            os.mkdir(self.root)
+        except OSError:
+            pass
+
+    def write(self, name, text):
+        with open(self.root + "/" + name, "w") as f:
+            f.write(text)
+
+    def remove(self):
+        for name in os.listdir(self.root):
+            os.remove(self.root + "/" + name)
+        os.rmdir(self.root)
+
+
+def test_a_counter_of_a_64_bit_kernel_wraps_there_and_a_kernel_that_lacks_a_field_is_read():
+    there = Written()
+    try:
+        there.write("snmp", "Tcp: ActiveOpens\nTcp: 3\n")
+        there.write("dev", "eth0: %d 1 0 0 0 0 0 0 2 3\n" % ((1 << 64) - 10))
+        windows = Windows(Procfs(there.root))
+        there.write("dev", "eth0: 5 1 0 0 0 0 0 0 2 3\n")
+        assert list(windows.take()) == [15] + [0] * 13
+    finally:
+        there.remove()
 
 
 def test_this_machine_s_own_counters_never_go_backwards():

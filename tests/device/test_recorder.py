@@ -105,6 +105,47 @@ def test_windows_are_recorded_in_a_ring_whole_to_the_last_and_go_on_after_a_rest
                 os.remove(name)
 
 
+def test_without_a_count_it_records_without_end_and_each_window_is_in_the_ring_at_once():
+    if missing() or asyncio is None:
+        return missing() or "needs asyncio"
+    from inlier import ticker
+
+    class Punctual:
+        def __init__(self, window_ms):
+            pass
+
+        async def tick(self):
+            await asyncio.sleep(0)
+            return 1
+
+    path = "test_ring"
+    on_flash = []
+
+    class Ring(ring.Ring):
+        def write(self, line):
+            super().write(line)
+            with open(path + ".0") as f:
+                on_flash.append(f.read().count("\n"))
+
+    async def main():
+        kept = Ring(path, flush_bytes=1)
+        task = asyncio.create_task(recorder.record(Source(), 100, kept))
+        while len(on_flash) < 6:
+            await asyncio.sleep(0)
+        task.cancel()
+
+    former = ticker.Ticker
+    ticker.Ticker = Punctual
+    try:
+        asyncio.run(main())
+    finally:
+        ticker.Ticker = former
+        for name in os.listdir():
+            if name.startswith(path):
+                os.remove(name)
+    assert on_flash[:6] == [1, 2, 3, 4, 5, 6], "the names, and a line each"
+
+
 def test_who_wants_no_lines_takes_the_windows():
     if missing() or asyncio is None:
         return missing() or "needs asyncio"

@@ -236,10 +236,33 @@ def test_nonblocking_connect_that_succeeds_is_no_failure():
                 wait(a, select.POLLIN)
                 error_of(a.recv, 1)
             a.close()
+            a.close()
             b.close()
         assert c.moved["connects"] == c.moved["accepts"] == 1
         assert "connects_refused" not in c.moved and "connects_failed" not in c.moved
     server.close()
+
+
+def reset(s):
+    """Close so that the peer gets a reset: SO_LINGER of no seconds."""
+    linger = getattr(socket, "SO_LINGER", 13)  # MicroPython has no name for Linux's 13
+    s.setsockopt(socket.SOL_SOCKET, linger, bytes([1, 0, 0, 0, 0, 0, 0, 0]))
+    s.close()
+
+
+def test_a_connect_that_ended_well_is_over_whatever_becomes_of_its_connection():
+    for use in ("recv", "send", "close"):
+        with Counted() as c:
+            a, b = pair()
+            if use == "close":
+                b.close()
+            else:
+                reset(b)
+                wait(a, select.POLLIN)
+                error = error_of(a.recv, 1) if use == "recv" else error_of(a.send, b"x")
+                assert error in (errno.ECONNRESET, 32), "as the native socket has it"  # 32: EPIPE
+            a.close()
+        c.expect(connects=1, accepts=1, peers=1, ports=1)
 
 
 def test_asking_again_is_no_second_connect():

@@ -91,18 +91,43 @@ def test_a_clock_that_jumps_ahead_ends_one_long_window():
     ticking(test)
 
 
-def test_windows_missed_while_the_application_kept_the_processor_are_told():
+def test_a_late_window_goes_on_for_one_whole_length_and_then_is_back_on_the_grid():
     if ticker is None:
         return "needs asyncio"
 
     def test(clock, t):
-        assert tick(t) == 1
-        clock.now += 3 * WINDOW_MS + WINDOW_MS // 2
-        assert tick(t) == 5, "three that were missed, the one begun, and a whole one more"
-        assert clock.slept[-1] == WINDOW_MS + WINDOW_MS // 2, "in which the backlog is worked off"
-        assert tick(t) == 1, "back on the grid"
+        clock.jump = 2500  # the application kept the processor while the window slept
+        assert tick(t) == 5 and clock.slept == [1000, 1500], "its end, then to the grid beyond"
+        clock.now = (clock.now + 300) % PERIOD_MS  # what its callbacks took
+        assert tick(t) == 1 and clock.slept[2:] == [700], "no drift"
+        clock.now = (clock.now + 2300) % PERIOD_MS  # callbacks that took two windows
+        assert tick(t) == 4 and clock.slept[3:] == [0, 1700]
+        clock.jump = 1000  # late by a whole one, exactly
+        assert tick(t) == 4 and clock.slept[5:] == [1000, 2000]
 
     ticking(test)
+
+
+def test_cpython_s_clock_has_the_units_of_micropython_s():
+    import sys
+
+    if sys.implementation.name == "micropython":
+        return "has them itself"
+    from types import SimpleNamespace
+
+    assert ticker.ticks_add(1000, 30) == 1030 and ticker.ticks_diff(1030, 1000) == 30
+    former = ticker.time, ticker.asyncio
+    slept = []
+    try:
+        ticker.time = SimpleNamespace(monotonic_ns=lambda: 7_000_000_000_999_999)
+        ticker.asyncio = SimpleNamespace(sleep=lambda s: slept.append(s) or "to await")
+        assert (
+            ticker.ticks_ms() == 7_000_000_000
+            and ticker.sleep_ms(1500) == "to await"
+            and slept == [1.5]
+        )
+    finally:
+        ticker.time, ticker.asyncio = former
 
 
 class Scripted:

@@ -3,6 +3,7 @@ that an attack is seen and nothing is not.
 """
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,6 +34,49 @@ def test_overlays_hold_their_rates():
     assert 1.0 <= stolen / (100_000 * overlays.DURATION_S) <= 1.06, (
         "payload, and a twentieth more of headers"
     )
+
+
+def test_overlays_hold_every_packet_once():
+    """Sums over 1,800 s in 180 windows, as the documents of each overlay say."""
+    scan = {"bytes_out": 1800 * 74, "ports": 180 * 2}  # telnet's two ports in each window
+    once = ("syn_out", "packets_out", "peers", "peers_new", "connects_failed")
+    beacons = 9 * 30  # one or two a window; 5 packets out, 4 in each
+    beacon = {
+        "syn_out": beacons,
+        "synack_in": beacons,
+        "packets_out": 5 * beacons,
+        "packets_in": 4 * beacons,
+        # SYN, the acknowledgement of its answer, three more, 100 bytes of payload
+        "bytes_out": beacons * (74 + 66 + 3 * 66 + 100),
+        "bytes_in": beacons * (74 + 66 + 2 * 66 + 100),
+        "peers": 180,
+        "ports": 180,
+        "peers_new": 1,
+    }
+    flood = {
+        "udp_out": 1_800_000,
+        "packets_out": 1_800_000,
+        "bytes_out": 1_800_000 * 142,  # 100 bytes in UDP, IPv4 and Ethernet
+        "peers": 180,
+        "ports": 180,
+        "peers_new": 1,
+    }
+    for overlay, expected in (
+        (overlays.scan(1, 10_000), scan | dict.fromkeys(once, 1800)),
+        (overlays.beacon(9, 10_000), beacon),
+        (overlays.flood(1000, 10_000), flood),
+    ):
+        sums = dict(zip(Pcap.counters, overlay.windows.sum(axis=0).tolist(), strict=True))
+        assert {name: n for name, n in sums.items() if n} == expected, overlay.name
+
+    windows = overlays.theft(100, 10_000).windows
+    sums = dict(zip(Pcap.counters, windows.sum(axis=0).tolist(), strict=True))
+    segments = -(-1800 * 100_000 // 1448)
+    assert sums["packets_out"] == segments and sums["bytes_out"] == segments * 1514
+    assert sums["bytes_in"] == sums["packets_in"] * 66
+    assert segments / 2 - 180 <= sums["packets_in"] <= segments / 2, "every second is answered"
+    for name in ("peers_new", "syn_out", "synack_in", "ports"):
+        assert sums[name] == windows[0, AT[name]] == 1, f"{name}: one connection, begun at once"
 
 
 def test_a_silence_of_a_day_is_no_windows_and_a_shorter_one_is():
@@ -80,6 +124,40 @@ def test_a_scan_is_seen_at_every_start_and_nothing_at_none(trained):
         10_000,
     )
     assert not none.detected and none.delay_s is None and none.unseen == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "during", "delay_s", "unseen"),
+    [
+        ({}, {0: 1}, 10, 0),  # to the end of the window in which it is raised
+        ({}, {2: 1}, 30, 0.2),
+        ({}, {2: 1, 5: -1, 7: 1}, 30, 0.2),  # the first of two
+        ({}, {}, None, 1),
+        ({5: 1, 9: -1}, {2: 1}, 30, 0.2),  # a false alarm that was over
+        ({5: 1}, {2: -1, 4: 1}, None, 1),  # one that was still on, and is raised again
+        ({5: 1}, {}, None, 1),
+    ],
+)
+def test_an_alarm_is_credited_to_the_attack_that_raised_it_and_timed_to_its_window_s_end(
+    monkeypatch, before, during, delay_s, unseen
+):
+    attack = overlays.Overlay("made up", np.ones((10, len(Pcap.counters)), np.int64))
+
+    def scored(detector, laid):
+        assert laid.sum() == attack.windows.sum(), "laid over silence, once"
+        event = np.zeros(len(laid), np.int64)
+        start = len(laid) - len(attack.windows)
+        for window, value in before.items():
+            event[window] = value
+        for window, value in during.items():
+            event[start + window] = value
+        return SimpleNamespace(event=event)
+
+    monkeypatch.setattr(evaluate.reference, "run", scored)
+    test = np.zeros((1000, len(Pcap.counters)), np.int64)
+    laid = evaluate._lay(SimpleNamespace(window_ms=10_000), test, attack)
+    assert (laid.delay_s, laid.worst_delay_s, laid.unseen) == (delay_s, delay_s, unseen)
+    assert laid.detected == (delay_s is not None) and laid.starts == 5
 
 
 def test_a_capture_without_its_device_is_refused():

@@ -63,6 +63,41 @@ def test_short_scans_by_turns_that_reach_all_their_hosts_are_found():
     assert "several counters at once (connects, peers" in said(rows)[0]
 
 
+@pytest.mark.parametrize(
+    ("fresh", "begun", "failed", "accused"),
+    [
+        (16, 32, 16, True),  # the least that is a scan
+        (16, 33, 16, False),  # fewer than half of the connections fail: a crawler, a hub
+        (15, 32, 16, False),  # fewer new hosts than a reboot of a large hub makes
+        (16, 30, 15, False),  # too few fail
+    ],
+)
+def test_a_scan_has_sixteen_new_hosts_sixteen_failures_and_half_of_its_connections_fail(
+    fresh, begun, failed, accused
+):
+    rows = np.zeros((400, len(Sockets.counters)), np.int64)
+    put(rows, 200, 1, peers_new=fresh, connects=begun, connects_failed=failed)
+    assert any("look like a scan" in sentence for sentence in said(rows)) == accused
+
+
+def test_connections_that_fail_in_one_half_alone_are_found_whatever_they_are_called():
+    for name in ("connects_refused", "connects_failed"):
+        rows = put(benign(2000), 1400, 30, **{name: 60})  # nothing else moves
+        (sentence,) = said(rows)
+        assert "unlike the other half" in sentence and f"'{name}'" in sentence
+    linux = np.zeros((1000, len(Procfs.counters)), np.int64)
+    linux[600:640, Procfs.counters.index("tcp_attempt_fails")] = 60
+    assert "'tcp_attempt_fails'" in said(linux, Procfs.counters)[0]
+
+
+def test_a_hub_that_meets_its_own_many_hosts_after_boot_is_not_accused():
+    settled = infection_check.SETTLED
+    hub = put(benign(2000), settled - 8, 8, peers_new=40)
+    assert said(hub) == [], "a host that it always talks to is new but once"
+    late = put(benign(2000), settled, 8, peers_new=40)
+    assert "'peers_new'" in said(late)[0], "later on they are others"
+
+
 def test_infected_counters_of_linux_are_found_in_one_half():
     rows = np.random.default_rng(1).poisson(3, (1000, len(Procfs.counters)))
     rows[600:640, Procfs.counters.index("tcp_active_opens")] = 300

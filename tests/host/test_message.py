@@ -4,6 +4,7 @@ what to do about a false one.
 
 from array import array
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -95,3 +96,118 @@ def test_an_episode_says_when_it_began_how_sure_and_what_to_do(pipeline):
     pipeline.hot = False
     step(pipeline, 15_000, 0, 0)
     assert episode.clear(pipeline)["message"] == "Quiet again after 3 s."
+
+
+@pytest.mark.parametrize(("apart", "began"), [(1, 10), (3, 10), (7, 10), (9, 19), (40, 50)])
+def test_hot_windows_that_one_alarm_can_rest_on_are_one_episode(pipeline, apart, began):
+    """2 of 8: two hot windows 7 apart are within 8, however few must be hot."""
+    pipeline.model.alarm = (2, 8, 5, 8, 0)
+    episode = Episode()
+    for window in range(10 + apart + 1):
+        step(pipeline, 15_000, 0, 0)
+        assert pipeline.index == window
+        pipeline.hot = window in (10, 10 + apart)
+        episode.window(pipeline)
+    event = episode.alarm(pipeline, [])
+    assert event["began"] == began
+
+
+def test_fewer_and_none_and_together_are_said_too(pipeline):
+    step(pipeline, 15_000, 1, 5)
+    assert what_changed(pipeline, [("pigeons", 90)]) == "pigeons: 5 in this window, usually 0"
+    step(pipeline, 30, 1, 0)
+    (low, high) = usual(pipeline.model, 0)
+    assert (
+        what_changed(pipeline, [("nobody_s", 50), ("bytes_out", 30), ("bytes_out~4", 20)])
+        == f"bytes sent: 30 in this window, usually {low}-{high}"
+    ), "each counter once, and none that the model does not know"
+    for _ in range(60):
+        step(pipeline, 30, 1, 0)
+    pipeline.deltas[0] = 15_000  # in range itself, after many that were not
+    said = what_changed(pipeline, [("bytes_out~16", 90), ("peers_new", 5)])
+    assert said == "bytes sent: fewer than usual over about 16 windows"
+    said = what_changed(pipeline, [("peers_new~16", 90)])
+    assert said == "connects to new peers: more than usual over about 16 windows", "each its own"
+    said = what_changed(pipeline, [("bytes_out", 50), ("pigeons", 50)])
+    assert said == "unusual together: bytes sent, pigeons"
+
+
+@pytest.mark.parametrize(
+    ("ae", "svm", "per_cent"),
+    [
+        (50, 0, 25),
+        (50, 30, 30),  # the larger
+        (0, -70, 0),  # the one-class SVM's distance of an inlier
+        (199, 0, 99),
+        (1000, 3000, 3000),
+    ],
+)
+def test_a_score_is_in_per_cent_of_its_threshold(ae, svm, per_cent):
+    model = SimpleNamespace(threshold_ae=200, threshold_svm=100)
+    assert message.score(SimpleNamespace(model=model, ae=ae, svm=svm)) == per_cent
+    nothing = SimpleNamespace(threshold_ae=0, threshold_svm=0)
+    assert message.score(SimpleNamespace(model=nothing, ae=2, svm=1)) == 200
+    assert message.score(SimpleNamespace(model=nothing, ae=1, svm=2)) == 200
+
+
+def test_what_is_said_of_every_window():
+    model = SimpleNamespace(threshold_ae=200, threshold_svm=100, source="sockets")
+    window = SimpleNamespace(
+        model=model, ae=100, svm=7, hot=False, index=12, deltas=array("i", [3, 0]), explain=list
+    )
+    calm = {
+        "score": 50,
+        "ae": 100,
+        "svm": 7,
+        "hot": 0,
+        "window": 12,
+        "source": "sockets",
+        "deltas": [3, 0],
+    }
+    assert message.state(window) == calm
+    window.hot, window.explain = True, lambda: [("peers", 90), ("ports", 10)]
+    assert message.state(window) == calm | {
+        "hot": 1,
+        "features": [["peers", 90], ["ports", 10]],
+    }, "why, where there is something to say"
+
+
+def hot_at(index, per_cent, window_ms=1000):
+    model = SimpleNamespace(
+        threshold_ae=100,
+        threshold_svm=100,
+        alarm=(2, 8, 5, 8, 0),
+        window_ms=window_ms,
+        counters=tuple,
+        scales=(0,),
+    )
+    return SimpleNamespace(model=model, ae=per_cent, svm=0, hot=True, index=index, deltas=[])
+
+
+@pytest.mark.parametrize(
+    ("per_cent", "said"),
+    [
+        (100, "just over its threshold (1.0 times)"),
+        (199, "just over its threshold (1.9 times)"),
+        (200, "clearly over its threshold (2.0 times)"),
+        (999, "clearly over its threshold (9.9 times)"),
+        (1000, "far over its threshold (10.0 times)"),
+    ],
+)
+def test_how_sure_is_said_in_words_and_in_numbers(per_cent, said):
+    event = Episode().alarm(hot_at(7, per_cent), [])
+    assert said in event["message"] and event["score"] == per_cent
+    assert event["began"] == event["window"] == 7 and "Began just now; " in event["message"], (
+        "the monitor calls it before it has told of the window"
+    )
+
+
+def test_an_episode_s_times_are_in_seconds_and_its_peak_is_of_its_own():
+    episode = Episode()
+    episode.window(hot_at(5, 900, 10_000))
+    for index in range(100, 2101, 8):
+        episode.window(hot_at(index, 150, 10_000))
+    event = episode.alarm(hot_at(2100, 120, 10_000), [])
+    assert "Began 20000 s ago; just over" in event["message"] and event["score"] == 150
+    over = episode.clear(hot_at(2101, 0, 10_000))
+    assert over["message"] == "Quiet again after 20010 s." and over["began"] == 100
