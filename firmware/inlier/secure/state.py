@@ -25,6 +25,7 @@ _HEAD_BYTES = 21
 _ACTIVE = 1
 _LATCHED = 2
 _STATE_MAX = 1 << 30
+_MAGIC = b"INLT"
 
 
 def _means(pipeline):
@@ -36,12 +37,13 @@ def _means(pipeline):
 
 
 class Keeper:
-    """path, key: see record.Record. every: windows between writes while the
-    alarm does not change.
+    """path: see record.Record. key: that of the models (authentic.Authentic's);
+    b"" where whoever writes files may also clear the alarm. every: windows
+    between writes while the alarm does not change.
     """
 
-    def __init__(self, path, key=b"", every=360):
-        self._record = Record(path, key)
+    def __init__(self, path, key, every=360):
+        self._record = Record(path, key, _MAGIC)
         self._every = every
         self._flags = 0
 
@@ -85,14 +87,14 @@ class Keeper:
         if (
             which != crc32(pipeline.model.params) & 0xFFFFFFFF
             or len(kept) != _HEAD_BYTES + n_means + n_hosts
+            or n_means != len(bytes(means))
+            or n_hosts != len(hosts)
         ):
             return False
         at = _HEAD_BYTES + n_means
         for i in range(_HEAD_BYTES, at, 4):
             if not 0 <= struct.unpack_from("<i", kept, i)[0] < _STATE_MAX:
                 return False
-        if n_means != len(bytes(means)) or n_hosts != len(hosts):
-            return False
         if hasattr(pipeline._work, "state"):
             for i in range(len(means)):
                 means[i] = struct.unpack_from("<i", kept, _HEAD_BYTES + 4 * i)[0]
@@ -102,8 +104,9 @@ class Keeper:
         alarm.active = bool(flags & _ACTIVE)
         alarm._history = history & alarm._mask
         alarm._quiet = quiet
-        alarm._hold = hold
-        pipeline.index = index
+        # no longer than a model asks for: it is time without alarms
+        alarm._hold = min(hold, max(pipeline.model.alarm[3:5]))
+        pipeline.index = index & 0x3FFFFFFF
         self._flags = flags
         return True
 
