@@ -19,12 +19,12 @@ from inlier.model import (
     VERSION,
     Model,
     ModelError,
-    load,
 )
 from inlier.secure import authentic, selftest
 
 from . import reference
 from .errors import BadInput
+from .inputs import MODEL_MAX, read_input
 from .reference import Detector, Layer
 
 
@@ -154,8 +154,13 @@ def python_module(blob: bytes) -> str:
     )
 
 
+def read_blob(path: Path) -> bytes:
+    """The bytes of the file, unchecked but for their number. Raises BadInput."""
+    return read_input(path, MODEL_MAX, "model")
+
+
 def read(path: Path) -> Detector:
-    return unpack(path.read_bytes())
+    return unpack(read_blob(path))
 
 
 def read_model(
@@ -165,6 +170,6 @@ def read_model(
     another source.
     """
     try:
-        return load(str(path), source, counters)
+        return Model(read_blob(path), source, counters)
     except ModelError as error:
         raise BadInput(f"{path}: {error}") from None

@@ -102,9 +102,7 @@ def test_a_state_asks_for_no_more_time_without_alarms_than_the_model():
         return "needs hashlib"
     good = saved()
     hold = 4 + 4 + 1 + 4 + 2
-    taken, pipeline = restored(
-        folder() + "/forged", good[:hold] + b"\xff\xff" + good[hold + 2 :]
-    )
+    taken, pipeline = restored(folder() + "/forged", good[:hold] + b"\xff\xff" + good[hold + 2 :])
     assert taken and pipeline.alarm._hold <= max(pipeline.model.alarm[3:5])
     index = good[:4] + b"\xff\xff\xff\xff" + good[8:]
     taken, pipeline = restored(folder() + "/forged", index)

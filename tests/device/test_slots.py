@@ -205,7 +205,9 @@ def test_a_record_is_one_of_the_last_two_whatever_byte_is_lost():
         assert kept.read() == (b"two" if torn else b"three"), size
         kept.write(b"two")
     record.Record(path, b"secret", b"TEST").write(b"mine")
-    assert record.Record(path, b"other", b"TEST").read() is None, "nobody else's record is taken for ours"
+    assert record.Record(path, b"other", b"TEST").read() is None, (
+        "nobody else's record is taken for ours"
+    )
 
 
 def pipeline_at(hot):

@@ -24,7 +24,7 @@ from inlier.secure import authentic, keys, record, slots, state
 from inlier_export import model_file as files
 from inlier_export.errors import BadInput
 from inlier_host import options
-from inlier_host.commands import record as cli_captures
+from inlier_host.commands import evaluate as cli_captures
 from inlier_host.commands import report as cli_report
 from inlier_host.report import subject
 from inlier_trainer import added, recordings, threshold

@@ -3,6 +3,7 @@ CPython.
 """
 
 import asyncio
+import os
 from pathlib import Path
 
 from inlier import recorder
@@ -20,7 +21,7 @@ def record(source: str, window_ms: int, count: int, out: Path, progress: Progres
     recorded in the part. Raises BadInput, OSError.
     """
     part = out.with_name(out.name + ".part")
-    if part.exists():
+    if os.path.lexists(part):
         raise BadInput(
             f"{part}: an interrupted recording is there; use it, move it away or delete it, then "
             f"record again"
@@ -41,4 +42,10 @@ def record(source: str, window_ms: int, count: int, out: Path, progress: Progres
             ) from None
         part.unlink(missing_ok=True)
         raise
+    except OSError as error:  # such as of a full disk: of the part, or of a source
+        raise OSError(
+            error.errno,
+            f"{error.strerror} after {done} of {count} windows, which are in {part}",
+            error.filename,
+        ) from None
     part.replace(out)

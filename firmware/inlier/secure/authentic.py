@@ -70,9 +70,7 @@ class Authentic:
             raise ModelError("not an inlier model of version %d; export it again" % VERSION)
         if is_signed(blob):
             view = memoryview(blob)
-            if not equal(
-                hmac_sha256(self.key, view[: size - TAG_BYTES]), view[size - TAG_BYTES :]
-            ):
+            if not equal(hmac_sha256(self.key, view[: size - TAG_BYTES]), view[size - TAG_BYTES :]):
                 raise ModelError(
                     "model was not signed with this key, or was altered since; export it again "
                     "with --key"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from inlier_host.options import Json
+from inlier_host.options import Json, say
 
 
 def deploy(
@@ -34,7 +34,7 @@ def deploy(
     test the model there.
     """
     from inlier_boards.deployment.deploy import deploy as run
-    from inlier_export.model_file import read_model
+    from inlier_export.model_file import read_blob, read_model
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import csv_bytes, read_windows
 
@@ -45,19 +45,18 @@ def deploy(
         question = f"{name}: there is another main.py: replace it?"
         return yes or (not as_json and sys.stdin.isatty() and typer.confirm(question, err=True))
 
-    done = run(model.read_bytes(), port, board, rows, ask, partial(bars, quiet=as_json))
+    done = run(read_blob(model), port, board, rows, ask, partial(bars, quiet=as_json))
     if as_json:
         print(json.dumps({"model": str(model), **done.summary()}))
         return
     test = done.test
     cost = f"{test.instructions} instructions" if test.ms is None else f"{test.ms:.2f} ms"
-    print(
+    say(
         f"{done.port}: {done.board.name}, MicroPython {done.facts.release}; {len(done.copied)} "
-        f"files, "
-        f"{done.copied_bytes} bytes, verified\n"
+        f"files, {done.copied_bytes} bytes, verified",
         f"self-test: {test.windows} windows give the reference's integers with kernel "
         f"{test.kernel}; "
-        f"{cost} a window, {test.heap_bytes} bytes of heap"
+        f"{cost} a window, {test.heap_bytes} bytes of heap",
     )
     if done.main == "kept":
         print(

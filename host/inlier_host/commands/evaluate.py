@@ -1,13 +1,15 @@
 """Weighs the detectors on captures: false alarms, and attacks laid over."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json, milliseconds
+from inlier_export.printable import printable
+from inlier_host.options import Json, Seed, milliseconds, say, together
 
 
 def evaluate(
@@ -20,7 +22,7 @@ def evaluate(
     ] = None,
     window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
     false_alarms: Annotated[str, typer.Option(help="False alarms accepted.")] = "1/week",
-    seed: int = 1,
+    seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
     """Train on the beginning of each capture, count false alarms in its end,
@@ -28,11 +30,20 @@ def evaluate(
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    from inlier_trainer import overlays
+    from inlier_export.inputs import check_input
+    from inlier_trainer import overlays, threshold
     from inlier_trainer.evaluate import evaluate as run
+    from inlier_trainer.pcap.count import device_address
     from inlier_trainer.progress import bars
 
+    devices = [_capture(text) for text in [*captures, *([infected] if infected else [])]]
+    together(
+        lambda: threshold.rate_per_window(false_alarms, milliseconds(window)),
+        *(partial(check_input, path, "capture") for path, _ in devices),
+        *(partial(device_address, address) for _, address in devices),
+    )
     window_ms = milliseconds(window)
     attacks = overlays.synthetic(window_ms)
     if infected is not None:
@@ -53,13 +64,13 @@ def evaluate(
                 for delay in (laid.delay_s, laid.worst_delay_s)
             ]
             table.add_row(
-                laid.name,
+                Text(printable(laid.name)),
                 f"{laid.detected_starts} of {laid.starts} starts",
                 *delays,
                 f"{100 * laid.unseen:.0f} %",
             )
         Console().print(table)
-        print(
+        say(
             f"{result.name}: {result.alarm_episodes} false alarms in {result.days:.2f} test days "
             f"({result.alarm_episodes_per_week:.1f} a week); model of {result.model_bytes} bytes; "
             f"{result.silent_windows_left_out} windows of long silence left out"

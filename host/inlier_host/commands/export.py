@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json, Key
+from inlier_host.options import Json, Key, say, together
 
 NUMBER_MAX = (1 << 32) - 1
 
@@ -31,19 +31,33 @@ def export(
     signed, and nothing older.
     """
     from inlier_export import model_file
-    from inlier_export.model_file import read_model
     from inlier_host.keys import find
-    from inlier_trainer.files import write_atomic
+    from inlier_trainer.files import check_outputs, write_atomic
 
-    secret = find(key)
-    if secret is None:
-        raise BadInput(
-            "no key: give --key or set INLIER_KEY; make one with 'openssl rand -hex 32 > fleet.key'"
-        )
     chosen = int(time.time()) if number is None else number
-    if not 0 <= chosen <= NUMBER_MAX:
-        raise BadInput(f"--number {chosen}: give a number from 0 to {NUMBER_MAX}")
-    read_model(model)
+    secret = b""
+
+    def the_key() -> None:
+        nonlocal secret
+        secret = find(key) or b""
+        if not secret:
+            raise BadInput(
+                "no key: give --key or set INLIER_KEY; make one with 'openssl rand -hex 32 > "
+                "fleet.key'"
+            )
+
+    def the_number() -> None:
+        if not 0 <= chosen <= NUMBER_MAX:
+            raise BadInput(f"--number {chosen}: give a number from 0 to {NUMBER_MAX}")
+
+    together(
+        the_key,
+        the_number,
+        lambda: model_file.read_model(model),
+        # the model itself may be signed in its place
+        lambda: check_outputs([out, module], [key]),
+        lambda: check_outputs([module], [model]),
+    )
     signed = model_file.pack(replace(model_file.read(model), number=chosen), secret)
     if module:
         write_atomic(module, model_file.python_module(signed).encode())
@@ -51,4 +65,4 @@ def export(
     if as_json:
         print(json.dumps({"model": str(out), "bytes": len(signed), "number": chosen}))
     else:
-        print(f"{out}: {len(signed)} bytes, signed, number {chosen}")
+        say(f"{out}: {len(signed)} bytes, signed, number {chosen}")

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from inlier_host.options import Json, layer_sizes, milliseconds
+from inlier_export.printable import printable
+from inlier_host.options import Json, Seed, check_training, layer_sizes, milliseconds, say
 
 
 def train(
@@ -26,7 +27,7 @@ def train(
     window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
     false_alarms: Annotated[str, typer.Option(help="False alarms accepted.")] = "1/week",
     hidden: Annotated[str, typer.Option(help="Hidden layers of the autoencoder.")] = "16",
-    seed: int = 1,
+    seed: Seed = 1,
     allow_constant: Annotated[
         list[str] | None,
         typer.Option(help="A counter that may stay constant, or 'all'; may be repeated."),
@@ -65,6 +66,9 @@ def train(
     from inlier_trainer.train import train as fit
     from inlier_trainer.units import leave_each_out
 
+    outputs = [out, module, golden, tflite]
+    constants, adds = allow_constant or [], add or []
+    check_training(recordings, outputs, source, window, false_alarms, hidden, constants, adds)
     counters = counters_of(source)
     constant = (
         set(counters) if allow_constant and "all" in allow_constant else set(allow_constant or ())
@@ -127,7 +131,7 @@ def train(
     if as_json:
         print(json.dumps({"model": str(out), **summary}))
         return
-    print(
+    say(
         f"{out}: {len(result.blob)} bytes, {summary['features']} features, knots {summary['knots']}"
     )
     print(
@@ -148,14 +152,14 @@ def train(
     if short := result.shortage():
         hours = short.windows_more * settings.window_ms / 3_600_000
         print(
-            f"inlier: {together}: {result.windows} windows are too few to answer for "
+            f"inlier: {printable(together)}: {result.windows} windows are too few to answer for "
             f"{false_alarms}: "
             f"record {hours:.1f} hours more, or say --false-alarms {short.answerable}, which "
             f"they can tell",
             file=sys.stderr,
         )
     for tested in left_out:
-        print(
+        say(
             f"{tested.recording} left out: {tested.alarm_episodes} false alarms in its "
             f"{tested.days:.2f} days"
         )
@@ -166,9 +170,9 @@ def train(
             f"{learned.threshold_svm}, raised no further than keeps those windows quiet"
         )
     for anomaly in result.anomalies:
-        print(f"accepted: {anomaly.said()}")
+        say(f"accepted: {anomaly.said()}")
     if tflite:
-        print(
+        say(
             f"{tflite}: on {deviation.windows} golden windows its reconstruction is off ours by "
             f"at most {deviation.largest} "
             f"quanta, {deviation.mean} on average; alarm decisions that differ: "
