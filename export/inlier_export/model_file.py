@@ -7,6 +7,7 @@ import json
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -95,16 +96,22 @@ def _pack_layer(layer: Layer) -> bytes:
     return bias.tobytes() + shift.tobytes() + blocks.tobytes()
 
 
-def unpack(blob: bytes) -> Detector:
-    """The Detector in a model file. Raises ModelError."""
-    m = Model(blob)
-    n = m.features
+def _metadata(m: Model) -> dict[str, Any]:
+    """Raises ModelError."""
     try:
         metadata = json.loads(m.metadata())
     except (ValueError, RecursionError):
         metadata = None
     if not isinstance(metadata, dict):
         raise ModelError("model's training metadata is no JSON object; export it again")
+    return metadata
+
+
+def unpack(blob: bytes) -> Detector:
+    """The Detector in a model file. Raises ModelError."""
+    m = Model(blob)
+    n = m.features
+    metadata = _metadata(m)
     quantisation = np.frombuffer(m.quantisation(), "<u2").reshape(n, 2).astype(np.int64)
     layers = []
     for count, (weights, cols, bias, shift, blocks) in zip(m.rows, m.layers(), strict=True):
@@ -169,7 +176,18 @@ def read_model(
     """Raises BadInput: what is wrong with the blob at `path`, or that it is for
     another source.
     """
+    return model_of(path, read_blob(path), source, counters)
+
+
+def model_of(
+    path: Path, blob: bytes, source: str | None = None, counters: tuple[str, ...] | None = None
+) -> Model:
+    """The model of a blob that was read from `path`, which may be a pipe and
+    give it once. Raises BadInput.
+    """
     try:
-        return Model(read_blob(path), source, counters)
+        model = Model(blob, source, counters)
+        _metadata(model)  # whose fault a device never sees, and a command too late
+        return model
     except ModelError as error:
         raise BadInput(f"{path}: {error}") from None

@@ -24,12 +24,8 @@ def check_output(path: Path, new: bool = False) -> None:
             raise BadInput(f"{path}: '{folder}' is no folder: name another place")
         if new and path.exists():
             raise BadInput(f"{path} is there already: name another file, or move that one away")
-        # of a mount without writing, too, which os.access tells
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise BadInput(
-                f"{path}: no permission to write into '{folder}': name another place, or ask its "
-                f"owner"
-            )
+        with tempfile.TemporaryFile(dir=folder):
+            pass  # there are more reasons against it than permissions
     except OSError as error:
         raise BadInput(said(error, path)) from None
     except ValueError:  # a NUL
@@ -80,7 +76,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     was. Raises BadInput for a folder, device or pipe, and OSError.
     """
     path = _target(path)
-    handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=f".{path.name[:200]}.")
+    handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=".inlier.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -34,18 +34,19 @@ def deploy(
     test the model there.
     """
     from inlier_boards.deployment.deploy import deploy as run
-    from inlier_export.model_file import read_blob, read_model
+    from inlier_export.model_file import model_of, read_blob
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import csv_bytes, read_windows
 
-    counters = read_model(model).counters()
+    blob = read_blob(model)
+    counters = model_of(model, blob).counters()
     rows = None if replay is None else csv_bytes(counters, read_windows(replay, counters))
 
     def ask(name: str) -> bool:
         question = f"{name}: there is another main.py: replace it?"
         return yes or (not as_json and sys.stdin.isatty() and typer.confirm(question, err=True))
 
-    done = run(read_blob(model), port, board, rows, ask, partial(bars, quiet=as_json))
+    done = run(blob, port, board, rows, ask, partial(bars, quiet=as_json))
     if as_json:
         print(json.dumps({"model": str(model), **done.summary()}))
         return

@@ -20,15 +20,16 @@ def emulate(
     """
     from inlier_boards.board import board as facts
     from inlier_boards.emulators.emulate import emulate as run
-    from inlier_export.model_file import read_blob, read_model
+    from inlier_export.model_file import model_of, read_blob
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import read_windows
 
     place = facts(board)
-    counters = read_model(model).counters()
+    blob = read_blob(model)
+    counters = model_of(model, blob).counters()
     windows = read_windows(replay, counters)
     with bars(quiet=as_json) as progress:
-        done = run(place, read_blob(model), windows, progress, lambda step: progress(step, 0, 1))
+        done = run(place, blob, windows, progress, lambda step: progress(step, 0, 1))
     summary = done.summary()
     if as_json:
         print(json.dumps(summary))

@@ -31,6 +31,7 @@ def export(
     signed, and nothing older.
     """
     from inlier_export import model_file
+    from inlier_export.inputs import check_input
     from inlier_host.keys import find
     from inlier_trainer.files import check_outputs, write_atomic
 
@@ -53,12 +54,14 @@ def export(
     together(
         the_key,
         the_number,
-        lambda: model_file.read_model(model),
+        lambda: check_input(model, "model"),
         # the model itself may be signed in its place
         lambda: check_outputs([out, module], [key]),
         lambda: check_outputs([module], [model]),
     )
-    signed = model_file.pack(replace(model_file.read(model), number=chosen), secret)
+    blob = model_file.read_blob(model)
+    model_file.model_of(model, blob)
+    signed = model_file.pack(replace(model_file.unpack(blob), number=chosen), secret)
     if module:
         write_atomic(module, model_file.python_module(signed).encode())
     write_atomic(out, signed)

@@ -159,12 +159,13 @@ def _record_board(
     from inlier_boards.serial_line import listen
     from inlier_boards.serial_line.connection import find_port
     from inlier_boards.serial_line.record_board import record
-    from inlier_export.model_file import read_blob, read_model
+    from inlier_export.model_file import model_of, read_blob
     from inlier_trainer.progress import bars
 
+    blob = None
     if model:
-        read_model(model)
-    blob = read_blob(model) if model else None
+        blob = read_blob(model)
+        model_of(model, blob)
     port = find_port() if port == "auto" else port
     lines = listen.live(port, restart) if ring is None else listen.ring(port, ring)
     with closing(lines), bars(quiet=as_json) as progress:

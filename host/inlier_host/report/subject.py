@@ -10,7 +10,7 @@ from inlier.model import Model
 from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.inputs import TEXT_MAX, read_input
-from inlier_export.model_file import read_blob, read_model, unpack
+from inlier_export.model_file import model_of, read_blob, unpack
 from inlier_export.reference import Detector, Ints, Trace
 from inlier_trainer.progress import Progress
 from inlier_trainer.recordings import read_windows, split
@@ -55,7 +55,8 @@ def of_model(
     name: str = "",
 ) -> Subject:
     """benign: the recording that the model was trained on. Raises BadInput."""
-    model = read_model(path)
+    blob = read_blob(path)
+    model = model_of(path, blob)
     counters = model.counters()
     rows = read_windows(windows, counters)
     for attack in attacks or ():
@@ -64,7 +65,6 @@ def of_model(
                 f"--attack {attack.name}={attack.start}:{attack.end}: {windows} has the windows "
                 f"0 to {len(rows)}"
             )
-    blob = read_blob(path)
     detector = unpack(blob)
     trace = reference.run(detector, rows, lambda done, total: progress("scoring", done, total))
     unseen = _unseen(detector, read_windows(benign, counters)) if benign else None
