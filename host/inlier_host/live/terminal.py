@@ -29,7 +29,7 @@ def bar(score: int, width: int) -> Text:
     """The score on a scale to SCORE_SHOWN_MAX, with the threshold marked at its
     middle.
     """
-    filled = min(width, score * width // SCORE_SHOWN_MAX)
+    filled = max(0, min(width, score * width // SCORE_SHOWN_MAX))
     text = Text("█" * filled + "░" * (width - filled), "red" if score > 100 else "cyan")
     text = text[: width // 2] + Text("│", "bold") + text[width // 2 :]
     return text.append(f" {score} % of its threshold")
