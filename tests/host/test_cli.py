@@ -160,7 +160,7 @@ def test_a_full_disk_leaves_the_former_file(tmp_path):
     command = [
         sys.executable,
         "-c",
-        "import sys; from inlier_trainer import record; record.os.path.lexists = lambda path: False\n",
+        "from inlier_trainer import record; record.os.path.lexists = lambda path: False\n",
     ]
     command[-1] += "from inlier_host.cli import main; main()"
     done = subprocess.run(
