@@ -11,6 +11,7 @@ import io
 import json
 import struct
 from array import array
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -276,10 +277,7 @@ def written(head, rows, dialect, mark, comment, end):
 def test_a_csv_of_somebody_s(place, content):
     path = place / "w.csv"
     path.write_bytes(content)
-    for read in (
-        lambda: recordings.read_windows(path, ("a", "b")),
-        lambda: recordings.read_marked(path),
-    ):
+    for read in (partial(recordings.read_windows, counters=("a", "b")), recordings.read_marked):
         try:
             rows = read(path)
             assert (rows[-1] if isinstance(rows, tuple) else rows).min(initial=0) >= 0
