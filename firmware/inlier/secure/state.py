@@ -1,7 +1,7 @@
 """What a monitor knows and a reboot must not take: the alarm and its latch, the
 damped means, the hosts known.
 
-from inlier.secure import state keeper = state.Keeper("state", key)
+from inlier.secure import state keeper = state.Keeper("state", authentic.key)
 keeper.restore(pipeline) asyncio.create_task(monitor.run(pipeline,
 on_alarm=print, on_window=keeper.on_window))
 
