@@ -1,5 +1,7 @@
 """What Linux counts, from a recorded /proc/net and from this machine's own."""
 
+import os
+
 from inlier.counters import Windows
 from inlier.procfs import Procfs
 
@@ -49,3 +51,46 @@ def test_this_machine_s_own_counters_never_go_backwards():
         return "needs Linux's /proc/net"
     for _ in range(3):
         assert min(windows.take()) >= 0
+
+
+LARGE = 5_000_000_000
+
+
+def test_interfaces_that_come_go_and_are_reset_count_their_traffic_alone():
+    """A dongle that is pulled, a driver that is loaded again, a name that comes
+    back from another network namespace with all that it has ever counted.
+    """
+    folder = "proc_net.tmp"
+    try:
+        os.mkdir(folder)
+    except OSError:
+        pass
+    with open(folder + "/snmp", "w"):
+        pass
+
+    def counted(**interfaces):
+        with open(folder + "/dev", "w") as f:
+            for name, n in sorted(interfaces.items()):
+                f.write("%s: %d %d 0 0 0 0 0 0 %d 7\n" % (name, n, n // 100, n // 2))
+
+    counted(eth0=1000, wlan0=LARGE)
+    windows = Windows(Procfs(folder))
+    try:
+        for interfaces, expected in (
+            ({"eth0": 1100, "wlan0": LARGE + 500}, 600),
+            ({"eth0": 1200}, 100),
+            ({"eth0": 1300}, 100),
+            ({"eth0": 1400, "wlan0": LARGE + 900}, 100),
+            ({"eth0": 1500, "wlan0": LARGE + 1000}, 200),
+            ({"eth0": 1600, "wlan0": 300}, 400),  # reset, and 300 since
+            ({"eth0": 1700, "wlan0": 300, "usb0": LARGE}, 100),
+            ({"wlan0": 400}, 100),
+            ({}, 0),
+            ({"eth0": 9, "wlan0": LARGE}, 0),
+        ):
+            counted(**interfaces)
+            assert windows.take()[0] == expected, interfaces
+    finally:
+        for name in ("dev", "snmp"):
+            os.remove(folder + "/" + name)
+        os.rmdir(folder)
