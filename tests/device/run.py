@@ -10,6 +10,7 @@ _PLATFORM = (
     "socket",
     "time",
     "inlier.sinks",
+    "inlier.procfs",
 )  # modules that a bare board may do without
 
 

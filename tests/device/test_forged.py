@@ -2,18 +2,52 @@
 the device was given the key of its models and nothing else.
 """
 
+import os
 import struct
 from array import array
 
 import golden
 from golden import KEY, signed
-from test_slots import folder, models, pipeline_at, refused
 
 try:
     from inlier.secure import authentic, keys, record, slots, state
 except ImportError:  # a MicroPython without hashlib
     authentic = None
+from inlier.model import ModelError
 from inlier.pipeline import Pipeline
+
+FOLDER = "forged.tmp"  # in .gitignore
+
+
+def folder():
+    """An empty one."""
+    try:
+        os.mkdir(FOLDER)
+    except OSError:
+        for name in os.listdir(FOLDER):
+            os.remove(FOLDER + "/" + name)
+    return FOLDER
+
+
+def models():
+    return slots.Slots(authentic.Authentic(KEY))
+
+
+def refused(call, *arguments):
+    try:
+        call(*arguments)
+    except ModelError as error:
+        return str(error)
+    return None
+
+
+def pipeline_at():
+    """One whose alarm and means have moved."""
+    model = golden.model()
+    pipeline = Pipeline(model, golden.Source(model.counters()))
+    for i in range(40):
+        pipeline.score(array("i", [(i * 7919) % 100000] * len(model.counters())))
+    return pipeline
 
 
 def forge(path, magic, payload, key=b""):
@@ -31,7 +65,7 @@ def restored(path, payload, key=b""):
 
 def saved():
     path = folder() + "/state"
-    state.Keeper(path, b"").save(pipeline_at(True))
+    state.Keeper(path, b"").save(pipeline_at())
     return record.Record(path, b"", b"INLT").read()
 
 
@@ -62,7 +96,7 @@ def test_a_sealed_state_is_no_record_of_slots():
     if authentic is None:
         return "needs hashlib"
     place = folder()
-    state.Keeper(place + "/state", KEY).save(pipeline_at(True))
+    state.Keeper(place + "/state", KEY).save(pipeline_at())
     with open(place + "/state.0", "rb") as f:
         content = f.read()
     record.write_file(place + "/slots.0", content)
