@@ -102,7 +102,7 @@ def read_board(name: str) -> Board:
     path = FOLDER / name / "board.toml"
     if "/" in name or not path.is_file():
         raise BadInput(f"no board '{name}': choose one of {', '.join(names())}")
-    facts: dict[str, Any] = tomllib.loads(path.read_text())
+    facts: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     for key, kind in (("emulator", Emulator), ("build", Build), ("disk", Disk)):
         if key in facts:
             fields: dict[str, Any] = {

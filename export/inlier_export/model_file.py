@@ -8,6 +8,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,12 @@ from inlier.model import (
     VERSION,
     Model,
     ModelError,
-    load,
 )
 from inlier.secure import authentic, selftest
 
 from . import reference
 from .errors import BadInput
+from .inputs import MODEL_MAX, read_input
 from .reference import Detector, Layer, Schema
 
 
@@ -133,13 +134,19 @@ def unpack(blob: bytes) -> Detector:
     return parsed(blob).detector
 
 
-def _detector(m: Model, number: int) -> Detector:
+def _metadata(m: Model) -> dict[str, Any]:
+    """Raises ModelError."""
     try:
         metadata = json.loads(m.metadata())
     except (ValueError, RecursionError):
         metadata = None
     if not isinstance(metadata, dict):
         raise ModelError("model's training metadata is no JSON object; export it again")
+    return metadata
+
+
+def _detector(m: Model, number: int) -> Detector:
+    metadata = _metadata(m)
     table = np.frombuffer(m.table(), _FEATURE)
     per_counter = np.frombuffer(m.params[: 2 * len(m.counters())], np.uint8).reshape(-1, 2)
     layers = []
@@ -196,14 +203,19 @@ def python_module(blob: bytes) -> str:
     )
 
 
+def read_blob(path: Path) -> bytes:
+    """The bytes of the file, unchecked but for their number. Raises BadInput."""
+    return read_input(path, MODEL_MAX, "model")
+
+
 def read(path: Path) -> Detector:
-    return unpack(path.read_bytes())
+    return unpack(read_blob(path))
 
 
 def read_file(path: Path) -> ModelFile:
-    """Raises BadInput: what is wrong with the blob at `path`; OSError."""
+    """Raises BadInput: what is wrong with the blob at `path`."""
     try:
-        return parsed(path.read_bytes())
+        return parsed(read_blob(path))
     except ModelError as error:
         raise BadInput(f"{path}: {error}") from None
 
@@ -214,7 +226,18 @@ def read_model(
     """Raises BadInput: what is wrong with the blob at `path`, or that it is for
     another source.
     """
+    return model_of(path, read_blob(path), source, counters)
+
+
+def model_of(
+    path: Path, blob: bytes, source: str | None = None, counters: tuple[str, ...] | None = None
+) -> Model:
+    """The model of a blob that was read from `path`, which may be a pipe and
+    give it once. Raises BadInput.
+    """
     try:
-        return load(str(path), source, counters)
+        model = Model(blob, source, counters)
+        _metadata(model)  # whose fault a device never sees, and a command too late
+        return model
     except ModelError as error:
         raise BadInput(f"{path}: {error}") from None

@@ -42,13 +42,14 @@ class Procfs:
     def __init__(self, root="/proc/net", interfaces=None):
         self._root = root
         self._interfaces = interfaces  # names as bytes; None: all but lo
+        self._last = None  # what each counted at the former reading
+        self._offset = [0] * 4
 
     def read(self, values):
         """Fill `values` with the counters. Raises OSError where /proc/net is
         missing.
         """
-        for i in range(4):
-            values[i] = 0
+        now = {}
         with open(self._root + "/dev", "rb") as f:
             for line in f:
                 name, colon, rest = line.partition(b":")
@@ -58,10 +59,8 @@ class Procfs:
                 ):
                     continue
                 fields = rest.split()
-                values[0] += int(fields[0])
-                values[1] += int(fields[1])
-                values[2] += int(fields[8])
-                values[3] += int(fields[9])
+                now[name] = [int(fields[i]) for i in (0, 1, 8, 9)]
+        self._sum(now, values)
         with open(self._root + "/snmp", "rb") as f:
             while True:
                 names = f.readline().split()
@@ -73,3 +72,19 @@ class Procfs:
                     wanted, field = self._SNMP[i]
                     if wanted == group and field in names:
                         values[4 + i] = int(numbers[names.index(field)])
+
+    def _sum(self, now, values):
+        """Fill the first four `values`, which never go backwards: an interface
+        that comes brings what it counted elsewhere, one that goes takes that
+        along, one that is reset forgets it. None of it was traffic.
+        """
+        last = now if self._last is None else self._last
+        self._last = now
+        for i in range(4):
+            for name in now:
+                if name not in last:
+                    self._offset[i] -= now[name][i]
+            for name in last:
+                if name not in now or now[name][i] < last[name][i]:
+                    self._offset[i] += last[name][i]
+            values[i] = self._offset[i] + sum(now[name][i] for name in now)

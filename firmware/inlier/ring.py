@@ -29,11 +29,24 @@ class Ring:
         try:
             with open(self._path + ".boot") as f:
                 boot = int(f.read()) + 1
-        except (OSError, ValueError):
-            boot = 1
+        except (OSError, ValueError):  # none yet, or a power cut tore it
+            boot = self._last_boot() + 1
         with open(self._path + ".new", "w") as f:
             f.write(str(boot))
         os.rename(self._path + ".new", self._path + ".boot")  # whole, or the former
+        return boot
+
+    def _last_boot(self):
+        """The highest that a line kept has: under a lower one the windows to
+        come would pass for some that were fetched before.
+        """
+        boot = 0
+        for number in self._numbers():
+            with open("%s.%d" % (self._path, number), "rb") as f:
+                for line in f:
+                    words = line.split(b" ")
+                    if len(words) > 4 and words[0] == b"~w" and words[1].isdigit():
+                        boot = max(boot, int(words[1]))
         return boot
 
     def _numbers(self):

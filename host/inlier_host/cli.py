@@ -2,6 +2,7 @@
 exit code 2.
 """
 
+import io
 import os
 import signal
 import sys
@@ -11,6 +12,8 @@ import typer
 
 import inlier
 from inlier_export.errors import BadInput, Interrupted
+from inlier_export.os_errors import said
+from inlier_export.printable import printable
 from inlier_host.commands.bench import bench
 from inlier_host.commands.demo import demo
 from inlier_host.commands.deploy import deploy
@@ -70,32 +73,34 @@ def main() -> None:
     # KeyboardInterrupt.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="inlier")
     except BadInput as error:
-        print(f"inlier: {error}", file=sys.stderr)
+        _tell(str(error))
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Interrupted as interrupt:
-        print(f"inlier: interrupted; {interrupt}", file=sys.stderr)
+        _tell(f"interrupted; {interrupt}")
         sys.exit(130)
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").split(".")[0], "train")
-        print(
-            f"inlier: this command needs {error.name}: install it with pip install "
-            f"'inlier[{extra}]'",
-            file=sys.stderr,
-        )
+        _tell(f"this command needs {error.name}: install it with pip install 'inlier[{extra}]'")
         sys.exit(2)
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        print(
-            f"inlier: {error.strerror or error}:{where}; check the path and the space left",
-            file=sys.stderr,
-        )
+        _tell(said(error))
         sys.exit(2)
+    except MemoryError:
+        _tell("there is not enough memory; close other programs, or give it less at once")
+        sys.exit(2)
+
+
+def _tell(text: str) -> None:
+    """One line, whatever is in the names and cells that it cites."""
+    print(f"inlier: {printable(text)}", file=sys.stderr)
 
 
 def _interrupt(number: int, frame: object) -> None:

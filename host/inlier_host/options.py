@@ -1,16 +1,25 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what is checked of them before any
+work.
+"""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from inlier_export.errors import BadInput
+from inlier_export.printable import printable
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Key = Annotated[
     Path | None,
     typer.Option(help="File with the key; by default the environment variable INLIER_KEY."),
+]
+
+Seed = Annotated[
+    int, typer.Option(min=0, max=(1 << 31) - 2000, help="Of all that is drawn by chance.")
 ]
 
 
@@ -34,3 +43,84 @@ def one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise BadInput(f"{option} {value}: choose one of {', '.join(choices)}")
     return value
+
+
+def together(*checks: Callable[[], object]) -> None:
+    """Runs each check; what several find wrong is said in one sentence. Raises
+    BadInput.
+    """
+    wrong: list[str] = []
+    for check in checks:
+        try:
+            check()
+        except BadInput as error:
+            wrong.append(str(error))
+    if wrong:
+        raise BadInput("; and ".join(dict.fromkeys(wrong)))
+
+
+def check_training(
+    recordings: list[Path],
+    outputs: list[Path | None],
+    source: str,
+    window: str,
+    false_alarms: str,
+    hidden: str,
+    allow_constant: list[str],
+    add: list[str],
+) -> None:
+    """What can be wrong with the options of `inlier train` before anything is
+    read. Raises BadInput.
+    """
+    from inlier_export.inputs import check_input
+    from inlier_trainer.files import check_outputs
+    from inlier_trainer.recordings import check_constant
+    from inlier_trainer.sources import SOURCES, counters_of
+    from inlier_trainer.threshold import per_week
+
+    added = [Path(text.rpartition("@")[0] or text) for text in add]
+    constant = set(allow_constant) - {"all"}
+    together(
+        lambda: counters_of(source),
+        lambda: milliseconds(window),
+        lambda: per_week(false_alarms),
+        lambda: layer_sizes(hidden),
+        # of an unknown source, its name is what is wrong
+        lambda: check_constant(constant, SOURCES.get(source, tuple(constant))),
+        lambda: check_outputs(outputs, [*recordings, *added]),
+        *(partial(check_input, path, "recording") for path in (*recordings, *added)),
+    )
+
+
+def given(context: typer.Context, *names: str) -> list[str]:
+    """Those of the parameters that were given to this command, as one writes
+    them.
+    """
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names
+        # as a name: which module has the type differs with typer's version
+        and getattr(context.get_parameter_source(parameter.name), "name", "DEFAULT") != "DEFAULT"
+    ]
+
+
+def goes_without(context: typer.Context, what: str, *names: str) -> None:
+    """Raises BadInput where options were given that `what` makes nothing of."""
+    if found := given(context, *names):
+        raise BadInput(f"{what} makes nothing of {' and '.join(found)}: leave out one or the other")
+
+
+def needs(context: typer.Context, what: str, *names: str) -> None:
+    """Raises BadInput where options were given that only `what` makes use of."""
+    if found := given(context, *names):
+        raise BadInput(
+            f"without {what} nothing is made of {' and '.join(found)}: add it or leave "
+            f"out the other"
+        )
+
+
+def say(*lines: str) -> None:
+    """Prints what may hold names of others, each line one line."""
+    for line in lines:
+        print(printable(line), flush=True)

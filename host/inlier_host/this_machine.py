@@ -19,16 +19,16 @@ Scored = dict[
 ]  # index, ae, svm, hot, event: 1 raised, -1 cleared; features: [(name, per cent)] when raised
 
 
-def live(
-    path: Path, source: str, count: int, each: Callable[[Scored], None], sink: Any = None
-) -> None:
+def prepare(path: Path, source: str) -> Pipeline:
+    """The model at `path` over this machine's counters. Raises BadInput."""
+    counting = open_source(source)
+    return Pipeline(read_model(path, counting.name, tuple(counting.counters)), counting)
+
+
+def live(pipeline: Pipeline, count: int, each: Callable[[Scored], None], sink: Any = None) -> None:
     """Score this machine's windows as they end, `count` of them (-1: until
     interrupted). sink: one of inlier.sinks.
-
-    Raises BadInput, OSError.
     """
-    counting = open_source(source)
-    pipeline = Pipeline(read_model(path, counting.name, tuple(counting.counters)), counting)
     events: list[Scored] = []
     failed: list[Exception] = []
 

@@ -11,6 +11,7 @@ _PLATFORM = (
     "socket",
     "time",
     "inlier.sinks",
+    "inlier.procfs",
 )  # modules that a bare board may do without
 
 

@@ -65,6 +65,19 @@ def test_a_line_torn_by_a_power_cut_costs_only_itself():
     remove()
 
 
+def test_what_is_no_text_costs_only_its_line():
+    """A power cut leaves blocks that were erased, and worn flash anything."""
+    remove()
+    p = pipeline()
+    Log(PATH).on_alarm(p, [])
+    with open(PATH, "ab") as f:
+        f.write(b"\xff\xff\xfe\x00" * 9)
+    log = Log(PATH)
+    log.on_clear(p)
+    assert [e["alarm"] for e in log.lines()] == ["ON", "OFF"]
+    remove()
+
+
 def test_a_flash_that_is_full_or_missing_does_not_stop_the_scoring():
     p = pipeline()
     log = Log("no_such_folder/alarms.log")

@@ -196,7 +196,7 @@ def test_a_record_is_one_of_the_last_two_whatever_byte_is_lost():
     if authentic is None:
         return "needs hashlib"
     path = folder() + "/r"
-    kept = record.Record(path)
+    kept = record.Record(path, b"", b"TEST")
     assert kept.read() is None
     kept.write(b"one")
     kept.write(b"two")
@@ -204,8 +204,10 @@ def test_a_record_is_one_of_the_last_two_whatever_byte_is_lost():
         torn = cut(size, kept.write, b"three")
         assert kept.read() == (b"two" if torn else b"three"), size
         kept.write(b"two")
-    record.Record(path, b"secret").write(b"mine")
-    assert record.Record(path, b"other").read() is None, "nobody else's record is taken for ours"
+    record.Record(path, b"secret", b"TEST").write(b"mine")
+    assert record.Record(path, b"other", b"TEST").read() is None, (
+        "nobody else's record is taken for ours"
+    )
 
 
 def pipeline_at(hot):
@@ -223,10 +225,10 @@ def test_state_outlives_a_reboot():
     path = folder() + "/state"
     before = pipeline_at(True)
     assert before.alarm.latched
-    state.Keeper(path).save(before)
+    state.Keeper(path, b"").save(before)
     model = golden.model()
     after = Pipeline(model, golden.Source(model.counters()))
-    assert state.Keeper(path).restore(after)
+    assert state.Keeper(path, b"").restore(after)
     assert (
         after.alarm.latched
         and after.alarm.active == before.alarm.active
@@ -242,7 +244,7 @@ def test_state_of_another_model_leaves_only_the_latch():
     if authentic is None:
         return "needs hashlib"
     path = folder() + "/state"
-    state.Keeper(path).save(pipeline_at(True))
+    state.Keeper(path, b"").save(pipeline_at(True))
     blob = bytearray(golden.blob())
     blob[200] ^= 1
     blob[-4:] = (crc32(blob[:-4]) & 0xFFFFFFFF).to_bytes(4, "little")
@@ -250,22 +252,22 @@ def test_state_of_another_model_leaves_only_the_latch():
 
     other = Model(blob)
     after = Pipeline(other, golden.Source(other.counters()))
-    assert not state.Keeper(path).restore(after)
+    assert not state.Keeper(path, b"").restore(after)
     assert after.alarm.latched and not after.alarm.active and after.index == -1
-    assert not state.Keeper(path + ".none").restore(after)
+    assert not state.Keeper(path + ".none", b"").restore(after)
 
 
 def test_an_alarm_that_a_full_flash_did_not_take_is_kept_once_there_is_room():
     if authentic is None:
         return "needs hashlib"
     path = folder() + "/state"
-    keeper = state.Keeper(path)
+    keeper = state.Keeper(path, b"")
     pipeline = pipeline_at(True)
     assert cut(10, keeper.on_window, pipeline), "no room"
     keeper.on_window(pipeline)
     model = golden.model()
     after = Pipeline(model, golden.Source(model.counters()))
-    assert state.Keeper(path).restore(after) and after.alarm.latched
+    assert state.Keeper(path, b"").restore(after) and after.alarm.latched
 
 
 def test_state_is_written_rarely_and_at_once_when_an_alarm_is_raised():
@@ -279,7 +281,7 @@ def test_state_is_written_rarely_and_at_once_when_an_alarm_is_raised():
             self.saves += 1
             super().save(pipeline)
 
-    keeper = Counted(folder() + "/state", every=100)
+    keeper = Counted(folder() + "/state", b"", every=100)
     pipeline = pipeline_at(False)
     pipeline.alarm.active = pipeline.alarm.latched = False
     for pipeline.index in range(300, 500):

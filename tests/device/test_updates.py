@@ -40,7 +40,7 @@ def test_a_record_is_laid_out_as_its_file_says():
         with open("%s.%d" % (path, i), "rb") as f:
             return f.read()
 
-    kept = record.Record(path, key)
+    kept = record.Record(path, key, b"INLS")
     kept.write(b"one")
     kept.write(b"")
     assert content(0) == sealed(b"INLS" + b"\1\0\0\0" + b"\3\0" + b"one")
@@ -110,7 +110,7 @@ def test_the_record_of_the_slots_holds_which_runs_and_of_both_number_and_digest(
     for blob in blobs:
         models.update(place, blob)
     entries = [bytes([5 + i, 0, 0, 0]) + sha256(blobs[i]).digest()[:16] for i in (0, 1)]
-    assert record.Record(place + "/slots").read() == b"\1" + entries[0] + entries[1]
+    assert record.Record(place + "/slots", KEY, b"INLS").read() == b"\1" + entries[0] + entries[1]
 
 
 def test_the_first_model_may_have_the_number_0():
@@ -184,14 +184,16 @@ def test_flash_that_does_not_keep_a_model_is_told_and_the_former_one_runs_on():
     place = folder()
     models = slots.Slots(authentic.Authentic(KEY))
     models.update(place, signed(golden.blob(), number=5))
-    named = record.Record(place + "/slots").read()
+    named = record.Record(place + "/slots", KEY, b"INLS").read()
     record.open = Forgetful()
     try:
         said = refused(models.update, place, signed(golden.blob(), number=6))
     finally:
         del record.open
     assert "flash did not keep the model" in said and "/slot.1" in said, said
-    assert record.Record(place + "/slots").read() == named, "the record names the former one still"
+    assert record.Record(place + "/slots", KEY, b"INLS").read() == named, (
+        "the record names the former one still"
+    )
     assert models._current(place, None, None)[2] == 5
 
 

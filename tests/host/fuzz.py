@@ -73,3 +73,22 @@ def mutations(*good: bytes) -> st.SearchStrategy[bytes]:
     """A good file with up to five faults, or anything."""
     edited = st.builds(_edited, st.sampled_from(good), st.lists(_edit, min_size=1, max_size=5))
     return st.one_of(edited, edited, edited, st.binary(max_size=200))
+
+
+# For parsers of what anybody may send: a million a night together.
+PARSERS = 7
+million = settings(examples, max_examples=1_000_000 // PARSERS if FULL else 100)
+NIGHT_S = 3 * 3600  # for one of them, on a busy machine
+
+numbers = st.one_of(
+    st.sampled_from(EDGES), st.sampled_from(EDGES).map(lambda n: -n), st.integers(-3, 300)
+)
+odd_numbers = st.one_of(
+    st.sampled_from([10**30, 10**400, -(10**400), float("inf"), float("nan"), -0.0, 1e400, 2.5]),
+    st.floats(),
+)
+odd_text = st.one_of(
+    st.text(max_size=12),
+    st.text(st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Nd", "No"]), max_size=12),
+    st.sampled_from(["", "\x1b[2J", "\ud800", "[/red]", "a" * 3000, "1e999", "٣", "1_0", "None"]),
+)

@@ -181,8 +181,8 @@ def saved_state(place):
     model = Model(GOLDEN)
     pipeline = Pipeline(model, Replay((), model.counters()))
     pipeline.score(array("i", [99] * len(model.counters())))
-    state.Keeper(str(place / "saved")).save(pipeline)
-    return record.Record(str(place / "saved")).read()
+    state.Keeper(str(place / "saved"), b"").save(pipeline)
+    return record.Record(str(place / "saved"), b"", b"INLT").read()
 
 
 @fuzz.fewer
@@ -193,10 +193,10 @@ def test_state_that_an_attacker_sealed(place, data):
     """
     payload = data.draw(fuzz.mutations(saved_state(place)))
     path = str(place / "forged")
-    record.Record(path).write(payload[:60000])
+    record.Record(path, b"", b"INLT").write(payload[:60000])
     model = Model(GOLDEN)
     pipeline = Pipeline(model, Replay((), model.counters()))
-    state.Keeper(path).restore(pipeline)
+    state.Keeper(path, b"").restore(pipeline)
     for level in (0, DELTA_MAX) * 3:
         pipeline.score(array("i", [level] * len(model.counters())))
         assert 0 <= pipeline.ae < 1 << 30 and abs(pipeline.svm) < 1 << 30

@@ -170,7 +170,7 @@ def test_an_empty_run_and_bad_labels_are_one_sentence(tmp_path):
     with pytest.raises(BadInput, match="the run is empty, there is no monitored.csv"):
         subject.of_run(tmp_path, quiet)
     (tmp_path / "monitored.csv").write_text(BENIGN.read_text().splitlines()[0] + "\n")
-    with pytest.raises(BadInput, match="the run is empty, it has no window"):
+    with pytest.raises(BadInput, match="it holds no window"):
         subject.of_run(tmp_path, quiet)
     shutil.copy(RUN / "monitored.csv", tmp_path)
     (tmp_path / "run.json").write_text('{"stages": [{}]}')

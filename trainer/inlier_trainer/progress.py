@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from rich import progress as rich
 from rich.console import Console
 
+from inlier_export.printable import printable
+
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
 
@@ -17,7 +19,7 @@ def quiet(stage: str, done: int, total: int) -> None:
 def bars(quiet: bool = False) -> Iterator[Progress]:
     """A function (stage, done, total): each stage gets a bar at its first call."""
     columns = (
-        rich.TextColumn("{task.description:<14}"),
+        rich.TextColumn("{task.description:<14}", markup=False),
         rich.BarColumn(),
         rich.TextColumn("{task.percentage:>3.0f} %"),
         rich.TimeElapsedColumn(),
@@ -27,7 +29,7 @@ def bars(quiet: bool = False) -> Iterator[Progress]:
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total)
+                tasks[stage] = progress.add_task(printable(stage), total=total)
             progress.update(tasks[stage], completed=done, total=total)
 
         yield report

@@ -3,6 +3,7 @@ CPython.
 """
 
 import asyncio
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,30 +22,36 @@ def record(source: str, window_ms: int, count: int, out: Path, progress: Progres
     recorded in the part. Raises BadInput, OSError.
     """
     part = out.with_name(out.name + ".part")
-    if part.exists():
+    if os.path.lexists(part):
         raise BadInput(
             f"{part}: an interrupted recording is there; use it, move it away or delete it, then "
             f"record again"
         )
     counting = open_source(source)
     done = 0
-    with part.open("w") as file:
-        file.write(",".join(counting.counters) + "\n")
+    try:
+        with part.open("w") as file:
+            file.write(",".join(counting.counters) + "\n")
 
-        def keep(deltas: Iterable[int], elapsed: int) -> None:
-            nonlocal done
-            file.write(",".join(map(str, deltas)) + "\n")
-            file.flush()
-            done += 1
-            progress("recording", done, count)
+            def keep(deltas: Iterable[int], elapsed: int) -> None:
+                nonlocal done
+                file.write(",".join(map(str, deltas)) + "\n")
+                file.flush()
+                done += 1
+                progress("recording", done, count)
 
-        try:
             asyncio.run(recorder.record(counting, window_ms, count=count, keep=keep))
-        except Interrupted:
-            if done:
-                raise Interrupted(
-                    f"{done} of {count} windows are in {part}, {out} is as it was"
-                ) from None
-            part.unlink()
-            raise
+    except Interrupted:
+        if done:
+            raise Interrupted(
+                f"{done} of {count} windows are in {part}, {out} is as it was"
+            ) from None
+        part.unlink(missing_ok=True)
+        raise
+    except OSError as error:  # such as of a full disk: of the part, or of a source
+        raise OSError(
+            error.errno,
+            f"{error.strerror} after {done} of {count} windows, which are in {part}",
+            error.filename,
+        ) from None
     part.replace(out)

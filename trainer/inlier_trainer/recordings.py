@@ -4,11 +4,14 @@ source's counters, deltas as integers.
 
 import io
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import polars as pl
 
 from inlier_export.errors import BadInput
+from inlier_export.inputs import RECORDING_MAX, open_input, read_rest
+from inlier_export.os_errors import said
 from inlier_export.reference import Ints
 
 from .files import write_atomic
@@ -19,6 +22,11 @@ MARKS = (
     "missed",
 )  # columns of a board's recording before its counters: see serial_line/record_board.py
 
+WHAT = "recording"
+ROWS_MAX = 1 << 24  # windows: five years of 10 s
+SHOWN = 80  # characters of what a cell holds, or a header
+PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zX")
+
 
 def read_windows(path: Path, counters: tuple[str, ...]) -> Ints:
     """Windows (n, counters) int64, columns in the order of `counters`. Raises
@@ -26,6 +34,8 @@ def read_windows(path: Path, counters: tuple[str, ...]) -> Ints:
     """
     table = _read(path)
     _check_columns(path, [name for name in table.columns if name not in MARKS], counters)
+    if not table.height:
+        raise BadInput(f"{path}: it holds no window; record again")
     return _columns(path, table, counters)
 
 
@@ -44,12 +54,20 @@ def read_board_recording(path: Path) -> tuple[tuple[str, ...], Ints, Ints]:
 
 
 def _read(path: Path) -> pl.DataFrame:
+    """Never by its path: polars takes that for a pattern, of other files too."""
     try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema=False)
+        with open_input(path, RECORDING_MAX, WHAT) as opened:
+            packed = opened.peek(4).startswith(PACKED)
+            file: BinaryIO = opened
+            if not opened.seekable():
+                file = io.BytesIO(read_rest(path, opened, RECORDING_MAX, WHAT))
+            if path.suffix == ".parquet":
+                return _parquet(path, file)
+            if packed:
+                raise BadInput(f"{path}: it is compressed: unpack it first")
+            return pl.read_csv(file, infer_schema=False)
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror or error}; check the path") from None
+        raise BadInput(said(error, path)) from None
     except pl.exceptions.NoDataError:
         raise BadInput(f"{path}: the file is empty; record again") from None
     except (
@@ -60,6 +78,14 @@ def _read(path: Path) -> pl.DataFrame:
         raise BadInput(
             f"{path}: not a readable table ({str(error).splitlines()[0]}); record again"
         ) from None
+
+
+def _parquet(path: Path, file: BinaryIO) -> pl.DataFrame:
+    rows = pl.scan_parquet(file).select(pl.len()).collect().item()
+    if rows > ROWS_MAX:  # a few bytes of a file can say so, and take all memory
+        raise BadInput(f"{path}: {rows} windows, at most {ROWS_MAX} are read: split it")
+    file.seek(0)
+    return pl.read_parquet(file)
 
 
 def _columns(path: Path, table: pl.DataFrame, counters: tuple[str, ...]) -> Ints:
@@ -76,7 +102,8 @@ def _check_columns(path: Path, columns: list[str], counters: tuple[str, ...]) ->
     ):
         if names:
             raise BadInput(
-                f"{path}: line 1 {kind} '{names[0]}'; the columns must be {','.join(counters)}"
+                f"{path}: line 1 {kind} '{names[0][:SHOWN]}'; the columns must be "
+                f"{','.join(counters)}"
             )
 
 
@@ -93,7 +120,7 @@ def _integers(path: Path, column: pl.Series) -> Ints:
     if bad.any():
         row = int(bad.arg_max() or 0)
         value = column[row]
-        what = "is empty" if value in (None, "") else f"holds '{value}'"
+        what = "is empty" if value in (None, "") else f"holds '{str(value)[:SHOWN]}'"
         raise BadInput(
             f"{path}: line {row + 2}, column '{column.name}' {what}; a counter's delta is an "
             f"integer from 0 up: "
@@ -123,6 +150,15 @@ def _table(counters: tuple[str, ...], rows: Ints) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=list(counters), orient="row")
 
 
+def check_constant(allowed: set[str], counters: tuple[str, ...]) -> None:
+    """Raises BadInput for names that are no counters."""
+    if unknown := sorted(allowed - set(counters)):
+        raise BadInput(
+            f"--allow-constant {', '.join(unknown)}: no such counter; choose from "
+            f"{', '.join(counters)}"
+        )
+
+
 def check(
     windows: Ints, counters: tuple[str, ...], origin: str, minimum: int, allow_constant: set[str]
 ) -> None:
@@ -132,19 +168,20 @@ def check(
             f"{origin}: {len(windows)} windows, at least {minimum} are needed; record "
             f"{minimum - len(windows)} more"
         )
-    unknown = allow_constant - set(counters)
-    if unknown:
+    check_constant(allow_constant, counters)
+    constant = [
+        (name, int(windows[0, i]))
+        for i, name in enumerate(counters)
+        if name not in allow_constant and (windows[:, i] == windows[0, i]).all()
+    ]
+    if constant:
+        columns = ", ".join(f"column '{name}' is {value}" for name, value in constant)
+        options = " ".join(f"--allow-constant {name}" for name, _ in constant)
         raise BadInput(
-            f"--allow-constant {min(unknown)}: no such counter; choose from {', '.join(counters)}"
+            f"{origin}: {columns} in all {len(windows)} windows; record until "
+            f"{'it changes' if len(constant) == 1 else 'they change'}, or say {options} if "
+            f"{'it never does' if len(constant) == 1 else 'they never do'} on this device"
         )
-    for i, name in enumerate(counters):
-        value = int(windows[0, i])
-        if name not in allow_constant and (windows[:, i] == value).all():
-            raise BadInput(
-                f"{origin}: column '{name}' is {value} in all {len(windows)} windows; record "
-                f"until it changes, "
-                f"or say --allow-constant {name} if it never does on this device"
-            )
 
 
 def split(n: int) -> tuple[slice, slice]:

@@ -11,6 +11,7 @@ from inlier_export.errors import BadInput
 from .connection import Connection
 
 IDLE_S = 0.2
+LINE_MAX = 1 << 16  # bytes: what never ends a line is none
 
 
 def live(port: str, restart: bool) -> Generator[str, None, None]:
@@ -28,6 +29,7 @@ def live(port: str, restart: bool) -> Generator[str, None, None]:
         rest = b""
         while True:
             *lines, rest = (rest + connection.listen(IDLE_S)).split(b"\n")
+            rest = rest[-LINE_MAX:]
             for line in lines:
                 yield line.decode(errors="replace")
             if not lines:

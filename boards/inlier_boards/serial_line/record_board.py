@@ -2,8 +2,9 @@
 into a table, with gaps and reboots marked.
 """
 
+import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -11,10 +12,12 @@ from typing import IO
 import numpy as np
 
 from inlier.counters import DELTA_MAX
+from inlier.model import FEATURES_MAX, WINDOW_MS_MAX
 from inlier_export import reference
 from inlier_export.errors import BadInput, Interrupted
+from inlier_export.inputs import RECORDING_MAX, read_input
 from inlier_export.model_file import unpack
-from inlier_trainer.files import write_atomic
+from inlier_trainer.files import check_output, write_atomic
 from inlier_trainer.progress import Progress
 from inlier_trainer.recordings import MARKS, csv_bytes, read_board_recording, write_windows
 
@@ -22,6 +25,11 @@ from .lines import Damaged, opened
 
 SILENT_S = 30  # beyond the length of a window
 SILENT_UNKNOWN_S = 120  # before that is known
+WORD_S = 10  # without a window, after which it is said what comes
+EARLY_MAX = 64  # windows before the names, which come with every 32nd
+NUMBER_MAX = (1 << 31) - 1
+NUMBER = re.compile(r"-?[0-9]{1,10}")
+NAME = re.compile(r"[0-9A-Za-z_.:/-]{1,64}")  # that needs no quotes in a CSV
 
 
 @dataclass(frozen=True)
@@ -67,14 +75,18 @@ class Intake:
             return
         words = said.split(" ")
         if kind == "b":
-            self._begin(int(words[0]), words[1], tuple(words[2].split(",")))
+            head = _head(words)
+            if head is None:
+                self.damaged += 1
+                return
+            self._begin(*head)
             early, self._early = self._early, []
             for before in early:
                 yield from self._window(before)
         elif kind == "w" and self.counters:
             yield from self._window(words)
         elif kind == "w":
-            self._early.append(words)
+            self._early = [*self._early[1 - EARLY_MAX :], words]
 
     def _begin(self, window_ms: int, source: str, counters: tuple[str, ...]) -> None:
         if self.counters and counters != self.counters:
@@ -86,7 +98,11 @@ class Intake:
         self.window_ms, self.source, self.counters = window_ms, source, counters
 
     def _window(self, words: list[str]) -> Iterator[Window]:
-        boot, index, elapsed = (int(word) for word in words[:3])
+        numbers = _numbers(words, len(self.counters))
+        if numbers is None:
+            self.damaged += 1
+            return
+        (boot, index, elapsed), deltas, scores = numbers
         if self.ring and (boot, index) <= (self.boot, self.index):
             return
         begun = self.boot > 0
@@ -94,8 +110,42 @@ class Intake:
         missed = index - (0 if again else self.index + 1) + elapsed - 1
         self.boot = boot or self.boot + again
         self.index = index
-        deltas = tuple(map(int, words[3].split(",")))
-        yield Window(self.boot, index, missed if begun else 0, deltas, tuple(map(int, words[4:])))
+        yield Window(self.boot, index, missed if begun else 0, deltas, scores)
+
+
+def _head(words: list[str]) -> tuple[int, str, tuple[str, ...]] | None:
+    """Window length, source and counters of a `~b`; None where it is none, for
+    all its seal: a seal finds damage, and anybody can make one.
+    """
+    if len(words) != 3 or not words[0].isascii() or not words[0].isdigit() or len(words[0]) > 7:
+        return None
+    names = tuple(words[2].split(","))
+    window_ms = int(words[0])
+    fits = 0 < window_ms <= WINDOW_MS_MAX and len(set(names)) == len(names) <= FEATURES_MAX
+    plain = all(NAME.fullmatch(name) and name not in MARKS for name in (words[1], *names))
+    return (window_ms, words[1], names) if fits and plain else None
+
+
+def _numbers(
+    words: list[str], counters: int
+) -> tuple[list[int], tuple[int, ...], tuple[int, ...]] | None:
+    """Boot, index and elapsed, the deltas and the scores of a `~w`; None where
+    it is no window of so many counters.
+    """
+    if len(words) not in (4, 8):
+        return None
+    deltas = words[3].split(",")
+    numbers = [*words[:3], *deltas, *words[4:]]
+    if len(deltas) != counters or not all(NUMBER.fullmatch(text) for text in numbers):
+        return None
+    place, counted, scores = (list(map(int, part)) for part in (words[:3], deltas, words[4:]))
+    fits = (
+        0 <= min(place) <= max(place) <= NUMBER_MAX
+        and place[2] > 0
+        and 0 <= min(counted) <= max(counted) <= DELTA_MAX
+        and all(abs(score) <= NUMBER_MAX for score in scores)
+    )
+    return (place, tuple(counted), tuple(scores)) if fits else None
 
 
 class Part:
@@ -108,6 +158,7 @@ class Part:
 
     def __init__(self, out: Path, ring: bool = False) -> None:
         self.path = out.with_name(out.name + ".part")
+        check_output(self.path)
         self._file: IO[str] | None = None
         self.lines = Intake(ring)
         self.rows = 0
@@ -117,7 +168,7 @@ class Part:
                 self.path, csv_bytes((*MARKS, *counters), np.concatenate([marks, windows], axis=1))
             )
         if self.path.exists():
-            text = self.path.read_text()
+            text = read_input(self.path, RECORDING_MAX, "recording").decode(errors="replace")
             whole = text[: text.rfind("\n") + 1]
             if whole != text:  # the last line was cut
                 self.path.write_text(whole)
@@ -129,7 +180,14 @@ class Part:
             self.rows = len(rows)
             self.lines.counters = tuple(head.split(",")[len(MARKS) :])
             if rows:
-                self.lines.boot, self.lines.index = (int(word) for word in rows[-1].split(",")[:2])
+                try:
+                    last = [int(word) for word in rows[-1].split(",")]
+                    self.lines.boot, self.lines.index = last[: len(MARKS) - 1]
+                except ValueError:
+                    raise BadInput(
+                        f"{self.path}: line {len(rows) + 1} is no window: remove that line, or "
+                        f"move the file away, then record again"
+                    ) from None
 
     def add(self, window: Window) -> None:
         if self._file is None:
@@ -172,18 +230,22 @@ def record(
     count: int | None,
     blob: bytes | None,
     progress: Progress,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Recording:
     """Write `count` windows (None: all that the ring has whose lines these are)
     to `out`, CSV or Parquet, with the columns inlier_trainer.recordings.MARKS.
     blob: a model, to compare scores with. An end before that leaves
-    `<out>.part`, with which the next one goes on. Raises BadInput, OSError.
+    `<out>.part`, with which the next one goes on. say: what a line is told that
+    brings no window. Raises BadInput, OSError.
     """
     part = Part(out, ring=count is None)
     taken = part.lines
     seen: list[Window] = []
     heard = time.monotonic()
+    silent = told = 0
     try:
         for line in lines if count is None or part.rows < count else ():
+            silent += not line
             for window in taken.take(line):
                 part.add(window)
                 seen.append(window)
@@ -193,6 +255,10 @@ def record(
                     break
             if part.rows == count:
                 break
+            if not seen and not told and time.monotonic() - heard > WORD_S:
+                told = 1
+                what = "nothing comes" if silent else "what comes is no window"
+                say(f"{port}: {what}; waiting on, Ctrl-C ends it")
             limit_s = taken.window_ms / 1000 + SILENT_S if taken.window_ms else SILENT_UNKNOWN_S
             if time.monotonic() - heard > limit_s:
                 raise BadInput(

@@ -59,7 +59,7 @@ class Authentic:
     """
 
     def __init__(self, key, allow_unsigned=False):
-        self._key = key
+        self.key = key
         self._allow_unsigned = allow_unsigned
 
     def check(self, blob, at_least=0):
@@ -71,9 +71,7 @@ class Authentic:
             raise ModelError("not an inlier model of version %d; export it again" % VERSION)
         if is_signed(blob):
             view = memoryview(blob)
-            if not equal(
-                hmac_sha256(self._key, view[: size - TAG_BYTES]), view[size - TAG_BYTES :]
-            ):
+            if not equal(hmac_sha256(self.key, view[: size - TAG_BYTES]), view[size - TAG_BYTES :]):
                 raise ModelError(
                     "model was not signed with this key, or was altered since; export it again "
                     "with --key"

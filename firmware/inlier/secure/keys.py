@@ -9,6 +9,7 @@ from binascii import unhexlify
 
 KEY_BYTES = 32
 VARIABLE = "INLIER_KEY"
+_READ_MAX = 256  # a file without end is no key
 
 
 class KeyFault(ValueError):
@@ -33,7 +34,7 @@ def parse(text, where):
 def from_file(path):
     """Raises KeyFault and OSError."""
     with open(path) as f:
-        return parse(f.read(), "key file '%s'" % path)
+        return parse(f.read(_READ_MAX), "key file '%s'" % path)
 
 
 def from_environment(name=VARIABLE):

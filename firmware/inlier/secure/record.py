@@ -5,7 +5,7 @@ The file that is written is never the newest good one, so a torn write loses
 only itself. Nothing is renamed: FAT, unlike littlefs, has no rename that
 replaces a file at once.
 
-    magic "INLS", uint32 sequence, uint16 bytes of payload, payload, the first
+    magic, uint32 sequence, uint16 bytes of payload, payload, the first
     16 bytes of HMAC-SHA256(key, all before)
 """
 
@@ -16,7 +16,6 @@ from .authentic import equal, hmac_sha256
 
 _HEAD = "<4sIH"
 _HEAD_BYTES = 10
-_MAGIC = b"INLS"
 _SEAL_BYTES = 16
 
 
@@ -32,22 +31,26 @@ def write_file(path, content):
 
 
 def read_file(path):
-    """Its bytes, or none where it is missing or cannot be read."""
+    """Its bytes, or none where it is missing, cannot be read, or was made too
+    long to be: what it stands for must not stop what stands beside it.
+    """
     try:
         with open(path, "rb") as f:
             return f.read()
-    except OSError:
+    except (OSError, MemoryError):
         return b""
 
 
 class Record:
     """`path` + ".0" and ".1". The empty key makes the seal a checksum, a secret
-    one lets nobody else forge a record.
+    one lets nobody else forge a record. magic: of one purpose, so that under
+    one key a record of another can't be put in its place.
     """
 
-    def __init__(self, path, key=b""):
+    def __init__(self, path, key, magic):
         self._path = path
         self._key = key
+        self._magic = magic
 
     def _parse(self, i):
         """(sequence, payload), or None for a file that is missing, torn or not
@@ -58,7 +61,7 @@ class Record:
             return None
         magic, sequence, size = struct.unpack_from(_HEAD, content, 0)
         end = _HEAD_BYTES + size
-        if magic != _MAGIC or len(content) != end + _SEAL_BYTES:
+        if magic != self._magic or len(content) != end + _SEAL_BYTES:
             return None
         if not equal(self._seal(content[:end]), content[end:]):
             return None
@@ -85,6 +88,6 @@ class Record:
     def write(self, payload):
         """Raises OSError; what was there before can then still be read."""
         place, sequence, _ = self._newest()
-        head = struct.pack(_HEAD, _MAGIC, sequence + 1, len(payload))
+        head = struct.pack(_HEAD, self._magic, sequence + 1, len(payload))
         content = head + payload
         write_file("%s.%d" % (self._path, 1 if place == 0 else 0), content + self._seal(content))

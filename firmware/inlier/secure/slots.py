@@ -26,20 +26,23 @@ from .record import Record, read_file, write_file
 _DIGEST_BYTES = 16
 _ENTRY = "<I16s"  # number, digest of a slot's model
 _ENTRY_BYTES = 20
+_KEPT_BYTES = 1 + 2 * _ENTRY_BYTES
+_MAGIC = b"INLS"
 
 
 class Slots:
     """authentic: what checks blobs (authentic.Authentic), None where unsigned
-    models are allowed.
+    models are allowed. Its key seals the record too: who can't sign a model
+    can't name one either, or forbid the next.
 
-    key: seals the record, see record.Record. floor: keeps the lowest number
+    key: another one for the record, see record.Record. floor: keeps the lowest number
     that may ever run where an attacker who writes files can't (nvs.Floor):
     read() and raise_to(number).
     """
 
-    def __init__(self, authentic=None, key=b"", floor=None):
+    def __init__(self, authentic, key=None, floor=None):
         self._authentic = authentic
-        self._key = key
+        self._key = key or (authentic.key if authentic else b"")
         self._floor = floor
 
     def load(self, folder, source=None, counters=None):
@@ -53,7 +56,7 @@ class Slots:
         ModelError, OSError; the former then runs on.
         """
         record = self._record(folder)
-        kept = record.read()
+        kept = _kept(record)
         lowest = self._lowest()
         if kept:
             lowest = max(lowest, struct.unpack_from("<I", kept, _entry_at(kept[0]))[0])
@@ -76,7 +79,7 @@ class Slots:
             )  # not to the new one's: the one before must stay allowed, to be fallen back to
 
     def _record(self, folder):
-        return Record(folder + "/slots", self._key)
+        return Record(folder + "/slots", self._key, _MAGIC)
 
     def _lowest(self):
         return 0 if self._floor is None else self._floor.read()
@@ -95,7 +98,7 @@ class Slots:
 
     def _current(self, folder, source, counters):
         """(slot, Model, its number) of the first that holds."""
-        kept = self._record(folder).read()
+        kept = _kept(self._record(folder))
         if kept:
             order = (0, 1) if kept[0] == 0 else (1, 0)
         else:  # such as when somebody copied a model here: the higher number is the newer one
@@ -112,6 +115,12 @@ class Slots:
             except ModelError as error:
                 why = str(error)
         raise ModelError("no model in '%s' can run (%s); install one" % (folder, why))
+
+
+def _kept(record):
+    """What the record says, None where there is none or it is no such thing."""
+    kept = record.read()
+    return kept if kept and len(kept) == _KEPT_BYTES and kept[0] < 2 else None
 
 
 def _slot(folder, i):

@@ -2,7 +2,7 @@
 damped means, the hosts known.
 
     from inlier.secure import state
-    keeper = state.Keeper("state", key)
+    keeper = state.Keeper("state", authentic.key)
     keeper.restore(pipeline)
     asyncio.create_task(
         monitor.run(pipeline, on_alarm=print, on_window=keeper.on_window)
@@ -31,6 +31,7 @@ _ACTIVE = 1
 _LATCHED = 2
 _QUIET = 4
 _STATE_MAX = 1 << 30
+_MAGIC = b"INLT"
 
 
 def _sums(pipeline):
@@ -42,12 +43,13 @@ def _sums(pipeline):
 
 
 class Keeper:
-    """path, key: see record.Record. every: windows between writes while the
-    alarm does not change.
+    """path: see record.Record. key: that of the models (authentic.Authentic's);
+    b"" where whoever writes files may also clear the alarm. every: windows
+    between writes while the alarm does not change.
     """
 
-    def __init__(self, path, key=b"", every=360):
-        self._record = Record(path, key)
+    def __init__(self, path, key, every=360):
+        self._record = Record(path, key, _MAGIC)
         self._every = every
         self._flags = 0
 
@@ -132,7 +134,7 @@ class Keeper:
         pipeline.quiet.active = bool(flags & _QUIET)
         pipeline.quiet.run = run
         pipeline.quiet.idle = alarm.idle = False
-        pipeline.index = index
+        pipeline.index = index & 0x3FFFFFFF
         self._flags = flags
         return True
 

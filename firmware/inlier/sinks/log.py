@@ -60,7 +60,7 @@ class Log(Teller):
         events = []
         for path in (self._path + ".old", self._path):
             try:
-                with open(path) as f:
+                with open(path, "rb") as f:  # what a cut left may be no text
                     for line in f:
                         try:
                             events.append(json.loads(line))

@@ -23,9 +23,10 @@ def bench(
     from inlier_boards.catalogue import names
     from inlier_boards.cost.bench import measure, show
     from inlier_boards.cost.bench import table as markdown
-    from inlier_trainer.files import write_atomic
+    from inlier_trainer.files import check_outputs, write_atomic
     from inlier_trainer.progress import bars
 
+    check_outputs([table], [])
     chosen = board or names(emulated=True)
     with bars(quiet=as_json) as progress:
         results = [result for name in chosen for result in measure(name, progress)]

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from inlier_host.options import Json
+from inlier_host.options import Json, Seed
 
 
 def demo(
-    seed: Annotated[int, typer.Option(help="Of the doorbell's habits and the training.")] = 1,
+    seed: Seed = 1,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what it makes.")] = Path(
         "out"
     ),

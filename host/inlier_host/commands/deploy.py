@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from inlier_host.options import Json
+from inlier_host.options import Json, say
 
 
 def deploy(
@@ -56,13 +56,12 @@ def deploy(
         return
     test = done.test
     cost = f"{test.instructions} instructions" if test.ms is None else f"{test.ms:.2f} ms"
-    print(
+    say(
         f"{done.port}: {done.board.name}, MicroPython {done.facts.release}; {len(done.copied)} "
-        f"files, "
-        f"{done.copied_bytes} bytes, verified\n"
+        f"files, {done.copied_bytes} bytes, verified",
         f"self-test: {test.windows} windows give the reference's integers with kernel "
         f"{test.kernel}; "
-        f"{cost} a window, {test.heap_bytes} bytes of heap"
+        f"{cost} a window, {test.heap_bytes} bytes of heap",
     )
     if done.main == "kept":
         print(

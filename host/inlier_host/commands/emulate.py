@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inlier_export.errors import BadInput
-from inlier_host.options import Json
+from inlier_host.options import Json, say
 
 
 def emulate(
@@ -22,30 +21,29 @@ def emulate(
     """
     from inlier_boards.catalogue import read_board
     from inlier_boards.emulators.emulate import emulate as run
-    from inlier_export.model_file import read_model
+    from inlier_export.model_file import model_of, read_blob
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import read_windows
 
     place = read_board(board)
-    counters = read_model(model).counters()
+    blob = read_blob(model)
+    counters = model_of(model, blob).counters()
     windows = read_windows(replay, counters)
-    if not len(windows):
-        raise BadInput(f"{replay}: it holds no window; record again")
     with bars(quiet=as_json) as progress:
-        done = run(place, model.read_bytes(), windows, progress, lambda step: progress(step, 0, 1))
+        done = run(place, blob, windows, progress, lambda step: progress(step, 0, 1))
     summary = done.summary()
     if as_json:
         print(json.dumps(summary))
         return
     for window, features in done.alarms.items():
-        print(
+        say(
             f"window {window}: ALARM: " + ", ".join(f"{name} {share} %" for name, share in features)
         )
-    print(
+    say(
         f"{place.name}, kernel {done.kernel}: {len(windows)} windows, {len(done.alarms)} alarms; "
-        f"{done.mismatches} windows differ from the NumPy reference\n"
+        f"{done.mismatches} windows differ from the NumPy reference",
         f"{summary['instructions_per_window']} instructions a window (at most "
         f"{summary['instructions_per_window_most']}), "
         f"{summary['window_ms_derived']} ms at {place.clock_hz / 1e6:g} MHz (derived); "
-        f"heap {done.heap[0]} bytes before, {done.heap[1]} after"
+        f"heap {done.heap[0]} bytes before, {done.heap[1]} after",
     )

@@ -1,13 +1,15 @@
 """Weighs the detectors on captures: false alarms, and attacks laid over."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json, milliseconds, one_of
+from inlier_export.printable import printable
+from inlier_host.options import Json, Seed, milliseconds, one_of, say, together
 
 if TYPE_CHECKING:
     from inlier_trainer.evaluate import Evaluation
@@ -30,7 +32,7 @@ def evaluate(
     detectors: Annotated[
         str, typer.Option(help="Whose part of the score counts: svm, autoencoder or both.")
     ] = "both",
-    seed: int = 1,
+    seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
     """Train on the beginning of captures, and attack their end.
@@ -40,22 +42,29 @@ def evaluate(
 
     Example: inlier evaluate hub.pcap.gz@24:6f:28:d9:a7:64
     """
+    from inlier_export.inputs import check_input
     from inlier_trainer import overlays
     from inlier_trainer.evaluate import evaluate as run
     from inlier_trainer.evaluate import evaluate_units, read, settings
+    from inlier_trainer.pcap.count import device_address
     from inlier_trainer.progress import bars
     from inlier_trainer.threshold import per_week
     from inlier_trainer.train import DETECTORS
 
-    per_week(false_alarms)
-    one_of("--detectors", detectors, DETECTORS)
-    window_ms = milliseconds(window)
     named = [_capture(text) for text in captures]
-    if units and len(named) < 2:
-        raise BadInput("--units: give two captures at least, one is left out in turn")
+    devices = [*named, *([_capture(infected)] if infected is not None else [])]
+    together(
+        lambda: milliseconds(window),
+        lambda: per_week(false_alarms),
+        lambda: one_of("--detectors", detectors, DETECTORS),
+        lambda: _check_units(units, len(named)),
+        *(partial(check_input, path, "capture") for path, _ in devices),
+        *(partial(device_address, address) for _, address in devices),
+    )
+    window_ms = milliseconds(window)
     attacks = overlays.synthetic(window_ms)
     if infected is not None:
-        attacks = [*overlays.infected(*_capture(infected), window_ms), *attacks]
+        attacks = [*overlays.infected(*devices[-1], window_ms), *attacks]
     chosen = settings(window_ms, false_alarms, seed, detectors)
     with bars(quiet=as_json) as progress:
         counted = [read(path, device, window_ms, progress) for path, device in named]
@@ -80,6 +89,7 @@ def evaluate(
 def _show(result: "Evaluation") -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("attack", "seen at", "seconds to alarm, median", "worst", "unseen windows")
     for laid in result.overlays:
@@ -87,16 +97,21 @@ def _show(result: "Evaluation") -> None:
             "" if delay is None else f"{delay:g}" for delay in (laid.delay_s, laid.worst_delay_s)
         ]
         seen = f"{laid.detected_starts} of {laid.starts} starts"
-        table.add_row(laid.name, seen, *delays, f"{100 * laid.unseen:.0f} %")
+        table.add_row(Text(printable(laid.name)), seen, *delays, f"{100 * laid.unseen:.0f} %")
     Console().print(table)
     low, high = result.novel_interval
-    print(
+    say(
         f"{result.name}: {result.alarm_episodes} false alarms in {result.days:.2f} test days; "
         f"{result.novel_alarms} on left-out folds of {result.novel_days:.2f} days, so that "
         f"{result.novel_per_week:.2g} a week ({low:.2g} to {high:.2g}) are expected of new kinds "
         f"of events; model of {result.model_bytes} bytes; "
         f"{result.silent_windows_left_out} windows of long silence left out"
     )
+
+
+def _check_units(units: bool, captures: int) -> None:
+    if units and captures < 2:
+        raise BadInput("--units: give two captures at least, one is left out in turn")
 
 
 def _capture(text: str) -> tuple[Path, str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json, Key
+from inlier_host.options import Json, Key, say, together
 
 NUMBER_MAX = (1 << 32) - 1
 
@@ -34,24 +34,41 @@ def export(
     Example: inlier export model.inlier --key fleet.key -o doorbell.inlier
     """
     from inlier_export import model_file
-    from inlier_export.model_file import read_model
+    from inlier_export.inputs import check_input
     from inlier_host.keys import find
-    from inlier_trainer.files import write_atomic
+    from inlier_trainer.files import check_outputs, write_atomic
 
-    secret = find(key)
-    if secret is None:
-        raise BadInput(
-            "no key: give --key or set INLIER_KEY; make one with 'openssl rand -hex 32 > fleet.key'"
-        )
     chosen = int(time.time()) if number is None else number
-    if not 0 <= chosen <= NUMBER_MAX:
-        raise BadInput(f"--number {chosen}: give a number from 0 to {NUMBER_MAX}")
-    read_model(model)
-    signed = model_file.pack(replace(model_file.read(model), number=chosen), secret)
+    secret = b""
+
+    def the_key() -> None:
+        nonlocal secret
+        secret = find(key) or b""
+        if not secret:
+            raise BadInput(
+                "no key: give --key or set INLIER_KEY; make one with 'openssl rand -hex 32 > "
+                "fleet.key'"
+            )
+
+    def the_number() -> None:
+        if not 0 <= chosen <= NUMBER_MAX:
+            raise BadInput(f"--number {chosen}: give a number from 0 to {NUMBER_MAX}")
+
+    together(
+        the_key,
+        the_number,
+        lambda: check_input(model, "model"),
+        # the model itself may be signed in its place
+        lambda: check_outputs([out, module], [key]),
+        lambda: check_outputs([module], [model]),
+    )
+    blob = model_file.read_blob(model)
+    model_file.model_of(model, blob)
+    signed = model_file.pack(replace(model_file.unpack(blob), number=chosen), secret)
     if module:
         write_atomic(module, model_file.python_module(signed).encode())
     write_atomic(out, signed)
     if as_json:
         print(json.dumps({"model": str(out), "bytes": len(signed), "number": chosen}))
     else:
-        print(f"{out}: {len(signed)} bytes, signed, number {chosen}")
+        say(f"{out}: {len(signed)} bytes, signed, number {chosen}")

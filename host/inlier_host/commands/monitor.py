@@ -4,15 +4,24 @@ a serial port.
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inlier_export.errors import BadInput
+from inlier_export.inputs import check_input
+from inlier_export.printable import printable
+from inlier_host.options import goes_without, needs, say, together
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from inlier_host import this_machine as running
     from inlier_host.live.feed import Emit, Event, Feed
     from inlier_host.live.state import Live
 
@@ -20,6 +29,7 @@ PORT = 8765
 
 
 def monitor(
+    context: typer.Context,
     model: Annotated[
         Path | None, typer.Argument(help="The model file; none for a device, which has its own.")
     ] = None,
@@ -71,11 +81,22 @@ def monitor(
             "--replay scores a recording with a model, at once: it goes with neither a device "
             "nor --web nor --save"
         )
+    from inlier_trainer.files import check_output
+
+    checks: list[Callable[[], object]] = [] if web else [lambda: needs(context, "--web", "port")]
+    if replay or model is None:
+        checks.append(lambda: goes_without(context, "--replay" if replay else chosen[0], "source"))
+    if save:
+        checks.append(lambda: check_output(save, new=True))
+    for path, what in ((model, "model"), (replay, "recording")):
+        if path:
+            checks.append(partial(check_input, path, what))
+    together(*checks)
     if model and as_json and not (web or save):
         _windows(model, source, replay, count)
         return
     if model and replay:
-        _replay(model, replay)
+        _replay(model, replay, count)
         return
     from inlier_host.live import feed
 
@@ -102,17 +123,21 @@ def _windows(model: Path, source: str, replay: Path | None, count: int) -> None:
         print(json.dumps(window), flush=True)
 
     if replay is None:
-        running.live(model, source, count, each)
+        running.live(running.prepare(model, source), count, each)
     else:
-        for window in running.replay(model, replay):
+        for window in _first(count, running.replay(model, replay)):
             each(window)
 
 
-def _replay(model: Path, recording: Path) -> None:
+def _first(count: int, windows: "Iterator[running.Scored]") -> "Iterator[running.Window]":
+    return islice(windows, None if count < 0 else count)
+
+
+def _replay(model: Path, recording: Path, count: int) -> None:
     from inlier.sinks.lines import Lines
     from inlier_host import this_machine as running
 
-    for _ in running.replay(model, recording, Lines(_say)):
+    for _ in _first(count, running.replay(model, recording, Lines(_line))):
         pass
 
 
@@ -132,7 +157,8 @@ def _watch(
     def emit(event: "Event") -> None:
         nonlocal left
         live.take(event)
-        show(event)
+        if not event.get("foreign") or _is_told(live.foreign):
+            show(event)
         if kept:
             kept.take(event)
         if "ae" in event:  # a window
@@ -148,7 +174,10 @@ def _watch(
                 feed(emit)
         finally:
             if kept and kept.rows:
-                told = f"inlier: {save}: {kept.rows} windows, the first of them window {kept.first}"
+                told = (
+                    f"inlier: {printable(str(save))}: {kept.rows} windows, the first of them "
+                    f"window {kept.first}"
+                )
                 stack.callback(print, told, file=sys.stderr)
 
 
@@ -172,14 +201,21 @@ def _view(stack: ExitStack, live: "Live", web: bool, port: int, as_json: bool) -
 
         screen = stack.enter_context(Terminal(live))
         return lambda event: screen.update()
-    return _say
+    return _line
 
 
-def _say(event: "Event") -> None:
+def _is_told(foreign: int) -> bool:
+    """The 1st, 2nd, 4th, 8th, …: who sends them by the thousand must not bury
+    an alarm under them.
+    """
+    return foreign & (foreign - 1) == 0
+
+
+def _line(event: "Event") -> None:
     """A line for what matters."""
     if "problem" in event:
-        print(event["problem"], flush=True)
+        say(event["problem"])
     elif event.get("alarm") == "ON":
-        print(f"window {event['window']}: ALARM: {event['message']}", flush=True)
+        say(f"window {event['window']}: ALARM: {event['message']}")
     elif "alarm" in event and event.get("message"):
-        print(f"window {event['window']}: alarm cleared: {event['message']}", flush=True)
+        say(f"window {event['window']}: alarm cleared: {event['message']}")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import Annotated
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json, milliseconds
+from inlier_export.printable import printable
+from inlier_host.options import Json, goes_without, milliseconds, needs, say, together
+
+BOARD = ("ring", "restart", "model")
 
 
 def record(
+    context: typer.Context,
     out: Annotated[
         Path,
         typer.Option("--out", "-o", help="The CSV to write; of a capture or a board also Parquet."),
@@ -56,37 +61,68 @@ def record(
 
     Example: inlier record --window 10s --count 60480 -o windows.csv
     """
+    from inlier_export.inputs import check_input
+    from inlier_trainer.files import check_output
     from inlier_trainer.progress import bars
+    from inlier_trainer.sources import counters_of
 
+    checks: list[Callable[[], object]] = []
+    if port is not None or ring is not None:
+        what = "--ring" if port is None else "--port"
+        checks.append(lambda: goes_without(context, what, "pcap", "device", "source", "window"))
+        if ring is not None:
+            checks.append(lambda: goes_without(context, "--ring", "count", "restart"))
+    elif pcap is not None:
+        checks += [
+            lambda: goes_without(context, "--pcap", "source", "count"),
+            lambda: needs(context, "--port", *BOARD),
+            lambda: check_input(pcap, "capture"),
+            lambda: _check_device(device),
+        ]
+    else:
+        checks += [
+            lambda: needs(context, "--port", *BOARD),
+            lambda: needs(context, "--pcap", "device"),
+            lambda: counters_of(source),
+        ]
+    together(
+        *checks,
+        lambda: milliseconds(window),
+        # what a ring kept is added to what was fetched before
+        lambda: check_output(out, new=ring is None),
+    )
     if port is not None or ring is not None:
         _record_board(port, ring, restart, count, model, out, as_json)
         return
     if pcap is not None:
-        _record_capture(pcap, device, milliseconds(window), out, as_json)
+        _record_capture(pcap, device or "", milliseconds(window), out, as_json)
         return
     from inlier_trainer.record import record as run
 
     with bars(quiet=as_json) as progress:
         run(source, milliseconds(window), count, out, progress)
-    print(
-        json.dumps({"recording": str(out), "windows": count})
-        if as_json
-        else f"{out}: {count} windows"
-    )
+    if as_json:
+        print(json.dumps({"recording": str(out), "windows": count}))
+    else:
+        say(f"{out}: {count} windows")
 
 
-def _record_capture(
-    pcap: Path, device: str | None, window_ms: int, out: Path, as_json: bool
-) -> None:
+def _check_device(address: str | None) -> None:
+    from inlier_trainer.pcap.count import device_address
+
+    if address is None:
+        raise BadInput(
+            "--pcap needs --device: the MAC or IP address of the device whose windows you want"
+        )
+    device_address(address)
+
+
+def _record_capture(pcap: Path, device: str, window_ms: int, out: Path, as_json: bool) -> None:
     from inlier_trainer.pcap.count import Pcap
     from inlier_trainer.pcap.count import count as run
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import write_windows
 
-    if device is None:
-        raise BadInput(
-            "--pcap needs --device: the MAC or IP address of the device whose windows you want"
-        )
     with bars(quiet=as_json) as progress:
         counted = run(pcap, device, window_ms, progress)
     write_windows(out, Pcap.counters, counted.windows)
@@ -102,15 +138,15 @@ def _record_capture(
         print(json.dumps(summary))
         return
     if counted.broken:
-        print(f"inlier: {counted.broken}", file=sys.stderr)
+        print(f"inlier: {printable(counted.broken)}", file=sys.stderr)
     if counted.telnet:
         print(
-            f"inlier: {pcap}: {device} begins {counted.telnet} telnet connections, as an "
-            f"infected device does; "
+            f"inlier: {printable(str(pcap))}: {device} begins {counted.telnet} telnet "
+            f"connections, as an infected device does; "
             "train on this only if it always does that",
             file=sys.stderr,
         )
-    print(
+    say(
         f"{out}: {len(counted.windows)} windows of {counted.packets} packets, "
         f"{summary['silent_windows']} of them silent"
     )
@@ -129,11 +165,13 @@ def _record_board(
     from inlier_boards.serial_line import listen
     from inlier_boards.serial_line.connection import find_port
     from inlier_boards.serial_line.record_board import record
-    from inlier_export.model_file import read_model
+    from inlier_export.model_file import model_of, read_blob
     from inlier_trainer.progress import bars
 
+    blob = None
     if model:
-        read_model(model)
+        blob = read_blob(model)
+        model_of(model, blob)
     port = find_port() if port == "auto" else port
     if port is None:
         assert ring
@@ -148,13 +186,14 @@ def _record_board(
             where,
             out,
             count if ring is None else None,
-            model.read_bytes() if model else None,
+            blob,
             progress,
+            lambda text: print(f"inlier: {printable(text)}", file=sys.stderr),
         )
     if as_json:
         print(json.dumps({"recording": str(out), **asdict(done)}))
         return
-    print(
+    say(
         f"{out}: {done.windows} windows of source '{done.source}' ({done.window_ms} ms) from "
         f"{done.boots} boots; "
         f"{done.missed} windows are missing in {done.gaps} gaps, {done.damaged} damaged lines "

@@ -1,13 +1,14 @@
 """The command that writes a report."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json
+from inlier_host.options import Json, say, together
 
 if TYPE_CHECKING:
     from inlier_host.report.subject import Attack
@@ -39,10 +40,18 @@ def report(
 
     Example: inlier report out
     """
+    from inlier_export.inputs import check_input
     from inlier_host.report import page, subject
-    from inlier_trainer.files import write_atomic
+    from inlier_trainer.files import check_outputs, write_atomic
     from inlier_trainer.progress import bars
 
+    if not what.is_dir():
+        check_input(what, "model, or the folder of a run")
+    attacks = [_attack(text) for text in attack] if attack else None
+    together(
+        lambda: check_outputs([out], [what, windows, benign]),
+        *(partial(check_input, path, "recording") for path in (windows, benign) if path),
+    )
     with bars(quiet=as_json) as progress:
         if what.is_dir():
             if windows or benign or attack:
@@ -58,7 +67,6 @@ def report(
                     f"{what}: say which windows it shall score: --windows FILE, or --benign with "
                     f"its recording"
                 )
-            attacks = [_attack(text) for text in attack] if attack else None
             shown = subject.of_model(what, scored, benign, attacks, progress)
         content = page.page(shown, progress).encode()
     write_atomic(out, content)
@@ -75,7 +83,7 @@ def report(
             )
         )
     else:
-        print(f"{out}: {len(shown.windows)} windows, {alarms} alarms; open it in a browser")
+        say(f"{out}: {len(shown.windows)} windows, {alarms} alarms; open it in a browser")
 
 
 def _attack(text: str) -> "Attack":

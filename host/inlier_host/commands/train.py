@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json, layer_sizes, milliseconds, one_of
+from inlier_export.printable import printable
+from inlier_host.options import (
+    Json,
+    Seed,
+    check_training,
+    layer_sizes,
+    milliseconds,
+    one_of,
+    say,
+)
 from inlier_trainer.horizons import HORIZONS
 
 if TYPE_CHECKING:
@@ -42,7 +51,7 @@ def train(
     backend: Annotated[
         str, typer.Option(help="What fits the autoencoder: numpy, or keras (an extra).")
     ] = "numpy",
-    seed: int = 1,
+    seed: Seed = 1,
     allow_constant: Annotated[
         list[str] | None,
         typer.Option(help="A counter that may stay constant, or 'all'; may be repeated."),
@@ -80,10 +89,11 @@ def train(
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import read_windows
     from inlier_trainer.sources import counters_of
-    from inlier_trainer.threshold import per_week
     from inlier_trainer.train import DETECTORS, Settings
 
-    per_week(false_alarms)
+    outputs = [out, module, golden, tflite]
+    constants, adds = allow_constant or [], add or []
+    check_training(recordings, outputs, source, window, false_alarms, hidden, constants, adds)
     counters = counters_of(source)
     constant = (
         set(counters) if allow_constant and "all" in allow_constant else set(allow_constant or ())
@@ -133,12 +143,11 @@ def train(
     if as_json:
         print(json.dumps({"model": str(out), **summary}))
         return
-    for line in said(learned, out):
-        print(line)
+    say(*said(learned, out))
     if not result.choice.met:
-        print(shortage(learned), file=sys.stderr)
+        print(printable(shortage(learned)), file=sys.stderr)
     if tflite:
-        print(
+        say(
             f"{tflite}: on {deviation.windows} golden windows its reconstruction is off ours by "
             f"at most {deviation.largest} quanta, {deviation.mean} on average; alarm decisions "
             f"that differ: {deviation.decisions_differing}"

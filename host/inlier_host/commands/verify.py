@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json, Key
+from inlier_host.options import Json, Key, say
 
 
 def verify(
@@ -27,6 +27,7 @@ def verify(
     """
     from inlier.model import Model, ModelError
     from inlier.secure import authentic, selftest
+    from inlier_export.model_file import read_blob
     from inlier_host.keys import find
 
     secret = find(key)
@@ -34,7 +35,7 @@ def verify(
         raise BadInput(
             "no key: give --key or set INLIER_KEY, or say --allow-unsigned to check the rest"
         )
-    content = model.read_bytes()
+    content = read_blob(model)
     try:
         if secret is not None:
             authentic.Authentic(secret, allow_unsigned).check(content, at_least)
@@ -66,7 +67,7 @@ def verify(
         if signed
         else "NOT SIGNED"
     )
-    print(
+    say(
         f"{model}: {said}, number {found['number']}, source '{loaded.source}', {len(content)} "
         f"bytes; its self-test passes"
     )

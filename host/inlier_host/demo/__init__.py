@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inlier_host.report.subject import MONITORED
-from inlier_trainer.files import write_atomic
+from inlier_trainer.files import check_output, write_atomic
 from inlier_trainer.progress import bars
 from inlier_trainer.recordings import write_windows
 
@@ -22,6 +22,7 @@ def demo(seed: int, out: Path, as_json: bool) -> None:
     from . import picture, stages
 
     out.mkdir(parents=True, exist_ok=True)
+    check_output(out / MONITORED)
     console = Console(quiet=as_json, highlight=False)
     recording, model = out / "windows.csv", out / "doorbell.inlier"
     with bars(quiet=as_json) as progress:

@@ -4,12 +4,15 @@ are what the sinks of inlier.sinks say.
 {"window", "score", "ae", "svm", "hot", "deltas", "features"}     of each window
 (message.state) {"alarm": "ON" or "OFF", "window", "began", "message", ...}
 message.Episode {"online": bool} or {"problem": sentence}
-of the connection
+of the connection {"problem": sentence, "foreign": 1}  of what was no event
 """
 
+import contextlib
 import json
 import os
 import queue
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,19 +21,29 @@ from urllib.parse import unquote, urlsplit
 from inlier.sinks.lines import Lines
 from inlier_boards.serial_line.lines import Damaged, opened
 from inlier_export.errors import BadInput
+from inlier_export.printable import printable
 from inlier_host import this_machine as monitor
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
 Feed = Callable[[Emit], None]  # runs until interrupted
 
-ANSWER_S = 10
+NUMBER_MAX = (1 << 31) - 1
+MESSAGE_MAX = 1 << 16  # bytes; a state of many counters has 2,000
+TEXT_MAX = 1000
+NAME_MAX = 80
+FEATURES_MAX = 16  # shown
+WAITING_MAX = 1000  # events; more of them wait at the broker
+AGAIN_S = 1
 PASSWORD_VARIABLE = "INLIER_MQTT_PASSWORD"
 
 
 def this_machine(model: Path, source: str) -> Feed:
+    """Raises BadInput at once for a bad model or source."""
+    pipeline = monitor.prepare(model, source)
+
     def feed(emit: Emit) -> None:
-        monitor.live(model, source, -1, lambda window: None, Lines(emit))
+        monitor.live(pipeline, -1, lambda window: None, Lines(emit))
 
     return feed
 
@@ -46,11 +59,11 @@ def serial_port(path: str) -> Feed:
             with serial.Serial(path, 115_200) as port:
                 emit({"online": True})
                 while True:
-                    line = port.readline().decode(errors="replace")
+                    line = port.readline(MESSAGE_MAX).decode(errors="replace")
                     try:
                         kind, said = opened(line) or ("", "")
                     except Damaged:
-                        emit({"problem": f"{path}: a damaged line was left out"})
+                        emit({"problem": f"{path}: a damaged line was left out", "foreign": 1})
                     else:
                         if kind == "e":
                             emit(parsed(said))
@@ -64,25 +77,44 @@ def serial_port(path: str) -> Feed:
 
 
 def parsed(text: str) -> Event:
-    """An event from elsewhere; what is none becomes a problem."""
+    """An event from elsewhere, its texts printable and its numbers in range;
+    whatever is none becomes a problem: it may come from anybody.
+    """
     try:
+        if len(text) > MESSAGE_MAX:
+            raise ValueError
         event = json.loads(text)
         if not isinstance(event, dict):
             raise ValueError
         if "alarm" in event:
             return {
                 "alarm": "ON" if event["alarm"] == "ON" else "OFF",
-                "window": int(event.get("window", -1)),
-                "message": str(event.get("message", "")),
-                "id": str(event.get("id", "")),
+                "window": _number(event.get("window", -1), -1),
+                "message": printable(str(event.get("message", "")), TEXT_MAX),
+                "id": printable(str(event.get("id", "")), TEXT_MAX),
             }
-        features = [[str(name), int(share)] for name, share in event.get("features", ())]
-        window: Event = {key: int(event[key]) for key in ("window", "score", "ae", "svm", "hot")}
+        features = [
+            [printable(str(name), NAME_MAX), _number(share)]
+            for name, share in event.get("features", ())
+        ]
+        window: Event = {key: _number(event[key]) for key in ("window", "score", "ae", "hot")}
+        window["svm"] = _number(event["svm"], -NUMBER_MAX)
         if "source" in event:
-            window.update(source=str(event["source"]), deltas=[int(d) for d in event["deltas"]])
-        return {**window, "features": features}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {"problem": f"the device said what is no event of inlier's: {text.strip()[:40]}"}
+            window["source"] = printable(str(event["source"]), NAME_MAX)
+            window["deltas"] = [_number(delta) for delta in event["deltas"]]
+        return {**window, "features": features[:FEATURES_MAX]}
+    # what json, int and a loop make of other people's text
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        shown = printable(text.strip(), 40)
+        return {"problem": f"the device said what is no event of inlier's: {shown}", "foreign": 1}
+
+
+def _number(value: Any, least: int = 0) -> int:
+    """Raises ValueError, TypeError, OverflowError for what is none in range."""
+    number = int(value)
+    if not least <= number <= NUMBER_MAX:
+        raise ValueError
+    return number
 
 
 def broker(url: str) -> Feed:
@@ -112,7 +144,7 @@ def broker(url: str) -> Feed:
         raise BadInput("--mqtt: the port is no number from 1 to 65535") from None
     password = unquote(where.password) if where.password else os.environ.get(PASSWORD_VARIABLE)
     told = f"{where.hostname}:{port}"
-    waiting: queue.Queue[Event | BadInput] = queue.Queue()
+    waiting: queue.Queue[Event | BadInput] = queue.Queue(WAITING_MAX)
 
     def on_connect(
         client: mqtt.Client, data: object, flags: object, code: Any, properties: object
@@ -132,7 +164,7 @@ def broker(url: str) -> Feed:
         if kind == "availability":
             waiting.put({"online": message.payload == b"online"})
         elif kind in ("state", "alarm"):
-            waiting.put(parsed(message.payload.decode(errors="replace")))
+            waiting.put(parsed(message.payload[: MESSAGE_MAX + 1].decode(errors="replace")))
 
     def feed(emit: Emit) -> None:
         client = mqtt.Client(CallbackAPIVersion.VERSION2)
@@ -153,7 +185,7 @@ def broker(url: str) -> Feed:
                 f"{told} cannot be reached ({error.strerror or error}); check address, port and "
                 f"network"
             ) from None
-        client.loop_start()
+        threading.Thread(target=listen, args=(client,), daemon=True).start()
         try:
             while True:
                 event = waiting.get()
@@ -161,6 +193,26 @@ def broker(url: str) -> Feed:
                     raise event
                 emit(event)
         finally:
-            client.loop_stop()
+            client.disconnect()
+
+    def listen(client: mqtt.Client) -> None:
+        """Whatever comes, this thread goes on: without it no alarm would come,
+        and nothing would say so.
+        """
+        while True:
+            try:
+                client.loop_forever()
+                return
+            except Exception as error:
+                waiting.put(
+                    {
+                        "problem": f"{told}: what came is no MQTT ({printable(repr(error), 80)}); "
+                        f"trying again",
+                        "foreign": 1,
+                    }
+                )
+            time.sleep(AGAIN_S)
+            with contextlib.suppress(OSError):  # loop_forever tries on
+                client.reconnect()
 
     return feed

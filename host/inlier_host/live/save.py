@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TextIO
 
 from inlier_export.errors import BadInput
+from inlier_trainer.files import check_output
 from inlier_trainer.sources import counters_of
 
 from .feed import Event
@@ -20,10 +21,7 @@ class Save:
     """
 
     def __init__(self, path: Path):
-        if path.exists():
-            raise BadInput(
-                f"{path} is there already: name another file for --save, or move that one away"
-            )
+        check_output(path, new=True)
         self._path = path
         self._file: TextIO | None = None
         self.first = 0
@@ -42,8 +40,11 @@ class Save:
             self._file = self._path.open("x")
             self._file.write(",".join(counters) + "\n")
             self.first = event["window"]
-        self._file.write(",".join(map(str, event["deltas"])) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(",".join(map(str, event["deltas"])) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from None
         self.rows += 1
 
     def __enter__(self) -> "Save":

@@ -30,6 +30,7 @@ class Live:
     history: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=HISTORY))
     alarms: deque[dict[str, object]] = field(default_factory=lambda: deque(maxlen=ALARMS))
     problem: str | None = None
+    foreign: int = 0  # messages that were no events
     clock: Callable[[], str] = lambda: time.strftime("%H:%M:%S")
     _last_id: str = ""
     _on: bool = False
@@ -37,6 +38,7 @@ class Live:
     def take(self, event: Event) -> None:
         if "problem" in event:
             self.problem = event["problem"]
+            self.foreign += event.get("foreign", 0)
         elif "online" in event:
             self.problem = None
             self.status = (
@@ -83,7 +85,7 @@ class Live:
 
     def snapshot(self) -> dict[str, object]:
         """For the page, as JSON."""
-        shown = ("name", "status", "window", "score", "ae", "svm", "features", "problem")
+        shown = ("name", "status", "window", "score", "ae", "svm", "features", "problem", "foreign")
         return {
             **{key: getattr(self, key) for key in shown},
             "history": list(self.history),

@@ -7,6 +7,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from inlier_export.printable import printable
+
 from .state import Live
 
 COLOURS = {"quiet": "green", "alarm": "bold red", "waiting": "yellow", "offline": "yellow"}
@@ -18,9 +20,8 @@ def spark(scores: list[int], width: int) -> Text:
     """The last `width` scores; a full bar is the threshold or more, and red."""
     text = Text()
     for score in scores[-width:]:
-        text.append(
-            BARS[min(len(BARS) - 1, score * len(BARS) // 100)], "red" if score > 100 else "cyan"
-        )
+        level = max(0, min(len(BARS) - 1, score * len(BARS) // 100))
+        text.append(BARS[level], "red" if score > 100 else "cyan")
     return text
 
 
@@ -28,7 +29,7 @@ def bar(score: int, width: int) -> Text:
     """The score on a scale to SCORE_SHOWN_MAX, with the threshold marked at its
     middle.
     """
-    filled = min(width, score * width // SCORE_SHOWN_MAX)
+    filled = max(0, min(width, score * width // SCORE_SHOWN_MAX))
     text = Text("█" * filled + "░" * (width - filled), "red" if score > 100 else "cyan")
     text = text[: width // 2] + Text("│", "bold") + text[width // 2 :]
     return text.append(f" {score} % of its threshold")
@@ -47,21 +48,24 @@ def draw(live: Live, width: int) -> Panel:
     grid.add_row("", spark([score for _, score in live.history], inner - 12))
     grid.add_row("scores", f"autoencoder {live.ae}, SVM {live.svm}")
     if live.features:
-        grid.add_row("last odd", ", ".join(f"{name} {share} %" for name, share in live.features))
+        odd = ", ".join(f"{name} {share} %" for name, share in live.features)
+        grid.add_row("last odd", Text(odd))  # as it is: no markup in names
     alarms = Table.grid(padding=(0, 2))
     for alarm in list(live.alarms)[:5]:
         until = f"to {alarm['until']}" if alarm["until"] else "on"
         alarms.add_row(
             str(alarm["at"]),
             Text(until, "dim" if alarm["until"] else "bold red"),
-            str(alarm["message"]),
+            Text(str(alarm["message"])),
         )
     parts: list[object] = [head, grid]
     if live.alarms:
         parts += [Text("alarms", "bold"), alarms]
     if live.problem:
         parts.append(Text(live.problem, "yellow"))
-    return Panel(Group(*parts), title=live.name, box=box.ROUNDED)  # type: ignore[arg-type]
+    if live.foreign:
+        parts.append(Text(f"{live.foreign} messages were no events of inlier's", "yellow"))
+    return Panel(Group(*parts), title=Text(printable(live.name)), box=box.ROUNDED)  # type: ignore[arg-type]
 
 
 class Terminal:

@@ -21,4 +21,4 @@ def vega() -> str:
         write_atomic(
             path, f"(() => {{{bundle}}})();\n".encode()
         )  # its many short names stay its own
-    return path.read_text()
+    return path.read_text(encoding="utf-8")

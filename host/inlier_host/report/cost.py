@@ -60,7 +60,7 @@ def instructions_per_mac() -> dict[tuple[str, str], float]:
     """By (board, kernel), from the committed table."""
     rows = [
         line.strip("|").split("|")
-        for line in bench.TABLE.read_text().splitlines()
+        for line in bench.TABLE.read_text(encoding="utf-8").splitlines()
         if line.startswith("| qemu_")
     ]
     at = bench.COLUMNS.index("MAC")

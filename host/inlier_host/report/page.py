@@ -53,7 +53,9 @@ def page(subject: Subject, progress: Progress) -> str:
     script = vega()
     done(3)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string((resources.files(__package__) / "page.html").read_text())
+    template = environment.from_string(
+        (resources.files(__package__) / "page.html").read_text(encoding="utf-8")
+    )
     clock = charts.Clock(subject)
     content = template.render(
         name=subject.name,

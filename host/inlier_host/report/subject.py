@@ -9,7 +9,8 @@ import numpy as np
 from inlier.model import Model
 from inlier_export import reference
 from inlier_export.errors import BadInput
-from inlier_export.model_file import read_model, unpack
+from inlier_export.inputs import TEXT_MAX, read_input
+from inlier_export.model_file import model_of, read_blob, unpack
 from inlier_export.reference import Detector, Ints, Trace
 from inlier_trainer.progress import Progress
 from inlier_trainer.recordings import read_windows, split
@@ -54,23 +55,20 @@ def of_model(
     name: str = "",
 ) -> Subject:
     """benign: the recording that the model was trained on. Raises BadInput."""
-    model = read_model(path)
+    blob = read_blob(path)
+    model = model_of(path, blob)
     counters = model.counters()
     rows = read_windows(windows, counters)
-    if not len(rows):
-        raise BadInput(f"{windows}: the run is empty, it has no window; record or monitor first")
     for attack in attacks or ():
         if not 0 <= attack.start < attack.end <= len(rows):
             raise BadInput(
                 f"--attack {attack.name}={attack.start}:{attack.end}: {windows} has the windows "
                 f"0 to {len(rows)}"
             )
-    detector = unpack(path.read_bytes())
+    detector = unpack(blob)
     trace = reference.run(detector, rows, lambda done, total: progress("scoring", done, total))
     unseen = _unseen(detector, read_windows(benign, counters)) if benign else None
-    return Subject(
-        name or path.stem, path.read_bytes(), model, detector, windows, rows, trace, unseen, attacks
-    )
+    return Subject(name or path.stem, blob, model, detector, windows, rows, trace, unseen, attacks)
 
 
 def of_run(folder: Path, progress: Progress) -> Subject:
@@ -103,7 +101,7 @@ def _stages(path: Path) -> list[Attack] | None:
     if not path.exists():
         return None
     try:
-        stages = json.loads(path.read_text())["stages"]
+        stages = json.loads(read_input(path, TEXT_MAX, "summary"))["stages"]
         ends = np.cumsum([int(stage["windows"]) for stage in stages])
         return [
             Attack(str(stage["name"]), int(end) - int(stage["windows"]), int(end))

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inlier_export.errors import BadInput
+from inlier_export.inputs import open_input
+from inlier_export.os_errors import said
 from inlier_export.reference import Ints
 
 CHUNK_BYTES = 1 << 21
@@ -59,19 +61,18 @@ def chunks(path: Path) -> Iterator[Chunk]:
     packet of a damaged one.
     """
     try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with path.open("rb") as raw:
+        with open_input(path, None, "capture") as raw:
+            packed = raw.peek(2)[:2] == b"\x1f\x8b"
             file = gzip.GzipFile(fileobj=raw) if packed else raw
             for chunk in _chunks(path, file):
-                chunk.read = raw.tell()
+                chunk.read = raw.tell() if raw.seekable() else 0
                 yield chunk
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
             raise BadInput(
                 f"{path}: not a gzip file all through ({error}); copy it again"
             ) from None
-        raise BadInput(f"{path}: {error.strerror or error}; check the path") from None
+        raise BadInput(said(error, path)) from None
 
 
 def _chunks(path: Path, file: File) -> Iterator[Chunk]:
