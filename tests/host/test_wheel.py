@@ -27,6 +27,7 @@ PACKAGES = {
     "inlier_boards": "boards",
     "inlier_host": "host",
 }
+pytestmark = pytest.mark.slow  # the command line begins twenty times
 nightly = pytest.mark.skipif("INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`")
 
 
@@ -149,7 +150,6 @@ def test_it_trains_and_emulates(elsewhere, model):
 
 
 @pytest.mark.micropython
-@pytest.mark.slow
 def test_it_deploys_onto_a_board_and_reports(elsewhere, model):
     command = [elsewhere.python, "-m", "inlier_boards.serial_line.plug", "unix"]
     with subprocess.Popen(
