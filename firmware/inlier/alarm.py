@@ -42,10 +42,11 @@ class Horizons:
         last = self.count
         if grade or counts[last - 1]:  # else nothing is over any, as mostly
             for h in range(last):
-                if grade >= last - h:
-                    counts[h] += 1
+                # what leaves goes first: 255 of 255 and one more pass no byte
                 if grades[at - self._n[h]] >= last - h:
                     counts[h] -= 1
+                if grade >= last - h:
+                    counts[h] += 1
                 if counts[h] >= self._k[h]:
                     reached = True
         grades[at] = grade

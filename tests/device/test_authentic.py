@@ -108,7 +108,7 @@ def test_self_test_tells_a_board_that_scores_otherwise():
             self.prepare = kernel.prepare
             self.features = kernel.features
             self.autoencoder = lambda params, work: kernel.autoencoder(params, work) ^ 1
-            self.svm = kernel.svm
+            self.evidence = kernel.evidence
 
     from inlier.kernels import chosen
 

@@ -36,14 +36,15 @@ def run(where: str, count: int, every: int, progress: Progress = quiet) -> Outco
     progress(label, 0, count)
     every = min(every, count)
     count -= count % every
-    detector = random_detector(22, (16,), (0, 63))
+    detector = random_detector(22, (16,))
     deltas = _windows(count, len(detector.counters))
     trace = reference.run(detector, deltas)
     # Half of the windows hot: a wrong comparison or a wrong alarm must show.
+    limits = np.percentile(trace.svm, (80, 60, 50, 45, 40)).astype(int).tolist()
     detector = replace(
         detector,
-        threshold_ae=int(np.median(trace.ae)),
-        threshold_svm=int(np.percentile(trace.svm, 80)),
+        horizons=tuple((k, n, t) for (k, n, _), t in zip(detector.horizons, limits, strict=True)),
+        threshold_quiet=int(np.percentile(trace.quiet, 40)),
     )
     expected = _digests(reference.run(detector, deltas), every)
     blob = pack(detector)
