@@ -7,10 +7,12 @@ from array import array
 
 import golden
 
+from inlier.alarm import Alarm
 from inlier.counters import DELTA_MAX
 from inlier.features import FULL_BITS, LEVEL_MAX, LOG_MAX
-from inlier.kernels import native
+from inlier.kernels import chosen, native
 from inlier.pipeline import Pipeline
+from inlier.quiet import Quiet
 
 try:
     import micropython
@@ -173,3 +175,71 @@ def test_thumb_allocates_nothing():
 
 def test_viper_allocates_nothing():
     return _allocates("viper")
+
+
+class Scripted:
+    """A kernel whose scores are what a test says."""
+
+    def __init__(self, kernel):
+        self.prepare = kernel.prepare
+        self.scores = [0, 0]
+
+    def features(self, deltas, params, work):
+        pass
+
+    def autoencoder(self, params, work):
+        return 0
+
+    def evidence(self, params, work, sums):
+        sums[0], sums[1] = self.scores
+
+
+def test_a_calm_window_s_short_way_changes_no_verdict():
+    """Where nothing is hot the alarm and quiet are not asked: held against ones
+    that are asked in every window.
+    """
+    model = golden.model()
+    kernel = Scripted(chosen)
+    pipeline = Pipeline(model, golden.Source(model.counters()), kernel)
+    alarm = Alarm(model)
+    quiet = Quiet(model, kernel.scores)
+    hottest = max([limit for _, _, limit in model.horizons()]) + 1
+    silent = model.threshold_quiet + 1
+    windows = []  # each stretch: how many windows, score, quiet score
+    for count, svm, low in (
+        (6, 0, 0),
+        (200, 0, 0),  # the longest horizon forgets
+        (1, hottest, 0),
+        (4, 0, 0),
+        (9, hottest, 0),  # raised
+        (3, 0, 0),
+        (9, 4 * hottest, 0),  # grown
+        (230, pipeline.least, 0),  # cleared, and calm for long: at the threshold is not over it
+        (5, 0, silent),
+        (1, 0, silent - 1),
+        (20, 0, silent),  # quiet
+        (3, hottest, silent),
+        (3, 0, silent - 1),
+        (250, 0, silent - 1),  # back
+        (20, pipeline.least + 1, 0),
+        (60, pipeline.least + 1, silent),
+        (250, 0, 0),
+    ):
+        windows += [(svm, low)] * count
+    deltas = array("i", [0] * len(model.counters()))
+    idle = 0
+    found = []
+    for i in range(len(windows)):
+        idle += pipeline.alarm.idle
+        kernel.scores[0], kernel.scores[1] = windows[i]
+        event = pipeline.score(deltas)
+        quiet.step()
+        assert event == pipeline.event == alarm.step(windows[i][0]), i
+        assert (pipeline.quiet.event, pipeline.quiet.active) == (quiet.event, quiet.active), i
+        assert pipeline.alarm.active == alarm.active and pipeline.hot == (
+            windows[i][0] > pipeline.least
+        )
+        if event or quiet.event:
+            found.append((event, quiet.event))
+    assert idle > 200, "nothing went the short way"
+    assert found[:6] == [(1, 0), (2, 0), (-1, 0), (0, 1), (1, 0), (0, -1)], found

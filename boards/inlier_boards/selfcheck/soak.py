@@ -4,14 +4,13 @@ device/soak.py.
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from inlier.counters import DELTA_MAX
 from inlier_export import reference
 from inlier_export.model_file import pack
-from inlier_export.synthetic import random_detector
+from inlier_export.synthetic import random_detector, with_thresholds
 from inlier_trainer.progress import Progress, quiet
 
 from .outcome import (
@@ -40,12 +39,7 @@ def run(where: str, count: int, every: int, progress: Progress = quiet) -> Outco
     deltas = _windows(count, len(detector.counters))
     trace = reference.run(detector, deltas)
     # Half of the windows hot: a wrong comparison or a wrong alarm must show.
-    limits = np.percentile(trace.svm, (80, 60, 50, 45, 40)).astype(int).tolist()
-    detector = replace(
-        detector,
-        horizons=tuple((k, n, t) for (k, n, _), t in zip(detector.horizons, limits, strict=True)),
-        threshold_quiet=int(np.percentile(trace.quiet, 40)),
-    )
+    detector = with_thresholds(detector, trace)
     expected = _digests(reference.run(detector, deltas), every)
     blob = pack(detector)
     if is_board(where):
