@@ -301,13 +301,15 @@ def test_rows_without_an_order_score_below_their_range_and_by_the_autoencoder():
     plain = small(persistences=0, layers=layer, n_layers=1)
     rows = small(persistences=0, layers=layer, n_layers=1, flags=FLAG_ROWS)
     assert Model(rows).by_rows and not Model(plain).by_rows
-    pipeline, event = scored(rows, [0, 0])
-    # both are 5 below low, and 0 - 10 + 128 - 3 above their reconstruction
-    assert pipeline.svm == 2 * (5 * 50 + 115 * 25)
-    assert pipeline.ae == 2 * (118 * 118) and pipeline.ae > pipeline.model.threshold_ae
+    pipeline, event = scored(rows, [3, 0])
+    # 12 beyond high and 32 - 10 - 3 above the centre; the other is 5 below low,
+    # and 10 below the centre, which is not above its reconstruction
+    assert pipeline.svm == 12 * 100 + 19 * 25 + 5 * 50
+    # inputs of 128 + 22 and 128 - 10, against 0
+    assert pipeline.ae == 150 * 150 + 118 * 118 > pipeline.model.threshold_ae and event == 1
     assert not pipeline.quiet.run, "what has no order is not silent"
-    by_time, _ = scored(plain, [0, 0])
-    assert by_time.svm == 2 * 115 * 25 and by_time.quiet.score == 2 * 5 * 50
+    by_time, _ = scored(plain, [3, 0])
+    assert by_time.svm == 12 * 100 + 19 * 25 and by_time.quiet.score == 5 * 50
 
 
 def test_rows_are_outlying_by_the_autoencoder_s_error_alone():
