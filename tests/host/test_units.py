@@ -42,22 +42,16 @@ def test_a_unit_that_differs_widens_the_range_and_is_no_false_alarm():
     made = train.train([benign(400, 1), benign(400, 2), chatty(400, 3)], settings, "units")
     assert made.plan.folds == 3
     assert not reference.run(made.detector, chatty(400, 4)).hot[100:].any()
-    assert reference.run(made.detector, chatty(400, 4) * 100).hot[100:].all()
+    louder = reference.run(made.detector, chatty(400, 4) * 100)
+    assert (louder.event == 1).any()
 
 
-def test_each_unit_is_scored_from_boot_and_none_by_what_the_one_before_left():
-    """The sums of a unit begin anew: 100 times the events just before it leave
-    no trace.
-    """
-    settings = replace(SETTINGS, accept_anomalies=True, detectors="svm")
-    calm = train.Trainer([benign(400, 1), benign(400, 2)], settings)
-    after = benign(400, 1)
-    after[395:] *= 100
-    loud = train.Trainer([after, benign(400, 2)], settings)
-    loud.schema.shifts[:], loud.schema.caps[:] = calm.schema.shifts, calm.schema.caps
-    start = loud.f[400:440].astype(int)
-    # where a unit begins is the mean of all, which five windows in 800 move
-    assert np.abs(start - calm.f[400:440]).max() < 90 and (start[-1] < 288).all()
+def test_no_unit_carries_the_sums_of_the_one_before():
+    """Whichever comes first, each begins alike."""
+    calm, loud = benign(400, 1), benign(400, 2) * 50
+    settings = replace(SETTINGS, detectors="svm")
+    one, other = train.Trainer([calm, loud], settings), train.Trainer([loud, calm], settings)
+    assert np.array_equal(one.f[:400], other.f[400:]) and np.array_equal(one.f[400:], other.f[:400])
 
 
 def test_the_command_names_each_unit_left_out(tmp_path, inlier):
