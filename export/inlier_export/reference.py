@@ -182,10 +182,10 @@ def squared_error(x: Bytes, y: Bytes) -> Ints:
 
 
 def distance(f: NDArray[np.int16], y: Bytes, offset: Ints, input_shift: Ints) -> NDArray[np.int32]:
-    """How far f lies above its reconstruction y, signed, in sixteenths of an
-    octave (..., features).
+    """How far f lies above its reconstruction y, or above the benign centre if
+    that is higher, signed, in sixteenths of an octave (..., features).
     """
-    back = (y.astype(np.int32) - 128) << input_shift.astype(np.int32)
+    back = np.maximum(y.astype(np.int32) - 128, 0) << input_shift.astype(np.int32)
     return f.astype(np.int32) - offset.astype(np.int32) - back
 
 

@@ -42,10 +42,11 @@ class Horizons:
         reached = False
         least = self.count  # the grade that counts at horizon h
         for h in range(least):
-            if grade >= least:
-                counts[h] += 1
+            # what leaves goes first: 255 of 255 and one more pass no byte
             if grades[at - self._n[h]] >= least:
                 counts[h] -= 1
+            if grade >= least:
+                counts[h] += 1
             if counts[h] >= self._k[h]:
                 reached = True
             least -= 1

@@ -15,8 +15,9 @@ def contribution(model, table, f, y, i):
         e = (table[p + 4] | table[p + 5] << 8) - value
         if e > 0:
             part += table[p + 10] * e
-    e = value - (table[p] | table[p + 1] << 8) - (y[i] - 128 << table[p + 8])
-    e -= table[p + 6] | table[p + 7] << 8
+    e = value - (table[p] | table[p + 1] << 8) - (table[p + 6] | table[p + 7] << 8)
+    if y[i] > 128:
+        e -= y[i] - 128 << table[p + 8]
     return part + table[p + 11] * e if e > 0 else part
 
 

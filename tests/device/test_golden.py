@@ -7,15 +7,25 @@ from array import array
 
 import golden
 
+from inlier.alarm import Alarm
 from inlier.counters import DELTA_MAX
-from inlier.features import LEVEL_MAX
-from inlier.kernels import native
+from inlier.features import FULL_BITS, LEVEL_MAX, LOG_MAX
+from inlier.kernels import chosen, native
 from inlier.pipeline import Pipeline
+from inlier.quiet import Quiet
 
 try:
     import micropython
 except ImportError:  # CPython
     micropython = None
+
+
+def sums(pipeline):
+    """Each feature's damped sum, from the kernel's own memory."""
+    state = getattr(pipeline.work, "state", None)
+    if state is not None:
+        return state
+    return struct.unpack_from("<%di" % pipeline.model.features, pipeline.work, 4 * native.STATE)
 
 
 def _kernel(name):
@@ -73,11 +83,64 @@ def test_the_largest_level_of_every_kernel_is_that_of_the_features():
         pipeline.score(array("i", [DELTA_MAX] * len(model.counters())))
         # At time scale 0 a feature's state is the level itself.
         assert model.scales[0] == 0
-        state = getattr(pipeline.work, "state", None)
-        if state is None:
-            state = struct.unpack_from("<%di" % model.features, pipeline.work, 4 * native.STATE)
-        levels = [state[i] for i in range(0, model.features, len(model.kinds))]
+        states = sums(pipeline)
+        levels = [states[i] for i in range(0, model.features, len(model.kinds))]
         assert max(levels) == LEVEL_MAX, (name, max(levels))
+
+
+def test_a_burst_fills_a_window_of_a_persistence_once_however_large():
+    """2^12 is a full window: what 2^cap events fill, 2^29 fill no further."""
+    model = golden.model()
+    counters = len(model.counters())
+    kinds = len(model.kinds)
+    at = len(model.scales)
+    k = model.kinds[at][0]
+    caps = [model.params[2 * c + 1] for c in range(counters)]
+    for name in ("plain", "array", "thumb", "viper"):
+        kernel = _kernel(name)
+        if kernel is None:
+            continue
+        found = []
+        for extra in (0, DELTA_MAX):
+            pipeline = Pipeline(model, golden.Source(model.counters()), kernel)
+            before = list(sums(pipeline))
+            deltas = [min((1 << cap) + extra, DELTA_MAX) for cap in caps]
+            pipeline.score(array("i", deltas))
+            after = sums(pipeline)
+            found.append([after[i] for i in range(at, model.features, kinds)])
+        assert found[0] == found[1], name
+        for c in range(counters):
+            was = before[kinds * c + at]
+            assert found[0][c] == was + (1 << FULL_BITS) - (was >> k), (name, c)
+        pipeline = Pipeline(model, golden.Source(model.counters()), kernel)
+        pipeline.score(array("i", [1 << cap >> 1 for cap in caps]))
+        after = sums(pipeline)
+        for c in range(counters):
+            was = before[kinds * c + at]
+            half = 1 << FULL_BITS - 1 if caps[c] else 0  # half of one event is none
+            assert after[kinds * c + at] == was + half - (was >> k), (name, c)
+
+
+def test_a_delta_of_any_size_keeps_every_sum_and_score_in_31_bits():
+    model = golden.model()
+    counters = len(model.counters())
+    for name in ("plain", "array", "thumb", "viper"):
+        kernel = _kernel(name)
+        if kernel is None:
+            continue
+        pipeline = Pipeline(model, golden.Source(model.counters()), kernel)
+        largest = array("i", [DELTA_MAX] * counters)
+        for _ in range(300):
+            pipeline.score(largest)
+        states = sums(pipeline)
+        for i in range(model.features):
+            assert 0 <= states[i] <= DELTA_MAX and 0 <= pipeline.f[i] <= LOG_MAX, (name, i)
+        # a mean of the largest level, kept up, is that level: the sum of 2^k of it
+        for t in range(len(model.scales)):
+            of_kind = range(t, model.features, len(model.kinds))
+            top = max([states[i] >> model.scales[t] for i in of_kind])
+            assert top in (LEVEL_MAX, LEVEL_MAX - 1), (name, t, top)
+        assert 0 <= pipeline.ae <= DELTA_MAX and 0 <= pipeline.svm <= DELTA_MAX
 
 
 def _allocates(name):
@@ -112,3 +175,71 @@ def test_thumb_allocates_nothing():
 
 def test_viper_allocates_nothing():
     return _allocates("viper")
+
+
+class Scripted:
+    """A kernel whose scores are what a test says."""
+
+    def __init__(self, kernel):
+        self.prepare = kernel.prepare
+        self.scores = [0, 0]
+
+    def features(self, deltas, params, work):
+        pass
+
+    def autoencoder(self, params, work):
+        return 0
+
+    def evidence(self, params, work, sums):
+        sums[0], sums[1] = self.scores
+
+
+def test_a_calm_window_s_short_way_changes_no_verdict():
+    """Where nothing is hot the alarm and quiet are not asked: held against ones
+    that are asked in every window.
+    """
+    model = golden.model()
+    kernel = Scripted(chosen)
+    pipeline = Pipeline(model, golden.Source(model.counters()), kernel)
+    alarm = Alarm(model)
+    quiet = Quiet(model, kernel.scores)
+    hottest = max([limit for _, _, limit in model.horizons()]) + 1
+    silent = model.threshold_quiet + 1
+    windows = []  # each stretch: how many windows, score, quiet score
+    for count, svm, low in (
+        (6, 0, 0),
+        (200, 0, 0),  # the longest horizon forgets
+        (1, hottest, 0),
+        (4, 0, 0),
+        (9, hottest, 0),  # raised
+        (3, 0, 0),
+        (9, 4 * hottest, 0),  # grown
+        (230, pipeline.least, 0),  # cleared, and calm for long: at the threshold is not over it
+        (5, 0, silent),
+        (1, 0, silent - 1),
+        (20, 0, silent),  # quiet
+        (3, hottest, silent),
+        (3, 0, silent - 1),
+        (250, 0, silent - 1),  # back
+        (20, pipeline.least + 1, 0),
+        (60, pipeline.least + 1, silent),
+        (250, 0, 0),
+    ):
+        windows += [(svm, low)] * count
+    deltas = array("i", [0] * len(model.counters()))
+    idle = 0
+    found = []
+    for i in range(len(windows)):
+        idle += pipeline.alarm.idle
+        kernel.scores[0], kernel.scores[1] = windows[i]
+        event = pipeline.score(deltas)
+        quiet.step()
+        assert event == pipeline.event == alarm.step(windows[i][0]), i
+        assert (pipeline.quiet.event, pipeline.quiet.active) == (quiet.event, quiet.active), i
+        assert pipeline.alarm.active == alarm.active and pipeline.hot == (
+            windows[i][0] > pipeline.least
+        )
+        if event or quiet.event:
+            found.append((event, quiet.event))
+    assert idle > 200, "nothing went the short way"
+    assert found[:6] == [(1, 0), (2, 0), (-1, 0), (0, 1), (1, 0), (0, -1)], found

@@ -2,9 +2,29 @@
 outside the blob.
 """
 
+import struct
+from array import array
+
 import golden
 
-from inlier.model import HEADER_BYTES, VERSION, WINDOW_MS_MAX, Model, ModelError
+from inlier.features import LOG_MAX, PERSISTENCE_MAX, PERSISTENCE_OUT, SCALE_MAX
+from inlier.model import (
+    BIAS_MAX,
+    FEATURE_BYTES,
+    FEATURES_MAX,
+    FLAG_ROWS,
+    HEADER_BYTES,
+    INPUT_SHIFT_MAX,
+    SHIFT_MAX,
+    VERSION,
+    WEIGHT_MAX,
+    WINDOW_MS_MAX,
+    Model,
+    ModelError,
+)
+from inlier.pipeline import Pipeline
+
+LARGEST = (1 << 30) - 1
 
 
 def _refused(blob, *arguments):
@@ -15,10 +35,40 @@ def _refused(blob, *arguments):
     return None
 
 
+def _patched(at, value):
+    """The golden model with bytes from `at` replaced, and a fitting checksum."""
+    blob = bytearray(golden.blob())
+    blob[at : at + len(value)] = value
+    return golden.sealed(blob[:-4])
+
+
+def places():
+    """Where the golden model has its kinds, the rows of its layers, its
+    counters, features and layers, by the format's own words.
+    """
+    m = golden.model()
+    at = {"horizons": HEADER_BYTES}
+    at["kinds"] = HEADER_BYTES + 6 * len(list(m.horizons()))
+    at["rows"] = at["kinds"] + len(m.kinds)
+    at["counters"] = at["rows"] + 2 * len(m.rows)
+    at["features"] = at["counters"] + 2 * len(m.counters())
+    at["layers"] = at["features"] + FEATURE_BYTES * m.features
+    return at
+
+
 def test_golden_model_loads():
     m = golden.model()
-    assert m.features == 42 and m.window_ms == 1000 and m.alarm == (2, 8, 4, 3, 5)
-    assert m.feature_name(0) == "c0" and m.feature_name(41) == "c13~16"
+    assert m.features == 56 and m.window_ms == 1000
+    assert (m.clear_after, m.quiet_after, m.cooldown, m.warmup) == (4, 6, 3, 5)
+    assert [(k, n) for k, n, _ in m.horizons()] == [
+        (2, 8),
+        (8, 12),
+        (20, 24),
+        (56, 64),
+        (170, 192),
+    ]
+    assert m.kinds == ((0, 0), (2, 2), (4, 4), (5, PERSISTENCE_OUT))
+    assert m.feature_name(0) == "c0" and m.feature_name(55) == "c13~32"
 
 
 def test_every_truncation_is_refused():
@@ -56,31 +106,150 @@ def test_other_counters_are_named():
     assert _refused(golden.blob(), "replay", names) is None
 
 
-def test_contradicting_header_is_refused_even_with_a_fitting_checksum():
-    # offset in the header, value: counters, scales, knots, layers, alarm k, n,
-    # m
-    for at, value in (
-        (6, 15),
-        (24, 4),
-        (24, 0),
-        (25, 9),
-        (26, 0),
-        (26, 250),
-        (27, 0),
-        (27, 9),
-        (28, 30),
-        (29, 0),
-    ):
-        blob = bytearray(golden.blob())
-        blob[at] = value
-        message = _refused(golden.sealed(blob[:-4]))
-        assert message and "contradicts" in message, (at, value, message)
-
-
-def test_shift_or_time_scale_out_of_range_is_refused():
+def test_the_former_version_is_refused_and_says_what_to_do():
     blob = bytearray(golden.blob())
-    blob[HEADER_BYTES] = 31
-    assert "time scale" in _refused(golden.sealed(blob[:-4]))
+    for version in range(VERSION):
+        blob[4] = version
+        message = _refused(blob)
+        assert "version %d" % version in message and "export the model again" in message
+
+
+def test_contradicting_header_is_refused_even_with_a_fitting_checksum():
+    # counters, means, persistences, layers, horizons
+    for at, values in (
+        (6, (0, 13, 15, 255)),
+        (24, (0, 2, 4, 250)),
+        (25, (0, 2, 250)),
+        (26, (0, 3, 5, 255)),
+        (27, (0, 4, 6, 9, 255)),
+        (34, (0, 255)),
+    ):
+        for value in values:
+            message = _refused(_patched(at, bytes([value])))
+            assert message and "contradicts" in message, (at, value, message)
+
+
+def test_an_alarm_that_nothing_clears_or_a_silence_of_no_windows_is_refused():
+    for at in (28, 29):
+        assert "alarm" in _refused(_patched(at, b"\0")), at
+        assert _refused(_patched(at, b"\1")) is None
+
+
+def test_horizons_that_do_not_ascend_or_cannot_be_reached_are_refused():
+    at = places()["horizons"]
+    for h, k, n, bad in (
+        (0, 0, 8, True),  # none of 8: always
+        (0, 9, 8, True),
+        (0, 8, 8, False),
+        (1, 2, 8, True),  # as long as the one before
+        (1, 2, 7, True),
+        (1, 9, 9, False),
+        (4, 1, 63, True),
+        (4, 255, 255, False),
+    ):
+        message = _refused(_patched(at + 6 * h, bytes([k, n])))
+        assert (message is not None and "horizon" in message) == bad, (h, k, n, message)
+
+
+def test_thresholds_that_ascend_or_are_negative_or_too_large_are_refused():
+    at = places()["horizons"]
+    limits = [limit for _, _, limit in golden.model().horizons()]
+    for h, limit, bad in (
+        (0, LARGEST, False),
+        (0, LARGEST + 1, True),
+        (0, 0x7FFFFFFF, True),
+        (0, limits[1], False),
+        (0, limits[1] - 1, True),
+        (4, limits[3], False),
+        (4, limits[3] + 1, True),
+        (4, 0, False),
+        (4, 0xFFFFFFFF, True),  # -1
+        (2, 0x80000000, True),
+    ):
+        message = _refused(_patched(at + 6 * h + 2, limit.to_bytes(4, "little")))
+        assert (message is not None and "threshold" in message) == bad, (h, limit, message)
+    for at in (16, 20):  # of the autoencoder, and of silence
+        for limit, bad in ((0, False), (LARGEST, False), (LARGEST + 1, True), (0xFFFFFFFF, True)):
+            message = _refused(_patched(at, limit.to_bytes(4, "little")))
+            assert (message is not None and "threshold" in message) == bad, (at, limit, message)
+
+
+def test_a_time_scale_or_persistence_out_of_range_is_refused():
+    at = places()["kinds"]
+    for t in range(4):
+        most = SCALE_MAX if t < 3 else PERSISTENCE_MAX
+        assert _refused(_patched(at + t, bytes([most]))) is None
+        for k in (most + 1, 255):
+            assert "time scale" in _refused(_patched(at + t, bytes([k]))), (t, k)
+
+
+def test_a_counter_shift_or_cap_out_of_range_is_refused():
+    at = places()["counters"]
+    for c in (0, 13):  # first and last
+        for j, name, most in ((0, "counter shift", 8 + SHIFT_MAX), (1, "counter cap", SHIFT_MAX)):
+            assert _refused(_patched(at + 2 * c + j, bytes([most]))) is None
+            for value in (most + 1, 255):
+                message = _refused(_patched(at + 2 * c + j, bytes([value])))
+                assert message and name in message, (c, name, value, message)
+
+
+def test_a_feature_out_of_range_is_refused():
+    at = places()["features"]
+    for i in (0, 55):
+        p = at + FEATURE_BYTES * i
+        for j, name in ((0, "offset"), (4, "low")):
+            assert _refused(_patched(p + j, LOG_MAX.to_bytes(2, "little"))) is None
+            for value in (LOG_MAX + 1, 0xFFFF):
+                message = _refused(_patched(p + j, value.to_bytes(2, "little")))
+                assert message and name in message, (i, name, value, message)
+        for j in (2, 6):  # high and far: what is never exceeded is in range
+            assert _refused(_patched(p + j, b"\xff\xff")) is None
+        for j, name, most in (
+            (8, "input shift", INPUT_SHIFT_MAX),
+            (9, "weight", WEIGHT_MAX),
+            (10, "weight", WEIGHT_MAX),
+            (11, "weight", WEIGHT_MAX),
+        ):
+            assert _refused(_patched(p + j, bytes([most]))) is None
+            for value in (most + 1, 255):
+                message = _refused(_patched(p + j, bytes([value])))
+                assert message and name in message, (i, name, value, message)
+
+
+def test_a_layer_s_bias_or_shift_out_of_range_is_refused():
+    at = places()["layers"]
+    cols = 56
+    for rows in golden.model().rows:
+        blocks = rows + 3 >> 2
+        for row in (0, rows - 1):
+            for bias, bad in (
+                (BIAS_MAX, False),
+                (BIAS_MAX + 1, True),
+                (-BIAS_MAX, False),
+                (-BIAS_MAX - 1, True),
+                (0x7FFFFFFF, True),
+                (-0x80000000, True),
+            ):
+                value = (bias & 0xFFFFFFFF).to_bytes(4, "little")
+                message = _refused(_patched(at + 4 * row, value))
+                assert (message is not None and "layer" in message) == bad, (rows, row, bias)
+            for shift, bad in ((SHIFT_MAX, False), (SHIFT_MAX + 1, True), (255, True)):
+                message = _refused(_patched(at + 16 * blocks + row, bytes([shift])))
+                assert (message is not None and "layer" in message) == bad, (rows, row, shift)
+        at += 4 * blocks * (5 + cols)
+        cols = rows
+
+
+def test_layers_of_no_rows_or_too_many_or_that_do_not_end_at_the_features_are_refused():
+    at = places()["rows"]
+    for layer, rows, name in (
+        (0, 0, "layers"),
+        (1, FEATURES_MAX + 1, "layers"),
+        (0, 9, "length"),
+        (3, 55, "length"),  # as many blocks, one feature short
+    ):
+        message = _refused(_patched(at + 2 * layer, rows.to_bytes(2, "little")))
+        assert message and name in message, (layer, rows, message)
 
 
 def test_a_window_that_no_clock_can_count_is_refused():
@@ -90,21 +259,82 @@ def test_a_window_that_no_clock_can_count_is_refused():
         assert "window" in _refused(golden.sealed(blob[:-4])), window_ms
 
 
-def test_an_offset_beyond_the_largest_logarithm_is_refused():
-    m = golden.model()
-    at = HEADER_BYTES + len(m.scales) + len(m.knots) + 2 * len(m.rows) + len(m.counters())
-    blob = bytearray(golden.blob())
-    blob[at + 1] = 255  # a first state of 2^4096 would come from it
-    assert "offset" in _refused(golden.sealed(blob[:-4]))
-
-
-def test_knots_out_of_order_are_refused():
-    blob = bytearray(golden.blob())
-    at = HEADER_BYTES + len(golden.model().scales)
-    blob[at], blob[at + 1] = blob[at + 1], blob[at]
-    assert "knots" in _refused(golden.sealed(blob[:-4])), (
-        "kernels would differ: found by selfcheck/device/mutate.py"
+def small(horizons=1, means=1, persistences=1, layers=b"", n_layers=0, counters=2, flags=0):
+    """A model made by hand, byte for byte as the format says."""
+    kinds = means + persistences
+    body = b"".join([struct.pack("<BBi", 1, n + 1, 500 - n) for n in range(horizons)])
+    body += bytes([0] * means + [4] * persistences)
+    if n_layers:
+        body += struct.pack("<H", counters * kinds)
+    body += bytes([0, 2] * counters)  # shift 8, cap 2^2
+    feature = struct.pack("<HHHHBBBB", 10, 20, 5, 3, 0, 100, 50, 25)
+    body += feature * (counters * kinds) + layers
+    text = b"replay\0" + b"".join([b"c%d\0" % c for c in range(counters)]) + b"{}"
+    length = HEADER_BYTES + len(body) + len(text) + 4
+    head = struct.pack("<4sBBHIIii", b"INLR", VERSION, flags, counters, length, 1000, 7, 9)
+    head += struct.pack(
+        "<BBBBBBHHHII", means, persistences, n_layers, horizons, 8, 56, 8, 0, len(text), 0, 0
     )
+    return golden.sealed(head + body + text)
+
+
+def scored(blob, *windows):
+    model = Model(blob)
+    pipeline = Pipeline(model, golden.Source(model.counters()))
+    for deltas in windows:
+        event = pipeline.score(array("i", deltas))
+    return pipeline, event
+
+
+def test_a_model_without_layers_scores_by_what_lies_beyond_its_range():
+    """Nothing is reconstructed, so that nothing is far from it."""
+    pipeline, event = scored(small(persistences=0), [3, 0])
+    # log2(1 + 3 events) = 2 octaves: 32, which is 12 beyond high; 0 is 5 below low
+    assert [pipeline.f[0], pipeline.f[1]] == [32, 0]
+    assert pipeline.svm == 12 * 100 and pipeline.quiet.score == 5 * 50
+    assert pipeline.ae == 0 and pipeline.hot and event == 1
+
+
+def test_rows_without_an_order_score_below_their_range_and_by_the_autoencoder():
+    identity = struct.pack("<4i", 0, 0, 0, 0) + bytes(4)  # bias and shift: y = 0
+    layer = identity + bytes([128] * 8)
+    plain = small(persistences=0, layers=layer, n_layers=1)
+    rows = small(persistences=0, layers=layer, n_layers=1, flags=FLAG_ROWS)
+    assert Model(rows).by_rows and not Model(plain).by_rows
+    pipeline, event = scored(rows, [3, 0])
+    # 12 beyond high and 32 - 10 - 3 above the centre; the other is 5 below low,
+    # and 10 below the centre, which is not above its reconstruction
+    assert pipeline.svm == 12 * 100 + 19 * 25 + 5 * 50
+    # inputs of 128 + 22 and 128 - 10, against 0
+    assert pipeline.ae == 150 * 150 + 118 * 118 > pipeline.model.threshold_ae and event == 1
+    assert not pipeline.quiet.run, "what has no order is not silent"
+    by_time, _ = scored(plain, [3, 0])
+    assert by_time.svm == 12 * 100 + 19 * 25 and by_time.quiet.score == 5 * 50
+
+
+def test_rows_are_outlying_by_the_autoencoder_s_error_alone():
+    layer = struct.pack("<4i", 0, 0, 0, 0) + bytes(4) + bytes([128] * 8)
+    blob = bytearray(small(persistences=0, layers=layer, n_layers=1, flags=FLAG_ROWS)[:-4])
+    at = HEADER_BYTES + 2
+    blob[at : at + 4] = (LARGEST).to_bytes(4, "little")  # no score is over it
+    for limit, event in ((2 * 118 * 118, 0), (2 * 118 * 118 - 1, 1)):
+        blob[16:20] = limit.to_bytes(4, "little")
+        pipeline, found = scored(golden.sealed(blob), [0, 0])
+        assert found == event and pipeline.hot == bool(event), limit
+
+
+def test_too_many_kinds_horizons_or_features_are_refused():
+    for options, bad in (
+        ({"means": 5, "persistences": 1}, False),
+        ({"means": 5, "persistences": 2}, True),
+        ({"means": 0, "persistences": 0}, True),
+        ({"horizons": 8}, False),
+        ({"horizons": 9}, True),
+        ({"horizons": 0}, True),
+        ({"counters": 0}, True),
+    ):
+        message = _refused(small(**options))
+        assert (message is not None and "sizes" in message) == bad, (options, message)
 
 
 def test_a_text_of_too_many_names_is_refused_before_it_is_split():

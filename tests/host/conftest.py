@@ -1,5 +1,5 @@
 """The command line, called in this process: inlier(arguments…) gives exit code,
-output and errors.
+output and errors. And the model that tests share.
 """
 
 import sys
@@ -21,6 +21,17 @@ def patience():
         patch.setattr(Connection, "answer_s", HANGS_S)
         patch.setattr(Emulated, "answer_s", HANGS_S)
         yield
+
+
+@pytest.fixture(scope="session")
+def trained():
+    """A model of 1,200 windows that device_of_tests.benign makes up, and what
+    is known of it: a fit takes seconds, and no test changes it.
+    """
+    from device_of_tests import SETTINGS, benign
+    from inlier_trainer.train import train
+
+    return train([benign(1200)], SETTINGS, "w.csv")
 
 
 @pytest.fixture

@@ -3,18 +3,17 @@ part of them stays outlying.
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from device_of_tests import AT, benign
 from inlier_export import reference
 from inlier_export.errors import BadInput
-from inlier_export.model_file import read
 from inlier_trainer import recordings
 from inlier_trainer.added import SHARE, keep_quiet, read_marked, weave
 from inlier_trainer.evaluate import LEAD_IN
-from inlier_trainer.train import time_folds
+from inlier_trainer.folds import plan
 
 COUNTERS = ("bytes_in", "connects", "peers_new")
 
@@ -28,48 +27,47 @@ def test_each_part_of_a_recording_gets_the_windows_in_their_order():
     )
     starts = np.flatnonzero(woven == -1)
     assert all(woven[at : at + 3].tolist() == [-1, -2, -3] for at in starts)
-    fit, calibrated, tested = (woven[part] for part in recordings.split(len(woven)))
-    folds = [fit[fold] for fold in time_folds(np.arange(len(fit)))]
-    assert [int((part == -1).sum()) for part in (*folds, calibrated, tested)] == [1] * 6
+    assert len(starts) == len(plan([1000]).blocks)
+    # the longer one's folds: none is the first to see it
+    cut = plan([len(woven)])
+    for out in range(cut.folds):
+        assert -1 in woven[cut.inside(frozenset([out]))].tolist()
 
 
 def test_in_a_week_a_short_span_comes_often_enough_to_be_within_the_benign_range():
     woven = weave(np.zeros((60_480, 1), np.int64), [np.ones((4, 1), np.int64)])
-    assert (
-        SHARE <= woven.sum() / 60_480 < 1.2 * SHARE
-        and woven[: int(0.6 * len(woven))].sum() > 0.002 * 36_288
-    )
+    assert SHARE <= woven.sum() / 60_480 < 1.2 * SHARE
+    parts = np.array_split(woven[:, 0], 16)
+    assert min(part.sum() for part in parts) >= 4, "in each block of each fold"
 
 
-def test_thresholds_rise_just_so_far_that_what_was_added_is_quiet():
-    recorded = Path(__file__).parent / "recorded"
-    detector = read(recorded / "doorbell.inlier")
-    recording = recordings.read_windows(recorded / "windows.csv", detector.counters)
-    update = (
-        recording[100:130] + np.eye(14, dtype=np.int64)[1] * 20_000
-    )  # bytes_in: it fetches its new firmware
+def alarms(detector, recording, span):
+    calm = recording[-LEAD_IN:]
+    event = reference.run(detector, np.concatenate([calm, span, calm])).event
+    return int((event == 1).sum())
 
-    def alarms(d, span):
-        return int(
-            (
-                reference.run(
-                    d, np.concatenate([recording[-LEAD_IN:], span, recording[-LEAD_IN:]])
-                ).event
-                == 1
-            ).sum()
-        )
 
+def test_thresholds_rise_just_so_far_that_what_was_added_is_quiet(trained):
+    detector, recording = trained.detector, trained.benign
+    update = benign(30, 8)
+    update[:, AT["bytes_in"]] += 4_000_000  # it fetches its new firmware
+    update[:, AT["receives"]] += 2_000
     quiet = keep_quiet(detector, recording, [update])
-    assert alarms(detector, update) and not alarms(quiet, update)
-    raised = {"threshold_ae": quiet.threshold_ae, "threshold_svm": quiet.threshold_svm}
-    for name, limit in raised.items():
-        if limit > getattr(detector, name):
-            assert alarms(replace(quiet, **{name: limit - 1}), update), "no further than need be"
-    assert raised != {
-        "threshold_ae": detector.threshold_ae,
-        "threshold_svm": detector.threshold_svm,
-    }
-    assert keep_quiet(detector, recording, [recording[100:130]]) == detector, (
+    assert alarms(detector, recording, update) and not alarms(quiet, recording, update)
+    assert replace(quiet, horizons=detector.horizons) == detector, "thresholds alone"
+    moved = 0
+    for h, (before, after) in enumerate(zip(detector.horizons, quiet.horizons, strict=True)):
+        assert after[:2] == before[:2] and after[2] >= before[2]
+        if after[2] > before[2]:
+            moved += 1
+            lower = list(quiet.horizons)
+            lower[h] = (*after[:2], after[2] - 1)
+            assert alarms(replace(quiet, horizons=tuple(lower)), recording, update), (
+                "no further than need be"
+            )
+    limits = [limit for _, _, limit in quiet.horizons]
+    assert moved and limits == sorted(limits, reverse=True), "as the loader demands"
+    assert keep_quiet(detector, recording, [recording[100:130]]).horizons == detector.horizons, (
         "what is quiet already changes nothing"
     )
 

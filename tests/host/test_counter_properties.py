@@ -13,7 +13,7 @@ from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
 
 WIDTHS = (30, 31, 32, 64)
-MODEL = Model(pack(random_detector(3, (4,), (0, 63), ("a", "b"), (0, 4))))
+MODEL = Model(pack(random_detector(3, (4,), ("a", "b"), (0, 4))))
 
 
 class Readings:
@@ -71,7 +71,7 @@ def test_scores_stay_in_range_whatever_is_read(case):
     bits, readings, elapsed = case
     pipeline = Pipeline(MODEL, Readings(bits, readings))
     for n in elapsed:
-        assert pipeline.step(n) in (-1, 0, 1)
+        assert pipeline.step(n) in (-1, 0, 1, 2)
         assert min(pipeline.deltas) >= 0 and max(pipeline.deltas) <= DELTA_MAX
         assert 0 <= pipeline.ae < 1 << 30 and abs(pipeline.svm) < 1 << 30
         assert all(0 <= share <= 100 for _, share in pipeline.explain())

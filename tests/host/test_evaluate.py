@@ -9,27 +9,82 @@ import numpy as np
 import pytest
 
 from inlier_export.errors import BadInput
-from inlier_host import cli
+from inlier_export.reference import Detector, Schema
 from inlier_host.commands import evaluate as cli_evaluate
 from inlier_trainer import autoencoder, evaluate, overlays
+from inlier_trainer.budget import Choice
 from inlier_trainer.pcap.count import Pcap
-from inlier_trainer.train import Settings, train
+from test_cli import refused
 from test_pcap import DEVICE, IP, PEER, SYN, SYNACK, framed, ip4, pcap, tcp, udp
 
 AT = {name: i for i, name in enumerate(Pcap.counters)}
+HOST = bytes([10, 9, 9, 9])
+
+
+def first(overlay, windows=2):
+    """What is not 0 in the first windows, by counter."""
+    rows = overlay.windows[:windows]
+    return {name: rows[:, AT[name]].tolist() for name in AT if rows[:, AT[name]].any()}
+
+
+def test_overlays_are_exact():
+    """SYN 74 bytes, acknowledgement 66, full segment 1514, datagram 142: sums by
+    hand.
+    """
+    assert first(overlays.scan(5, 10_000)) == {
+        **dict.fromkeys(("packets_out", "syn_out", "peers", "peers_new"), [50, 50]),
+        "connects_failed": [50, 50],
+        "bytes_out": [3700, 3700],
+        "ports": [2, 2],
+    }
+    assert first(overlays.beacon(9, 10_000)) == {  # one and a half a window
+        "syn_out": [2, 1],
+        "synack_in": [2, 1],
+        "packets_out": [10, 5],
+        "packets_in": [8, 4],
+        "bytes_out": [876, 438],  # 74 + 66 + 3 * 66 + 100 each
+        "bytes_in": [744, 372],  # 74 + 66 + 2 * 66 + 100
+        "peers": [1, 1],
+        "ports": [1, 1],
+        "peers_new": [1, 0],
+    }
+    assert first(overlays.retries(12, 10_000)) == {
+        "syn_out": [6, 6],
+        "packets_out": [6, 6],
+        "bytes_out": [444, 444],
+        "connects_failed": [2, 2],
+        "peers": [1, 1],
+        "ports": [1, 1],
+        "peers_new": [1, 0],
+    }
+    assert first(overlays.flood(1000, 10_000)) == {
+        "udp_out": [10_000, 10_000],
+        "packets_out": [10_000, 10_000],
+        "bytes_out": [1_420_000, 1_420_000],
+        "peers": [1, 1],
+        "ports": [1, 1],
+        "peers_new": [1, 0],
+    }
+    assert first(overlays.theft(1.448, 10_000)) == {  # a segment a second
+        "packets_out": [10, 10],
+        "bytes_out": [15_140, 15_140],
+        "packets_in": [5, 5],
+        "bytes_in": [330, 330],
+        "peers": [1, 1],
+        **dict.fromkeys(("peers_new", "syn_out", "synack_in", "ports"), [1, 0]),
+    }
 
 
 def test_overlays_hold_their_rates():
     for overlay, column, expected in (
         (overlays.scan(0.1, 10_000), "syn_out", [1, 1, 1, 1]),
-        (overlays.scan(5, 10_000), "connects_failed", [50, 50, 50, 50]),
-        (overlays.beacon(9, 10_000), "syn_out", [2, 1, 2, 1]),
-        (overlays.beacon(1, 10_000), "syn_out", [1, 0, 0, 0]),
-        (overlays.beacon(9, 10_000), "peers_new", [1, 0, 0, 0]),
-        (overlays.flood(1000, 10_000), "udp_out", [10_000] * 4),
+        (overlays.beacon(1, 10_000), "syn_out", [1, 0, 0, 0, 0, 0, 1]),
+        (overlays.retries(2, 10_000), "syn_out", [3, 0, 0, 3, 0, 0, 3]),
     ):
-        assert overlay.windows[:4, AT[column]].tolist() == expected, (overlay.name, column)
-        assert len(overlay.windows) == overlays.DURATION_S // 10
+        found = overlay.windows[: len(expected), AT[column]].tolist()
+        assert found == expected, (overlay.name, column)
+    for overlay in overlays.synthetic(10_000):
+        assert len(overlay.windows) == overlays.DURATION_S // 10 and overlay.windows[0].any()
     stolen = overlays.theft(100, 10_000).windows[:, AT["bytes_out"]].sum()
     assert 1.0 <= stolen / (100_000 * overlays.DURATION_S) <= 1.06, (
         "payload, and a twentieth more of headers"
@@ -93,37 +148,128 @@ def test_a_silence_of_a_day_is_no_windows_and_a_shorter_one_is():
     )
 
 
-@pytest.fixture(scope="module")
-def trained():
-    """A device that talks to one host in every other window, or so."""
-    rng = np.random.default_rng(7)
-    windows = np.zeros((3000, len(Pcap.counters)), np.int64)
-    talks = rng.random(3000) < 0.5
-    for name, value in (
-        ("packets_out", 4),
-        ("packets_in", 3),
-        ("bytes_out", 400),
-        ("bytes_in", 300),
-        ("peers", 1),
-    ):
-        windows[:, AT[name]] = talks * (value + rng.integers(0, 1 + value // 4, 3000))
-    return train(
-        windows, Settings("pcap", Pcap.counters, 10_000, allow_constant=Pcap.counters), "made up"
-    ), windows[2250:]
-
-
-def test_a_scan_is_seen_at_every_start_and_nothing_at_none(trained):
-    model, test = trained
-    seen = evaluate._lay(model, test, overlays.scan(5, 10_000), 10_000)
-    assert seen.detected and seen.starts == seen.detected_starts == 5 and seen.worst_delay_s <= 20
-    assert seen.unseen <= 1 / 180, "the first of 180 windows at most"
-    none = evaluate._lay(
-        model,
-        test,
-        overlays.Overlay("nothing", np.zeros((180, len(Pcap.counters)), np.int64)),
-        10_000,
+def alarming(limits=((1, 1, 10),), warmup=0, clear_after=3):
+    """A detector of one look: connections that fail, 127 for each sixteenth of
+    an octave.
+    """
+    counters = tuple(Pcap.counters)
+    n = len(counters)
+    zero = np.zeros(n, np.int64)
+    weights = np.zeros((n, 3), np.int64)
+    weights[AT["connects_failed"], 0] = 127
+    schema = Schema(counters, (0,), (), np.full(n, 8), zero)
+    return Detector(
+        source="pcap",
+        window_ms=10_000,
+        schema=schema,
+        offset=zero,
+        high=zero,
+        low=zero,
+        far=np.full(n, 999),
+        input_shift=zero,
+        weights=weights,
+        layers=[],
+        horizons=limits,
+        warmup=warmup,
+        cooldown=0,
+        clear_after=clear_after,
     )
-    assert not none.detected and none.delay_s is None and none.unseen == 1
+
+
+NOTHING = np.zeros((2000, len(AT)), np.int64)
+
+
+def failing(windows, first_at=0, length=180):
+    rows = np.zeros((length, len(AT)), np.int64)
+    rows[first_at : first_at + windows, AT["connects_failed"]] = 9
+    return overlays.Overlay("failing", rows)
+
+
+def test_a_delay_lasts_to_the_end_of_the_window_that_alarms():
+    at_once = evaluate._lay(alarming(), NOTHING, failing(5))
+    assert at_once.delay_s == at_once.worst_delay_s == 10 and at_once.unseen == 0
+    third = evaluate._lay(alarming(((3, 8, 10),)), NOTHING, failing(50))
+    assert third.delay_s == 30 and third.unseen == pytest.approx(2 / 180)
+    assert third.detected and third.starts == third.detected_starts == 5
+    late = evaluate._lay(alarming(), NOTHING, failing(5, first_at=17))
+    assert late.delay_s == 180
+
+
+def test_what_raises_nothing_is_not_seen():
+    none = evaluate._lay(alarming(), NOTHING, failing(0))
+    assert not none.detected and none.delay_s is None and none.worst_delay_s is None
+    assert none.unseen == 1 and none.detected_starts == 0
+
+
+def test_an_alarm_that_was_on_before_is_not_credited():
+    """A false one that goes on when the attack begins, and one that has
+    cleared: only after that is a new one the attack's.
+    """
+    attack = failing(20)
+    starts = list(evaluate._starts(len(NOTHING), 180))
+    test = NOTHING.copy()
+    test[starts[1] - 5 : starts[1] + 5, AT["connects_failed"]] = 9  # still on
+    test[starts[3] - 20 : starts[3] - 10, AT["connects_failed"]] = 9  # off again
+    laid = evaluate._lay(alarming(), test, attack)
+    assert laid.detected_starts == 4 and not laid.detected and laid.delay_s == 10
+    assert laid.unseen == pytest.approx(1 / 5)
+    # one that clears, and is raised again by the attack, is not credited either:
+    # who looks at it looks already
+    test = NOTHING.copy()
+    test[starts[1] - 1, AT["connects_failed"]] = 9
+    again = evaluate._lay(alarming(), test, failing(9, first_at=60))
+    assert again.detected_starts == 4
+
+
+def test_what_grows_is_not_what_is_raised():
+    """An event 2 of an alarm that was on is no detection."""
+    test = NOTHING.copy()
+    test[:, AT["connects_failed"]] = 1
+    laid = evaluate._lay(alarming(), test, failing(100))
+    assert laid.detected_starts == 0
+
+
+def test_starts_are_spread_over_the_test_part_past_its_warm_up():
+    starts = list(evaluate._starts(2000, 180))
+    assert starts == [200, 605, 1010, 1415, 1820]
+    assert list(evaluate._starts(100, 180)) == [10], "a test part shorter than the attack"
+
+
+def test_units_of_one_type_are_each_left_out_and_tested_whole(monkeypatch):
+    told = []
+
+    class Made:
+        detector = alarming()
+        blob = b"model"
+        choice = Choice(1.0, 0.5, 0.2, 0.9, 2, 3.0, True, 0.0)
+
+    def learned(recorded, settings, origin, progress):
+        told.append((len(recorded), [int(unit[0, 0]) for unit in recorded], origin))
+        return Made()
+
+    monkeypatch.setattr(evaluate, "train", learned)
+    captures = []
+    for i in range(3):
+        windows = NOTHING[:1000].copy()
+        windows[0, 0] = i
+        captures.append(evaluate.Capture(f"unit{i}", windows, i))
+    captures[1].windows[500, AT["connects_failed"]] = 9
+    chosen = evaluate.settings(10_000, "1/week", 1)
+    results = list(evaluate.evaluate_units(captures, chosen, [failing(5)], lambda *_: None))
+    assert told == [
+        (2, [1, 2], "unit1, unit2"),
+        (2, [0, 2], "unit0, unit2"),
+        (2, [0, 1], "unit0, unit1"),
+    ]
+    assert [r.name for r in results] == ["unit0", "unit1", "unit2"]
+    assert [r.alarm_episodes for r in results] == [0, 1, 0], "the whole of it is tested"
+    assert results[0].days == pytest.approx(10_000 / 86_400)
+    assert all(r.overlays[0].detected for r in results)
+    assert results[2].silent_windows_left_out == 2
+
+
+def test_units_are_two_at_least(inlier):
+    refused(inlier("evaluate", "a.pcap@02:00:00:00:00:aa", "--units"), "give two captures")
 
 
 @pytest.mark.parametrize(
@@ -165,9 +311,9 @@ def test_a_capture_without_its_device_is_refused():
         cli_evaluate._capture("hub.pcap")
 
 
-def capture(path, windows, scan_at=None):
+def capture(path, windows, scan_at=None, tries=()):
     """A device that asks one host something in four windows of five, and from
-    scan_at on tries 20 others a window.
+    scan_at on tries 20 others a window; in `tries` one that never answers.
     """
     rng = np.random.default_rng(3)
     packets = []
@@ -194,6 +340,8 @@ def capture(path, windows, scan_at=None):
             packets.append(
                 (at + 7.1, framed(1, ip4(PEER, IP, 6, tcp(443, 4000 + window, SYNACK)), False))
             )
+        if window in tries:
+            packets.append((at + 1, framed(1, ip4(IP, HOST, 6, tcp(7000, 6667, SYN)), True)))
         if scan_at is not None and window >= scan_at:
             for i in range(20):
                 host = bytes([10, 1, window % 256, i])
@@ -205,20 +353,16 @@ def capture(path, windows, scan_at=None):
 
 
 def test_the_command_counts_false_alarms_and_lays_a_captured_scan_over(
-    tmp_path, monkeypatch, capsys
+    tmp_path, monkeypatch, inlier
 ):
-    monkeypatch.setattr(
-        autoencoder, "STEPS", 200
-    )  # it is the command that is looked at, not how good a detector gets
+    # it is the command that is looked at, not how good a detector gets
+    monkeypatch.setattr(autoencoder, "STEPS", 100)
+    monkeypatch.setattr(autoencoder, "EPOCHS", 1)
     benign = capture(tmp_path / "benign.pcap", 1200)
     infected = capture(tmp_path / "infected.pcap", 60, scan_at=40)
-    monkeypatch.setattr(
-        "sys.argv", ["inlier", "evaluate", benign, "--infected", infected, "--json"]
-    )
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert not ended.value.code
-    (told,) = json.loads(capsys.readouterr().out)["captures"]
+    code, out, _ = inlier("evaluate", benign, "--infected", infected, "--json")
+    assert not code
+    (told,) = json.loads(out)["captures"]
     assert (
         told["name"] == "benign.pcap"
         and told["days"] == pytest.approx(300 * 10 / 86_400)
@@ -227,13 +371,26 @@ def test_the_command_counts_false_alarms_and_lays_a_captured_scan_over(
     by = {laid["name"]: laid for laid in told["overlays"]}
     real = by["real scan, infected.pcap"]
     assert real["detected"] and real["delay_s"] <= 20 and real["starts"] == 5
-    assert by["scan 5/s"]["detected"] and len(by) == 10
+    assert by["scan 5/s"]["detected"] and by["retries 2/min"]["starts"] == 5 and len(by) == 11
+    novel = told["novel_per_week"]
+    assert told["novel_days"] > 0 and told["novel_interval"][0] < novel < told["novel_interval"][1]
 
 
-def test_a_capture_that_never_scans_is_no_infected_one(tmp_path, monkeypatch, capsys):
-    quiet = capture(tmp_path / "quiet.pcap", 60)
-    monkeypatch.setattr("sys.argv", ["inlier", "evaluate", quiet, "--infected", quiet])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    said = capsys.readouterr().err
-    assert ended.value.code == 2 and "never begins to scan there" in said and said.count("\n") == 1
+def test_a_bot_that_retries_a_dead_server_is_taken_from_a_capture(tmp_path):
+    """Before its scan, and where it never scans."""
+    for scan_at, names, length in (
+        (40, ["real scan", "real bot"], 30),
+        (None, ["real bot"], 50),
+    ):
+        path = tmp_path / "bot.pcap"
+        bot = capture(path, 60, scan_at=scan_at, tries=(10, 20, 30, 31))
+        found = overlays.infected(*cli_evaluate._capture(bot), 10_000)
+        assert [laid.name.split(",")[0] for laid in found] == names
+        windows = found[-1].windows
+        assert len(windows) == length and windows[0, AT["connects_failed"]] == 1
+        assert windows[:, AT["connects_failed"]].nonzero()[0].tolist() == [0, 10, 20, 21]
+
+
+def test_a_capture_that_never_scans_is_no_infected_one(tmp_path, inlier):
+    quiet = capture(tmp_path / "quiet.pcap", 60, tries=(3, 4))
+    refused(inlier("evaluate", quiet, "--infected", quiet), "never begins to scan there")

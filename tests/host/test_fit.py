@@ -1,76 +1,57 @@
-"""Training: the same bytes for the same input; int8 close to the float network;
-what is unlike the benign windows scores.
+"""Training: the same bytes for the same input; what is unlike the benign windows
+scores, what is less than them does not; short recordings are told.
 """
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from device_of_tests import AT, SETTINGS, benign
+from inlier.benign import PAD, most
 from inlier.model import Model
 from inlier.sockets import Sockets
-from inlier_export import quantise, reference
+from inlier_export import reference
 from inlier_export.errors import BadInput
-from inlier_trainer import recordings, svm, train
+from inlier_export.model_file import unpack
+from inlier_trainer import autoencoder, budget, recordings, train
+from inlier_trainer.folds import plan
+from inlier_trainer.horizons import FLOORS, HORIZONS
+from inlier_trainer.one_class_svm import INBOUND
 
 
-def benign(n: int, seed: int = 0) -> np.ndarray:
-    """Windows of a device that posts now and then: counters that hang together,
-    some rare.
-    """
-    rng = np.random.default_rng(seed)
-    posts = rng.poisson(0.4, n)
-    columns = {
-        "bytes_out": posts * 400 + rng.poisson(30, n),
-        "bytes_in": posts * 200 + rng.poisson(20, n),
-        "sends": posts + 1,
-        "receives": posts + 1,
-        "connects": posts,
-        "connects_refused": rng.random(n) < 0.02,
-        "connects_failed": rng.random(n) < 0.01,
-        "accepts": rng.poisson(0.1, n),
-        "datagrams_out": rng.poisson(0.2, n),
-        "datagrams_in": rng.poisson(0.2, n),
-        "lookups": rng.poisson(0.1, n),
-        "peers": np.minimum(posts, 3),
-        "ports": np.minimum(posts, 3),
-        "peers_new": rng.random(n) < 0.01,
-    }
-    return np.stack([columns[name] for name in Sockets.counters], axis=1).astype(np.int64)
-
-
-SETTINGS = train.Settings(source="sockets", counters=Sockets.counters, window_ms=1000)
-
-
-@pytest.fixture(scope="module")
-def trained() -> train.Trained:
-    return train.train(benign(1200), SETTINGS, "w.csv")
+@pytest.fixture
+def quick(monkeypatch):
+    """Fits of a tenth of the steps, for tests that don't ask how good one is."""
+    monkeypatch.setattr(autoencoder, "STEPS", 150)
+    monkeypatch.setattr(autoencoder, "EPOCHS", 1)
 
 
 def test_same_input_and_seed_give_the_same_bytes_in_another_process(trained, tmp_path):
     path = tmp_path / "w.csv"
     recordings.write_windows(path, Sockets.counters, benign(1200))
     out = tmp_path / "m.inlier"
-    command = [
-        sys.executable,
-        "-m",
-        "inlier_host",
-        "train",
-        str(path),
-        "-o",
-        str(out),
-        "--window",
-        "1s",
-        "--json",
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    command = [sys.executable, "-m", "inlier_host", "train", str(path), "-o", str(out)]
+    command += ["--window", "1s", "--json"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert out.read_bytes() == trained.blob
+    assert json.loads(told) == {"model": str(out), "left_out": [], **trained.summary()}
+
+
+@pytest.mark.usefixtures("quick")
+def test_another_seed_fits_another_autoencoder():
+    rows = [benign(400)]
+    one, two = (train.train(rows, replace(SETTINGS, seed=seed), "w.csv") for seed in (1, 2))
+    assert one.detector.layers[0].weights.tolist() != two.detector.layers[0].weights.tolist()
 
 
 def test_model_is_small_and_loads(trained):
     model = Model(trained.blob, "sockets", Sockets.counters)
-    assert len(trained.blob) <= 4096 and model.features == 42
+    assert len(trained.blob) <= 3584 and model.features == 56
+    assert [(k, n) for k, n, _ in model.horizons()] == list(trained.plan.horizons)
 
 
 def test_int8_reconstruction_is_close_to_the_float_network(trained):
@@ -89,84 +70,128 @@ def test_int8_reconstruction_is_close_to_the_float_network(trained):
 
 def test_benign_windows_it_has_not_seen_raise_nothing(trained):
     trace = reference.run(trained.detector, benign(20_000, seed=9))
-    assert (trace.event == 1).sum() == 0
+    assert (trace.event == 1).sum() == 0 and trace.hot.mean() < 0.001
+
+
+def test_the_recording_itself_never_scores(trained):
+    """Ranges and distances are those of all its windows, from the first on that
+    are fitted on.
+    """
+    d = trained.detector
+    settled = trained.plan.blocks[0][0]
+    assert reference.run(d, trained.benign).svm[settled + 300 :].max() == 0
 
 
 @pytest.mark.parametrize(
     ("counter", "value"),
-    [("connects", 30), ("datagrams_out", 500), ("peers_new", 3), ("bytes_out", 1_000_000)],
+    [("connects", 30), ("datagrams_out", 500), ("peers_new", 30), ("bytes_out", 1_000_000)],
 )
 def test_one_counter_gone_wild_is_hot_at_once(trained, counter, value):
     deltas = benign(300, seed=10)
-    deltas[200:, Sockets.counters.index(counter)] = value
+    deltas[200:, AT[counter]] = value
     trace = reference.run(trained.detector, deltas)
     assert trace.hot[200:203].all()
 
 
-def test_headroom_benign_range_fills_the_middle_half():
-    f = np.tile(np.arange(1001, dtype=np.int16)[:, None] % 200, (1, 2))
-    f[:, 1] = 50  # a feature that never moves
-    offset, multiplier = quantise.feature_ranges(f)
-    x = quantise_bytes(f, offset, multiplier)
-    assert x[:, 0].min() >= 128 - 64 and x[:, 0].max() <= 128 + 64 and x[:, 0].max() >= 128 + 60
-    assert (x[:, 1] == 128).all() and multiplier[1] == 63 * 256 // 8, (
-        "half an octave is the least half range"
-    )
-    wide = quantise.feature_ranges(f, quantise.Headroom(31, 16))
-    assert wide[0].tolist() == offset.tolist() and wide[1].tolist() == [
-        31 * 256 // 100,
-        31 * 256 // 16,
-    ]
+def test_silence_of_any_length_is_gone_quiet_and_never_an_infection(trained):
+    d = trained.detector
+    silence = np.zeros((3000, len(d.counters)), np.int64)
+    trace = reference.run(d, np.concatenate([benign(600, seed=10), silence, benign(600, seed=11)]))
+    assert not trace.hot.any() and not (trace.event > 0).any()
+    gone, back = (np.flatnonzero(trace.gone == which) for which in (1, -1))
+    assert len(gone) == len(back) == 1
+    assert 600 + d.quiet_after <= gone[0] < 900 and 3600 <= back[0] < 3700
+    assert trace.svm[2000:3600].max() == 0, "what is less than usual is no part of the score"
 
 
-def test_what_a_recording_holds_but_once_stays_apart_from_what_is_far_more():
-    f = np.zeros((2000, 1), np.int16)
-    f[7] = 80  # a reconnection, once
-    flood = np.full((1, 1), 200, np.int16)
-    ranges = quantise.feature_ranges(f)
-    assert (
-        quantise_bytes(f, *ranges).max() <= 128 + 64 and quantise_bytes(flood, *ranges)[0, 0] == 255
-    )
+def test_a_silence_after_the_busiest_windows_forgets_them(trained):
+    """For so many windows all counters do the most that each ever did: that is
+    outlying by itself, and what follows is not.
+    """
+    d = trained.detector
+    for busy in (1, 30, 200):
+        windows = np.zeros((3000, len(d.counters)), np.int64)
+        windows[:600] = benign(600, seed=10)
+        windows[600 : 600 + busy] = windows.max(axis=0)
+        trace = reference.run(d, windows)
+        assert trace.svm[2300:].max() == 0, busy
+        assert (trace.event == 1).sum() == (trace.event == -1).sum() <= 1, busy
 
 
-def test_each_fold_holds_windows_of_all_quarters_of_the_recording():
-    inside = np.arange(64, 36_000)
-    folds = train.time_folds(inside)
-    assert np.sort(np.concatenate(folds)).tolist() == inside.tolist()
-    for fold in folds:
-        assert all(np.isin(fold, quarter).any() for quarter in np.array_split(inside, 4))
-    short = train.time_folds(np.arange(700))
-    assert all((np.diff(fold) == 1).all() for fold in short), (
-        "stretches of 44 windows would know their neighbours"
-    )
+def test_what_a_device_does_for_the_first_time_after_a_silence_still_scores(trained):
+    silence = np.zeros((1500, len(AT)), np.int64)
+    silence[1000:, AT["connects_failed"]] = 5
+    silence[1000:, AT["peers_new"]] = 5
+    trace = reference.run(trained.detector, silence)
+    assert not trace.hot[:1000].any() and 1000 <= np.flatnonzero(trace.event == 1)[0] < 1004
 
 
-def quantise_bytes(f: np.ndarray, offset: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
-    return reference.quantise(f, offset, multiplier)
+def test_what_a_counter_did_at_most_is_read_back_from_the_model(trained):
+    model = Model(trained.blob)
+    top = trained.benign[trained.plan.blocks[0][0] :].max(axis=0)
+    for c, name in enumerate(trained.detector.counters):
+        assert 0.93 * top[c] - 1 <= most(model, c) <= top[c], name  # a sixteenth of an octave
 
 
-def test_svm_weights_never_make_an_excursion_more_of_an_inlier():
-    rng = np.random.default_rng(4)
-    q = np.clip(rng.normal(0, 25, (2000, 12)), -128, 127).astype(np.int8)
-    for knots in (*svm.candidates(63), *svm.candidates(31)):
-        weights = svm.fit((q.astype(np.int16) + 128).astype(np.uint8), knots, 1)
-        assert weights.shape == (12, 2 * len(knots)) and weights.min() >= 0 and weights.max() > 0
+@pytest.mark.parametrize(
+    ("windows", "horizons", "persistence"),
+    [(333, 3, (4, 5)), (450, 3, (4, 5)), (800, 4, (4, 6)), (2000, 5, (4, 7))],
+)
+@pytest.mark.usefixtures("quick")
+def test_a_short_recording_is_trained_without_what_it_cannot_tell_and_says_so(
+    inlier, tmp_path, windows, horizons, persistence
+):
+    path, out = tmp_path / "w.csv", tmp_path / "m.inlier"
+    recordings.write_windows(path, Sockets.counters, benign(windows))
+    code, text, _ = inlier("train", path, "-o", out, "--window", "1s")
+    d = unpack(out.read_bytes())
+    assert code == 0 and [(k, n) for k, n, _ in d.horizons] == list(HORIZONS[:horizons])
+    assert d.schema.persistence == persistence
+    told = f"too short for horizons beyond {HORIZONS[horizons - 1][1]} windows" in text
+    assert told == (horizons < len(HORIZONS))
 
 
-def test_a_hinge_that_benign_windows_never_open_has_full_weight():
-    q = np.zeros((2000, 3), np.int8)
-    q[:, 1] = np.random.default_rng(5).integers(-120, 120, 2000)
-    weights = svm.fit((q.astype(np.int16) + 128).astype(np.uint8), (31,), 1)
-    assert weights[0].min() > 1.2 * weights[1].max(), (
-        "feature 1 wanders beyond its knots, feature 0 never"
-    )
+@pytest.mark.usefixtures("quick")
+def test_each_detector_alone_and_both():
+    deltas = benign(300, seed=10)
+    deltas[200:, AT["connects"]] = 300
+    found = {}
+    for which in train.DETECTORS:
+        settings = replace(SETTINGS, detectors=which)
+        d = train.train([benign(333)], settings, "w.csv").detector
+        found[which] = d
+        assert reference.run(d, deltas).hot[203:].all(), which
+        assert len(d.layers) == (0 if which == "svm" else 2), which
+    assert not found["svm"].weights[:, 2].any() and found["svm"].weights[:, 0].all()
+    assert not found["autoencoder"].weights[:, 0].any() and found["autoencoder"].weights[:, 2].all()
+    assert found["both"].weights[:, 0].all() and found["both"].weights[:, 2].all()
+    for d in found.values():
+        assert (d.high - PAD >= 0).all() and not reference.run(d, benign(333)).hot[60:].any()
 
 
-def test_counter_shifts_leave_room_for_sixteen_times_the_benign_maximum():
-    shifts = quantise.counter_shifts(np.array([[0, 1, 1 << 20, 1 << 28]]))
-    assert shifts.tolist() == [8, 8, 1, -7]
+@pytest.mark.usefixtures("quick")
+def test_a_budget_that_is_larger_is_never_less_watchful():
+    rungs = []
+    for asked in ("1/week", "1/day"):
+        result = train.train([benign(333)], replace(SETTINGS, false_alarms=asked), "w.csv")
+        rungs.append(result.choice.rung)
+        limits = [limit for _, _, limit in result.detector.horizons]
+        floors = [int(127 * rungs[-1] * floor) for floor in FLOORS]
+        assert all(a >= b for a, b in zip(limits, floors, strict=False)), asked
+        assert result.choice.per_week <= {"1/week": 1, "1/day": 7}[asked]
+        assert result.delay >= result.other_delay
+        assert result.detector.metadata["rung"] == rungs[-1] in budget.LADDER
+    assert rungs == sorted(rungs, reverse=True) and rungs[0] > rungs[-1]
+
+
+def test_what_others_do_to_the_device_weighs_less(trained):
+    kinds = len(trained.detector.schema.kinds)
+    inbound = np.repeat([name in INBOUND for name in trained.detector.counters], kinds)
+    weights = trained.detector.weights[:, [0, 2]]
+    assert weights[inbound].max() <= 16 and weights[~inbound].max() == 127
 
 
 def test_too_few_windows_are_refused():
     with pytest.raises(BadInput, match="at least 333 are needed"):
-        train.train(benign(100), SETTINGS, "w.csv")
+        train.train([benign(332)], SETTINGS, "w.csv")
+    assert plan([333]).horizons == HORIZONS[:3]

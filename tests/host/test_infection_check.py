@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from device_of_tests import benign
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 from inlier_trainer import infection_check, overlays, recordings, train
 from inlier_trainer.pcap.count import Pcap, count
 from test_cli import refused
-from test_fit import benign
 from test_pcap import DATA, REAL, needs_captures
 
 AT = {name: i for i, name in enumerate(Sockets.counters)}
@@ -185,6 +185,6 @@ def test_training_refuses_it_in_one_sentence_until_it_is_accepted(tmp_path, monk
     def learns(*arguments):
         raise Learning
 
-    monkeypatch.setattr(train, "fit_detectors", learns)
+    monkeypatch.setattr(train, "Trainer", learns)
     with pytest.raises(Learning):
         inlier(*arguments, "--accept-anomalies")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from inlier_export.errors import BadInput
-from inlier_export.reference import alarm_events
-from inlier_trainer.threshold import alarm_level, rate_per_window, threshold
+from inlier_trainer.horizons import episodes, greatest_level, reached
+from inlier_trainer.threshold import alarm_level, per_week, rate_per_window, threshold
 
 
 def test_the_budget_in_windows():
@@ -17,6 +17,7 @@ def test_the_budget_in_windows():
     assert rate_per_window("1/week", 1000) == pytest.approx(1 / 604_800)
     assert rate_per_window("2/day", 1000) == pytest.approx(2 / 86_400)
     assert rate_per_window("0.5/hour", 10_000) == pytest.approx(5 / 3600)
+    assert [per_week(text) for text in ("1/week", "3/week", "2/day", "1/hour")] == [1, 3, 14, 168]
 
 
 @pytest.mark.parametrize("text", ["1", "week", "0/week", "-1/week", "1/year", "1e3/week", ""])
@@ -29,8 +30,8 @@ def test_alarm_level_is_where_the_alarm_itself_would_be_raised():
     scores = np.random.default_rng(6).integers(0, 1000, 500)
     level = alarm_level(scores, 2, 8)
     for limit in (300, 700, 950):
-        events = alarm_events(scores > limit, (2, 8, 8, 0, 0))
-        assert np.flatnonzero(events == 1)[0] == np.flatnonzero(level > limit)[0]
+        assert (level > limit).tolist() == reached(scores > limit, 2, 8).tolist()
+    assert level.max() == greatest_level(scores, 2, 8)
 
 
 def test_exponential_tail_is_extrapolated():
@@ -49,7 +50,7 @@ def test_k_of_n_over_windows_that_hang_together_alarm_within_the_budget(k, n):
         burst = rng.exponential(1000, 200_000) * (rng.random(200_000) < 0.05)
         scores = np.convolve(burst, 0.7 ** np.arange(20), "valid")
         limit = threshold(scores[:5000].astype(np.int64), 1e-4, k, n)
-        rates.append((alarm_events(scores > limit, (k, n, 8, 0, 0)) == 1).mean())
+        rates.append(episodes(reached(scores > limit, k, n), gap=n) / len(scores))
     assert np.median(rates) < 1e-4, "kept by most recordings of 5,000 windows"
     assert np.mean(rates) > 1e-5, "without giving all power away"
 

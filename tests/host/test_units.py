@@ -7,32 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from device_of_tests import AT, SETTINGS, benign
 from inlier.sockets import Sockets
-from inlier_host import cli
+from inlier_export import reference
 from inlier_trainer import autoencoder, recordings, threshold, train, units
-from test_fit import benign
-
-SETTINGS = train.Settings(source="sockets", counters=Sockets.counters, window_ms=1000)
+from inlier_trainer.learn import learn
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Fits of a fortieth of the steps: none of these tests asks how good a fit
+    """Fits of a fifteenth of the steps: none of these tests asks how good a fit
     is.
     """
     monkeypatch.setattr(autoencoder, "STEPS", 100)
-    monkeypatch.setattr(train, "CROSS_FOLDS", 2)
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Exit code, output and messages of `inlier` in this process, where fits
-    are quick.
-    """
-    monkeypatch.setattr("sys.argv", ["inlier", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    told = capsys.readouterr()
-    return ended.value.code, told.out, told.err
+    monkeypatch.setattr(autoencoder, "EPOCHS", 1)
 
 
 def chatty(n: int, seed: int) -> np.ndarray:
@@ -49,62 +37,83 @@ def test_a_unit_that_is_unlike_the_others_is_told_when_left_out():
     assert result[0].days == pytest.approx(600 / 86400)
 
 
-def test_thresholds_of_several_units_hold_for_one_that_was_never_recorded():
-    """Of one talkative unit among quiet ones the model learns that units
-    differ: a threshold from its own fit would not.
-    """
-    quiet = [benign(600, seed) for seed in (1, 2, 3)]
-    mixed = [*quiet[:2], benign(600, 3) * 2]
-    apart = train.train(np.concatenate(mixed), SETTINGS, "units", lengths=[600, 600, 600]).detector
-    one = train.train(np.concatenate(mixed), SETTINGS, "one recording").detector
-    assert apart.threshold_ae > one.threshold_ae
+def test_a_unit_that_differs_widens_the_range_and_is_no_false_alarm():
+    settings = replace(SETTINGS, accept_anomalies=True)
+    made = train.train([benign(400, 1), benign(400, 2), chatty(400, 3)], settings, "units")
+    assert made.plan.folds == 3
+    assert not reference.run(made.detector, chatty(400, 4)).hot[100:].any()
+    louder = reference.run(made.detector, chatty(400, 4) * 100)
+    assert (louder.event == 1).any()
 
 
-def test_each_recording_starts_from_boot_and_holds_back_its_own_end():
-    recordings = [benign(600, 1), benign(400, 2)]
-    trained = train.train(np.concatenate(recordings), SETTINGS, "units", lengths=[600, 400])
-    assert (
-        trained.test_windows == np.concatenate([recordings[0][450:], recordings[1][300:]])
-    ).all()
-    assert len(trained.test.event) == 250
-    summary = trained.summary()
-    assert (
-        summary["record_windows_more"] > 0
-        and summary["interval_ae"][0] <= summary["interval_ae"][1]
-    )
+def test_no_unit_carries_the_sums_of_the_one_before():
+    """Whichever comes first, each begins alike."""
+    calm, loud = benign(400, 1), benign(400, 2) * 50
+    settings = replace(SETTINGS, detectors="svm")
+    one, other = train.Trainer([calm, loud], settings), train.Trainer([loud, calm], settings)
+    assert np.array_equal(one.f[:400], other.f[400:]) and np.array_equal(one.f[400:], other.f[:400])
 
 
-def test_too_short_a_recording_says_how_much_more_and_what_it_can_answer():
+def test_the_command_names_each_unit_left_out(tmp_path, inlier):
+    paths = []
+    for seed in (1, 2):
+        paths.append(tmp_path / f"unit{seed}.csv")
+        recordings.write_windows(paths[-1], Sockets.counters, benign(400, seed))
+    code, out, err = inlier("train", *paths, "-o", tmp_path / "m.inlier", "--window", "1s")
+    assert code == 0, err
+    for path in paths:
+        assert f"{path} left out: 0 false alarms in its 0.00 days" in out
+
+
+def test_too_varied_a_recording_says_how_much_more_and_what_it_can_answer(tmp_path, inlier):
+    """A budget that nothing meets in twenty minutes."""
+    path = tmp_path / "w.csv"
+    recordings.write_windows(path, Sockets.counters, benign(400))
+    command = "train", path, "-o", tmp_path / "m.inlier", "--window", "1s", "--false-alarms"
+    code, out, err = inlier(*command, "0.1/week")
+    assert code == 0 and "weeks more, or say --false-alarms 1/week" in err
+    more = float(err.split("record ")[1].split()[0])
+    assert 1 < more < 10
+    code, out, err = inlier(*command, "1/week")
+    assert code == 0 and "more, or say" not in err, "what it proposes is enough"
+
+
+def test_a_recording_too_short_for_a_rate_of_rows_says_how_many_more():
     rate = threshold.rate_per_window("1/week", 10_000)
     assert threshold.shortage(20_000, 15_120, rate, 10_000) is None, (
         "a quarter of a week's 60,480 windows"
     )
     short = threshold.shortage(10_000, 7_560, rate, 10_000)
-    assert short is not None and short.windows_more == 10_000, (
-        "twice the recording answers for half the rate"
-    )
+    assert short is not None and short.windows_more == 10_000
     assert short.answerable == "2/week"
-    told = threshold.rate_per_window(short.answerable, 10_000)
-    assert threshold.shortage(10_000, 7_560, told, 10_000) is None, "what it proposes is enough"
 
 
-def test_the_command_names_each_unit_and_the_shortage(tmp_path, monkeypatch, capsys):
-    paths = []
-    for seed in (1, 2):
-        paths.append(str(tmp_path / f"unit{seed}.csv"))
-        recordings.write_windows(tmp_path / f"unit{seed}.csv", Sockets.counters, benign(600, seed))
-    command = ["train", *paths, "-o", str(tmp_path / "m.inlier"), "--window", "1s"]
-    code, out, err = run(monkeypatch, capsys, *command)
-    assert not code, err
-    assert f"{paths[1]} left out: " in out and "hours more, or say --false-alarms" in err
-
-
-def test_a_unit_too_short_to_learn_from_alone_is_named(tmp_path, monkeypatch, capsys):
+def test_a_unit_too_short_to_learn_from_alone_is_named(tmp_path, inlier):
     for name, n in (("long", 600), ("short", 100)):
         recordings.write_windows(tmp_path / f"{name}.csv", Sockets.counters, benign(n))
-    paths = [str(tmp_path / "long.csv"), str(tmp_path / "short.csv")]
-    code, _, err = run(
-        monkeypatch, capsys, "train", *paths, "-o", str(tmp_path / "m.inlier"), "--window", "1s"
-    )
+    paths = [tmp_path / "long.csv", tmp_path / "short.csv"]
+    code, _, err = inlier("train", *paths, "-o", tmp_path / "m.inlier", "--window", "1s")
     assert code == 2 and "short.csv: 100 windows" in err
     assert not (tmp_path / "m.inlier").exists()
+
+
+def test_a_false_alarm_that_is_added_stays_quiet_and_what_is_no_part_of_it_does_not():
+    span = benign(30, 8)
+    span[:, AT["bytes_in"]] += 2_000_000  # it fetches new firmware
+    span[:, AT["receives"]] += 800
+    one = learn([benign(500)], ["w.csv"], SETTINGS)
+    more = learn([benign(500)], ["w.csv"], SETTINGS, [span])
+
+    def run(learned, rows):
+        return reference.run(
+            learned.trained.detector, np.concatenate([benign(400, 5), rows, benign(100, 6)])
+        )
+
+    assert (run(one, span).event == 1).any() and not (run(more, span).event == 1).any()
+    assert more.added == 30 and more.summary()["added_windows"] == 30
+    scan = benign(30, 9)
+    scan[:, [AT["peers_new"], AT["peers"], AT["connects"], AT["connects_failed"]]] += 40
+    assert (run(more, scan).event == 1).any()
+    before = [limit for _, _, limit in more.before.horizons]
+    after = [limit for _, _, limit in more.trained.detector.horizons]
+    assert all(b >= a for a, b in zip(before, after, strict=True))

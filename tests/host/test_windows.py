@@ -82,7 +82,7 @@ def test_check():
 
 
 def test_split_is_in_the_order_of_time():
-    assert recordings.split(1000) == (slice(0, 600), slice(600, 750), slice(750, 1000))
+    assert recordings.split(1000) == (slice(0, 750), slice(750, 1000))
 
 
 def test_a_failed_write_leaves_the_former_file(tmp_path, monkeypatch):

@@ -68,6 +68,6 @@ def weights(excess: Ints, upper: NDArray[np.float64], margin: float) -> Ints:
             bounds=np.stack([np.zeros(len(upper)), upper], axis=1),
             method="highs",
         )
-        w = solved.x / max(solved.x.max(), 1e-9)
+        w = solved.x
     # at least 1: a feature that counts for nothing could do anything
     return np.clip(np.rint(w * WEIGHT_MAX), 1, WEIGHT_MAX).astype(np.int64)

@@ -24,7 +24,9 @@ Every kernel has these four functions:
 with params = model.params. Both sums are linear in excesses, in sixteenths of
 an octave, with weights from 0 to 127: of a log feature beyond the highest and
 below the lowest benign one, and of its distance from its reconstruction beyond
-the farthest benign one.
+the farthest benign one. A reconstruction below the benign centre counts as the
+centre: a feature that is lower than usual is no sign of an infection, whatever
+the others do.
 """
 
 from array import array
@@ -112,8 +114,9 @@ def evidence(params, work, sums):
         e = (table[p + 4] | table[p + 5] << 8) - f
         if e > 0:
             quiet += table[p + 10] * e
-        e = f - (table[p] | table[p + 1] << 8) - (work.y[i] - 128 << table[p + 8])
-        e -= table[p + 6] | table[p + 7] << 8
+        e = f - (table[p] | table[p + 1] << 8) - (table[p + 6] | table[p + 7] << 8)
+        if work.y[i] > 128:
+            e -= work.y[i] - 128 << table[p + 8]
         if e > 0:
             score += table[p + 11] * e
         p += 12

@@ -238,7 +238,8 @@ def evidence(w: ptr8, x: ptr32, sums: ptr32):
         if e > 0:
             quiet += int(w[10]) * e
         e = int(y[0]) - 128
-        f -= e << int(w[8])
+        if e > 0:
+            f -= e << int(w[8])
         f -= w[0] | w[1] << 8
         f -= w[6] | w[7] << 8
         if f > 0:

@@ -41,7 +41,8 @@ __attribute__((noinline)) static int32_t evidence(void) {
             score += p->over * (f - p->high);
         if (f < p->low)
             quiet += p->under * (p->low - f);
-        int far = f - p->offset - (reconstruction[i] - 128) * (1 << p->shift) - p->far;
+        int back = reconstruction[i] > 128 ? (reconstruction[i] - 128) << p->shift : 0;
+        int far = f - p->offset - back - p->far;
         if (far > 0)
             score += p->beyond * far;
     }
