@@ -22,7 +22,7 @@ class Horizons:
         # which: one byte a window serves all horizons.
         self.grades = bytearray(self._n[-1])
         self.at = 0
-        self._counts = bytearray(len(horizons))
+        self.counts = bytearray(len(horizons))
         self.count = len(horizons)
 
     def step(self, score):
@@ -35,7 +35,7 @@ class Horizons:
 
     def take(self, grade):
         """The same, for how many thresholds a score exceeds."""
-        counts = self._counts
+        counts = self.counts
         grades = self.grades
         at = self.at
         reached = False

@@ -66,19 +66,22 @@ def monitor(
             f"{given} to watch: give a model file to score with here, or --mqtt, or --serial, of "
             f"a device"
         )
-    if replay and (model is None or web or save):
+    if replay and (model is None or save):
         raise BadInput(
             "--replay scores a recording with a model, at once: it goes with neither a device "
-            "nor --web nor --save"
+            "nor --save"
         )
     if model and as_json and not (web or save):
         _windows(model, source, replay, count)
         return
-    if model and replay:
+    if model and replay and not web:
         _replay(model, replay)
         return
     from inlier_host.live import feed
 
+    if model and replay:
+        _watch(feed.recording(model, replay), replay.stem, None, web, port, -1, as_json)
+        return
     if mqtt:
         _watch(feed.broker(mqtt), mqtt.rpartition("/")[2], save, web, port, count, as_json)
     elif serial:
@@ -180,6 +183,9 @@ def _say(event: "Event") -> None:
     if "problem" in event:
         print(event["problem"], flush=True)
     elif event.get("alarm") == "ON":
-        print(f"window {event['window']}: ALARM: {event['message']}", flush=True)
+        word = "alarm goes on" if event.get("grows") else "ALARM"
+        print(f"window {event['window']}: {word}: {event['message']}", flush=True)
     elif "alarm" in event and event.get("message"):
         print(f"window {event['window']}: alarm cleared: {event['message']}", flush=True)
+    elif "quiet" in event and event.get("message"):
+        print(f"window {event['window']}: {event['message']}", flush=True)

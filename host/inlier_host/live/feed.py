@@ -1,15 +1,17 @@
 """Where live events come from: this machine, a broker, a serial port. Events
 are what the sinks of inlier.sinks say.
 
-{"window", "score", "ae", "svm", "hot", "deltas", "features"}     of each window
-(message.state) {"alarm": "ON" or "OFF", "window", "began", "message", ...}
-message.Episode {"online": bool} or {"problem": sentence}
-of the connection
+{"window", "score", "ae", "svm", "hot", "horizons", "gone", "deltas",
+"features"}: of each window (message.state)
+{"alarm": "ON" or "OFF", "grows", "window", "began", "message", ...} and
+{"quiet": "ON" or "OFF", "window", "message"}: message.Episode
+{"online": bool} or {"problem": sentence}: of the connection
 """
 
 import json
 import os
 import queue
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,17 @@ PASSWORD_VARIABLE = "INLIER_MQTT_PASSWORD"
 def this_machine(model: Path, source: str) -> Feed:
     def feed(emit: Emit) -> None:
         monitor.live(model, source, -1, lambda window: None, Lines(emit))
+
+    return feed
+
+
+def recording(model: Path, path: Path) -> Feed:
+    """A recording's windows, at once; the view then stays until interrupted."""
+
+    def feed(emit: Emit) -> None:
+        for _ in monitor.replay(model, path, Lines(emit)):
+            pass
+        threading.Event().wait()
 
     return feed
 
@@ -69,18 +82,22 @@ def parsed(text: str) -> Event:
         event = json.loads(text)
         if not isinstance(event, dict):
             raise ValueError
-        if "alarm" in event:
-            return {
-                "alarm": "ON" if event["alarm"] == "ON" else "OFF",
-                "window": int(event.get("window", -1)),
-                "message": str(event.get("message", "")),
-                "id": str(event.get("id", "")),
-            }
+        for kind in ("alarm", "quiet"):
+            if kind in event:
+                return {
+                    kind: "ON" if event[kind] == "ON" else "OFF",
+                    "window": int(event.get("window", -1)),
+                    "grows": int(event.get("grows", 0)),
+                    "message": str(event.get("message", "")),
+                    "id": str(event.get("id", "")),
+                }
         features = [[str(name), int(share)] for name, share in event.get("features", ())]
         window: Event = {key: int(event[key]) for key in ("window", "score", "ae", "svm", "hot")}
         if "source" in event:
             window.update(source=str(event["source"]), deltas=[int(d) for d in event["deltas"]])
-        return {**window, "features": features}
+        horizons = [[int(k), int(n), int(p), int(c)] for k, n, p, c in event.get("horizons", ())]
+        gone = int(event.get("gone", 0))
+        return {**window, "horizons": horizons, "gone": gone, "features": features}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {"problem": f"the device said what is no event of inlier's: {text.strip()[:40]}"}
 
@@ -131,7 +148,7 @@ def broker(url: str) -> Feed:
         kind = message.topic[len(base) + 1 :]
         if kind == "availability":
             waiting.put({"online": message.payload == b"online"})
-        elif kind in ("state", "alarm"):
+        elif kind in ("state", "alarm", "quiet"):
             waiting.put(parsed(message.payload.decode(errors="replace")))
 
     def feed(emit: Emit) -> None:

@@ -40,27 +40,34 @@ class Director:
         self._at = 0
         self._windows = 0
         self._calm = 0
+        self._on = False
         self.event = 0
         self.features = []
         self.ended = False
 
     def on_alarm(self, pipeline, features):
-        self.event = 1
+        self.event = 2 if self._on else 1
+        self._on = True
         self.features = features
 
     def on_clear(self, pipeline):
         self.event = -1
+        self._on = False
 
     def on_window(self, pipeline):
         stage = self._plan[self._at]
         say(
             stage=self._at,
             deltas=list(pipeline.deltas),
+            f=[pipeline.f[i] for i in range(pipeline.model.features)],
             x=pipeline.x.hex(),
+            y=pipeline.y.hex(),
             ae=pipeline.ae,
             svm=pipeline.svm,
+            quiet=pipeline.quiet.score,
             hot=pipeline.hot,
             event=self.event,
+            gone=pipeline.quiet.event,
             features=self.features,
         )
         self.event = 0
