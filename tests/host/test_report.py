@@ -80,7 +80,7 @@ def test_a_browser_shows_it_narrow_and_wide_light_and_dark(report):
             assert "monitored.csv@300:493 -o doorbell.inlier" in first
             for name in shown.locator("#scores .role-mark text").all():
                 box = name.bounding_box()
-                assert 0 <= box["x"] and box["x"] + box["width"] <= width, "no name is cut"
+                assert box["x"] >= 0 and box["x"] + box["width"] <= width, "no name is cut"
             named = shown.locator("#scores .role-mark text").all_text_contents()
             assert named == ["scan", "flood", "beacon"]
             limits = [
