@@ -2,7 +2,8 @@
 and Unix MicroPython.
 
 argv: a file of JSON, an object with `device` (arguments of Mqtt), `ca` (a file,
-or null), `hot` (windows over the threshold), `silent` (windows without traffic), `windows`, `connect_first` (score only
+or null), `hot` (windows over the threshold), `silent` (windows without
+traffic), `windows`, `connect_first` (score only
 then), `window_ms` and `model`. Prints one JSON object a line: each window's
 end, alarm, clear and problem.
 """

@@ -97,8 +97,8 @@ def test_this_machine_on_a_terminal(model):
         "hasty on this machine",
         "● alarm",
         "window 11",
-        "× the lowest threshold",
-        "2 of 8 over 2.0 ×: ",
+        "times the lowest threshold",
+        "2 of 8 over 2.0 times: ",
         "last odd",
         "inlier train --add",
     ):

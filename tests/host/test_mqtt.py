@@ -455,9 +455,7 @@ def test_a_payload_beyond_its_bound_is_cut_and_told():
 
     said = []
     sink = Mqtt("bell-1", "127.0.0.1", say=said.append)
-    sink.tell(
-        {"alarm": "ON", "window": 3, "message": "words " * 500, "features": [["peers", 90]]}
-    )
+    sink.tell({"alarm": "ON", "window": 3, "message": "words " * 500, "features": [["peers", 90]]})
     _, payload, _, _ = sink.outbox.first()
     assert (
         len(payload) <= PAYLOAD_MAX

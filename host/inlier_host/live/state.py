@@ -106,10 +106,9 @@ class Live:
 
     def snapshot(self) -> dict[str, object]:
         """For the page, as JSON."""
-        shown = ("name", "status", "window", "score", "ae", "svm", "features", "problem")
-        shown += ("horizons", "gone_quiet")
+        shown = "name status window score ae svm features horizons gone_quiet problem"
         return {
-            **{key: getattr(self, key) for key in shown},
+            **{key: getattr(self, key) for key in shown.split()},
             "history": list(self.history),
             "alarms": list(self.alarms),
         }

@@ -31,7 +31,7 @@ def bar(score: int, width: int) -> Text:
     filled = min(width, score * width // SCORE_SHOWN_MAX)
     text = Text("█" * filled + "░" * (width - filled), "red" if score > 100 else "cyan")
     text = text[: width // 2] + Text("│", "bold") + text[width // 2 :]
-    return text.append(f" {score / 100:.1f} × the lowest threshold")
+    return text.append(f" {score / 100:.1f} times the lowest threshold")
 
 
 def filled(horizon: list[int]) -> Text:
@@ -39,7 +39,7 @@ def filled(horizon: list[int]) -> Text:
     raise an alarm.
     """
     k, n, limit, count = horizon
-    over = f"{k} of {n} over {limit / 100:.1f} ×: {count} of {k}"
+    over = f"{k} of {n} over {limit / 100:.1f} times: {count} of {k}"
     return Text(over, "red" if count >= k else "yellow" if 2 * count >= k else "dim")
 
 
