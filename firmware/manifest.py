@@ -4,13 +4,24 @@
 # viper on ports with native code (the ESP32), array with ulab, plain anywhere.
 # With secure=True also what checks, updates and keeps models (inlier/secure),
 # with sinks=True where alarms go (inlier/sinks); with recorder=False without what
-# records windows for `inlier record`.
+# records windows for `inlier record`. sources: of sockets, procfs (Linux alone) and
+# replay (windows that were recorded), those that count there.
 import json
 import os
 
-options.defaults(kernels=("viper",), secure=False, sinks=False, recorder=True)
+options.defaults(
+    kernels=("viper",), sources=("sockets",), secure=False, sinks=False, recorder=True
+)
 
 _RECORDER = ("inlier/line.py", "inlier/recorder.py", "inlier/ring.py")
+
+_SOURCES = {
+    "sockets": ("counted_socket", "socket_micropython", "sockets"),
+    "procfs": ("procfs",),
+    "replay": ("replay",),
+}
+_sources = [name for names in _SOURCES.values() for name in names]
+_counted = [name for source in options.sources for name in _SOURCES[source]]
 
 _KERNEL_FILES = {
     "thumb": ("thumb", "thumb_autoencoder", "native"),
@@ -33,6 +44,8 @@ def _wanted(path):
         return options.recorder or path == "inlier/line.py" and options.sinks
     if path == "inlier/benign.py":
         return options.sinks
+    if folder == "inlier" and name[: -len(".py")] in _sources:
+        return name[: -len(".py")] in _counted
     return folder != "inlier/kernels" or name[: -len(".py")] in _frozen
 
 

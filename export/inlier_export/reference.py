@@ -296,8 +296,10 @@ def quiet_events(d: Detector, scores: Ints) -> Ints:
     out = np.zeros(len(scores), np.int64)
     if d.by_rows:
         return out
-    quiet = Quiet(settings(d))
+    sums = [0, 0]
+    quiet = Quiet(settings(d), sums)
     for i, value in enumerate(scores.tolist()):
-        quiet.step(value)
+        sums[1] = value
+        quiet.step()
         out[i] = quiet.event
     return out

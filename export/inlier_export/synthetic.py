@@ -2,12 +2,14 @@
 training finds.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from inlier.counters import DELTA_MAX
 from inlier.features import LOG_MAX
 
-from .reference import Detector, Ints, Layer, Schema
+from .reference import Detector, Ints, Layer, Schema, Trace
 
 COUNTERS = tuple(f"c{i}" for i in range(14))
 HORIZONS = ((2, 8, 40_000), (8, 12, 30_000), (20, 24, 20_000), (56, 64, 10_000), (170, 192, 9_000))
@@ -58,6 +60,22 @@ def random_detector(
         cooldown=3,
         warmup=5,
         metadata={"seed": seed},
+    )
+
+
+def with_thresholds(detector: Detector, trace: Trace) -> Detector:
+    """Thresholds that about half of the scores of `trace` exceed: a wrong
+    comparison or a wrong alarm must show.
+    """
+    shares = np.linspace(80, 40, len(detector.horizons))
+    return replace(
+        detector,
+        threshold_ae=int(np.median(trace.ae)) if detector.by_rows else detector.threshold_ae,
+        threshold_quiet=int(np.percentile(trace.quiet, 40)),
+        horizons=tuple(
+            (k, n, int(np.percentile(trace.svm, share)))
+            for (k, n, _), share in zip(detector.horizons, shares, strict=True)
+        ),
     )
 
 

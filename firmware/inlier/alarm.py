@@ -15,6 +15,7 @@ class Horizons:
 
     def __init__(self, model):
         horizons = list(model.horizons())
+        self.count = len(horizons)
         self._k = bytes([k for k, _, _ in horizons])
         self._n = bytes([n for _, n, _ in horizons])
         self._limits = array("i", [limit for _, _, limit in horizons])
@@ -22,8 +23,8 @@ class Horizons:
         # which: one byte a window serves all horizons.
         self.grades = bytearray(self._n[-1])
         self.at = 0
-        self.counts = bytearray(len(horizons))
-        self.count = len(horizons)
+        self.counts = bytearray(self.count)
+        self.empty = True  # no grade is over 0
 
     def step(self, score):
         """Take one window; returns whether a horizon has k of its last n."""
@@ -39,18 +40,19 @@ class Horizons:
         grades = self.grades
         at = self.at
         reached = False
-        last = self.count
-        if grade or counts[last - 1]:  # else nothing is over any, as mostly
-            for h in range(last):
-                if grade >= last - h:
-                    counts[h] += 1
-                if grades[at - self._n[h]] >= last - h:
-                    counts[h] -= 1
-                if counts[h] >= self._k[h]:
-                    reached = True
+        least = self.count  # the grade that counts at horizon h
+        for h in range(least):
+            if grade >= least:
+                counts[h] += 1
+            if grades[at - self._n[h]] >= least:
+                counts[h] -= 1
+            if counts[h] >= self._k[h]:
+                reached = True
+            least -= 1
         grades[at] = grade
         at += 1
         self.at = 0 if at == len(grades) else at
+        self.empty = not counts[-1]  # the longest horizon counts every grade
         return reached
 
 
@@ -59,7 +61,8 @@ class Alarm:
 
     active: raised and not yet cleared. latched: raised since `acknowledge()`;
     the caller keeps it over a reboot. For `warmup` windows after boot and
-    `cooldown` windows after a clear nothing is raised. The other fields are for
+    `cooldown` windows after a clear nothing is raised. idle: a window whose
+    score is over no threshold need not be taken. The other fields are for
     secure/state.py.
     """
 
@@ -75,6 +78,7 @@ class Alarm:
         self.told = bytearray(TOLD_MAX)
         self.n_told = 0
         self.active = False
+        self.idle = False
         self.latched = latched
 
     def step(self, score, also=False, leading=None):
@@ -91,6 +95,7 @@ class Alarm:
         reason = self.horizons.step(score) or also
         if self.active:
             return self._go_on(score, reason, leading)
+        self.idle = self.horizons.empty and not reason
         if not reason:
             return 0
         self.active = True

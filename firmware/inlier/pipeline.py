@@ -16,7 +16,8 @@ class Pipeline:
     After each `step`: deltas (array('i'), one a counter), f (log features), x
     and y (the autoencoder's inputs + 128 and their reconstruction), ae (squared
     reconstruction error) and svm (the one-class SVM's score, which the alarm
-    rests on), hot (it is over `least`, the lowest threshold), alarm.active; quiet.score,
+    rests on), hot (it is over `least`, the lowest threshold), alarm.active, event (what `step`
+    returned); quiet.score,
     quiet.active and quiet.event (1: gone quiet in this window, -1: back).
     `kernel` is a module of inlier.kernels; by default the fastest that loads
     here.
@@ -38,11 +39,15 @@ class Pipeline:
         self._table = model.table()
         self.alarm = Alarm(model, latched)
         self._leading = self.leading  # bound once: each binding takes heap
-        self.quiet = Quiet(model)
+        self.quiet = Quiet(model, self._sums)
+        self._quiet_limit = model.threshold_quiet
+        self._layers = len(model.rows)
+        self._by_rows = model.by_rows
         self.ae = 0
         self.svm = 0
         self.hot = False
         self.index = -1
+        self.event = 0
 
     def step(self, elapsed=1):
         """Take and score one window; returns 1 when it raises the alarm, 2
@@ -57,19 +62,31 @@ class Pipeline:
         # Few locals: a frame beyond 11 words would come from MicroPython's
         # heap.
         self._features(deltas, self._params, self.work)
-        if self.model.rows:
+        if self._layers:
             self.ae = self._autoencoder(self._params, self.work)
-        self._evidence(self._params, self.work, self._sums)
-        self.svm = self._sums[0]
+        sums = self._sums
+        self._evidence(self._params, self.work, sums)
         self.index += 1
-        if self.model.by_rows:  # what is too low is odd there, and no silence
-            self.svm += self._sums[1]
-            odd = self.ae > self.model.threshold_ae
-        else:
-            self.quiet.step(self._sums[1])
-            odd = False
+        if self._by_rows:
+            return self._row(sums)
+        score = self.svm = sums[0]
+        hot = self.hot = score > self.least
+        if sums[1] > self._quiet_limit or not self.quiet.idle:
+            self.quiet.step()
+        if hot or not self.alarm.idle:
+            self.event = self.alarm.step(score, False, self._leading)
+            return self.event
+        return 0
+
+    def _row(self, sums):
+        """What is too low is odd there, and no silence; and the autoencoder's
+        error decides too.
+        """
+        self.svm = sums[0] + sums[1]
+        odd = self.ae > self.model.threshold_ae
         self.hot = odd or self.svm > self.least
-        return self.alarm.step(self.svm, odd, self._leading)
+        self.event = self.alarm.step(self.svm, odd, self._leading)
+        return self.event
 
     def leading(self):
         """Index of the counter that contributed most to the last window."""

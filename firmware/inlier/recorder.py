@@ -34,7 +34,6 @@ class Recorder:
         self._write = write
         self._boot = _random() if boot is None else boot
         self._index = 0
-        self._active = False
 
     def window(self, deltas, elapsed=1, scores=""):
         if self._index % HEAD_EVERY == 0:
@@ -49,13 +48,11 @@ class Recorder:
 
     def scored(self, pipeline):
         """A window that a pipeline has just scored: monitor's on_window."""
-        active = pipeline.alarm.active
         self.window(
             pipeline.deltas,
             1,
-            " %d %d %d %d" % (pipeline.ae, pipeline.svm, pipeline.hot, active - self._active),
+            " %d %d %d %d" % (pipeline.ae, pipeline.svm, pipeline.hot, pipeline.event),
         )
-        self._active = active
 
 
 async def record(source, window_ms, ring=None, count=-1, keep=None):

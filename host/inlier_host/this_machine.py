@@ -47,19 +47,13 @@ def live(
             if failed or pipeline.index + 1 == count:
                 ended.set()
 
-        on = False
-
         def on_alarm(pipeline: Pipeline, features: list[tuple[str, int]]) -> None:
-            nonlocal on
-            events.append({"event": 2 if on else 1, "features": features})
-            on = True
+            events.append({"event": pipeline.event, "features": features})
             if sink:
                 sink.on_alarm(pipeline, features)
 
         def on_clear(pipeline: Pipeline) -> None:
-            nonlocal on
             events.append({"event": -1})
-            on = False
             if sink:
                 sink.on_clear(pipeline)
 

@@ -73,10 +73,10 @@ def test_the_largest_level_of_every_kernel_is_that_of_the_features():
         pipeline.score(array("i", [DELTA_MAX] * len(model.counters())))
         # At time scale 0 a feature's state is the level itself.
         assert model.scales[0] == 0
-        state = getattr(pipeline._work, "state", None)
+        state = getattr(pipeline.work, "state", None)
         if state is None:
-            state = struct.unpack_from("<%di" % model.features, pipeline._work, 4 * native.STATE)
-        levels = [state[i] for i in range(0, model.features, len(model.scales))]
+            state = struct.unpack_from("<%di" % model.features, pipeline.work, 4 * native.STATE)
+        levels = [state[i] for i in range(0, model.features, len(model.kinds))]
         assert max(levels) == LEVEL_MAX, (name, max(levels))
 
 

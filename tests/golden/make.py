@@ -5,23 +5,17 @@ file is a changed verdict everywhere.
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-import numpy as np
 
 from inlier_export import golden, reference
 from inlier_export.model_file import pack
-from inlier_export.synthetic import extreme_windows, random_detector
+from inlier_export.synthetic import extreme_windows, random_detector, with_thresholds
 
 
 def contents() -> dict[str, bytes]:
     detector = random_detector(11)
     windows = extreme_windows(12, golden.ORDINARY)
     trace = reference.run(detector, windows)
-    # About half of the windows must be hot for a wrong comparison to show.
-    detector.horizons = tuple(
-        (k, n, int(np.percentile(trace.svm, share)))
-        for (k, n, _), share in zip(detector.horizons, (80, 60, 50, 45, 40), strict=True)
-    )
-    detector.threshold_quiet = int(np.percentile(trace.quiet, 40))
+    detector = with_thresholds(detector, trace)
     return {"model.inlier": pack(detector), "vectors.json": golden.dump(detector, windows)}
 
 

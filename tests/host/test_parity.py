@@ -13,7 +13,7 @@ import pytest
 from inlier_boards.build.micropython import find_or_build
 from inlier_export import reference
 from inlier_export.model_file import pack, unpack
-from inlier_export.synthetic import COUNTERS, extreme_windows, random_detector
+from inlier_export.synthetic import COUNTERS, extreme_windows, random_detector, with_thresholds
 
 ROOT = Path(__file__).parents[2]
 WINDOWS = 10_000
@@ -29,12 +29,7 @@ def case(tmp_path_factory):
     (folder / "model").write_bytes(pack(detector))
     deltas = extreme_windows(5, WINDOWS)
     trace = reference.run(detector, deltas)
-    # About half of the windows must be hot for a wrong comparison to show.
-    detector.horizons = tuple(
-        (k, n, int(np.percentile(trace.svm, share)))
-        for (k, n, _), share in zip(detector.horizons, (80, 60, 50, 45, 40), strict=True)
-    )
-    detector.threshold_quiet = int(np.percentile(trace.quiet, 40))
+    detector = with_thresholds(detector, trace)
     (folder / "model").write_bytes(pack(detector))
     trace = reference.run(detector, deltas)
     np.savetxt(folder / "windows.csv", deltas, "%d", ",", header=",".join(COUNTERS), comments="")

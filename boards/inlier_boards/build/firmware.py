@@ -38,13 +38,21 @@ sys.path.append("/lib")
 NO_CLOCK = "'-Dmp_hal_time_ns()=0ULL'"  # littlefs asks for the time of a file; this port has none
 
 
+SOURCES = ("sockets", "procfs", "replay")
+
+
 def runtime_files(
-    kernels: tuple[str, ...], secure: bool = False, sinks: bool = False, recorder: bool = False
+    kernels: tuple[str, ...],
+    secure: bool = False,
+    sinks: bool = False,
+    recorder: bool = False,
+    sources: tuple[str, ...] = SOURCES,
 ) -> list[Path]:
     """What firmware/manifest.py freezes with these kernels."""
     names: list[str] = []
     options = types.SimpleNamespace(
         kernels=kernels,
+        sources=sources,
         secure=secure,
         sinks=sinks,
         recorder=recorder,
@@ -60,8 +68,8 @@ def runtime_files(
 
 @dataclass(frozen=True)
 class Firmware:
-    """frozen_bytes: flash that the runtime takes with the board's kernel alone
-    and without inlier/secure; stock: 0.
+    """frozen_bytes: flash that the runtime takes with the board's kernel and
+    source alone and without inlier/secure; stock: 0.
     """
 
     elf: Path
@@ -148,14 +156,15 @@ def _make(
 def _build(board: Board, tree: Path, work: Path) -> None:
     (work / "bench_models.py").write_text(bench_models.module())
 
-    def manifest(kernels: tuple[str, ...], secure: bool) -> str:
-        return f'include("{MANIFEST}", kernels={kernels!r}, secure={secure}, recorder=False)\n'
+    def manifest(kernels: tuple[str, ...], sources: tuple[str, ...], secure: bool) -> str:
+        options = f"kernels={kernels!r}, sources={sources!r}, secure={secure}, recorder=False"
+        return f'include("{MANIFEST}", {options})\n'
 
-    out = _make(board, tree, work, manifest(board.kernels, True) + 'module("bench_models.py")\n')
+    out = _make(board, tree, work, manifest(board.kernels, SOURCES, True) + 'module("bench_models.py")\n')
     shutil.copy(out / "firmware.elf", work)
     for part in out.glob("frozen_content.*"):  # make does not see that the manifest is another
         part.unlink()
-    _make(board, tree, work, manifest((board.kernel,), False), f"{out}/frozen_content.o")
+    _make(board, tree, work, manifest((board.kernel,), SOURCES[:1], False), f"{out}/frozen_content.o")
     assert board.build
     (work / "frozen_bytes").write_text(str(_text_bytes(board.build, out / "frozen_content.o")))
 

@@ -13,7 +13,7 @@ from inlier_boards.catalogue import Board
 from inlier_boards.emulators.emulator import ANSWER_S, killed_after, qemu_command
 from inlier_export import reference
 from inlier_export.errors import BadInput
-from inlier_export.reference import Detector, Ints
+from inlier_export.reference import Detector
 
 SOURCE = Path(__file__).parent / "c"
 TIMES = 20
@@ -29,7 +29,7 @@ FLAGS = (
 )
 
 
-def measure(board: Board, detector: Detector, f: Ints) -> tuple[float, float]:
+def measure(board: Board, detector: Detector, f: NDArray[np.int16]) -> tuple[float, float]:
     """Instructions of the autoencoder's and of the one-class SVM's score of log
     features f (features,). Raises BadInput.
     """
@@ -51,7 +51,7 @@ def measure(board: Board, detector: Detector, f: Ints) -> tuple[float, float]:
             raise BadInput(f"{problem}; check {board.build.compiler}")
         words = _run(board, elf)
     ae, svm, ae_ticks, svm_ticks = (int(word) for word in words)
-    trace = reference.score(detector, f[None].astype(np.int16))
+    trace = reference.score(detector, f[None])
     expected = int(trace.ae[0]), int(trace.svm[0])
     if (ae, svm) != expected:
         raise BadInput(f"the C code scores {ae} and {svm}, the reference {expected}: report it")
@@ -75,7 +75,7 @@ def _run(board: Board, elf: Path) -> list[str]:
         process.wait()
 
 
-def header(detector: Detector, f: Ints) -> str:
+def header(detector: Detector, f: NDArray[np.int16]) -> str:
     """model.h of a detector and the log features of a window."""
     widths = [len(layer.weights) for layer in detector.layers]
     lines = [

@@ -3,7 +3,7 @@ the runtime that a real one would run.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,19 +91,22 @@ def emulate(
             said += [line.split(" ") for line in device.execute("s.run('/windows')").splitlines()]
             progress(board.name, len(said), len(windows))
         after = int(device.execute("s.heap()"))
-    numbers = np.array([[int(word) for word in words[:5]] for words in said], np.int64)
+    numbers = np.array([[int(word) for word in words[:6]] for words in said], np.int64)
     theirs = reference.run(file.detector, windows)
-    ours = Trace(theirs.x, numbers[:, 0], numbers[:, 1], numbers[:, 2] > 0, numbers[:, 3])
-    same = (
-        (ours.ae == theirs.ae)
-        & (ours.svm == theirs.svm)
-        & (ours.hot == theirs.hot)
-        & (ours.event == theirs.event)
+    ours = replace(
+        theirs,
+        ae=numbers[:, 0],
+        svm=numbers[:, 1],
+        hot=numbers[:, 2] > 0,
+        event=numbers[:, 3],
+        gone=numbers[:, 4],
     )
+    scored = ("ae", "svm", "hot", "event", "gone")
+    same = np.all([getattr(ours, name) == getattr(theirs, name) for name in scored], axis=0)
     alarms = {
-        i: [_feature(word) for word in words[5:]] for i, words in enumerate(said) if words[3] == "1"
+        i: [_feature(word) for word in words[6:]] for i, words in enumerate(said) if words[3] == "1"
     }
-    instructions = np.rint(numbers[:, 4] * qemu.instructions_per_tick).astype(np.int64)
+    instructions = np.rint(numbers[:, 5] * qemu.instructions_per_tick).astype(np.int64)
     return Emulation(board, kernel, ours, instructions, alarms, (before, after), int((~same).sum()))
 
 

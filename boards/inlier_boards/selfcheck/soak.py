@@ -4,14 +4,13 @@ device/soak.py.
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from inlier.counters import DELTA_MAX
 from inlier_export import reference
 from inlier_export.model_file import pack
-from inlier_export.synthetic import random_detector
+from inlier_export.synthetic import random_detector, with_thresholds
 from inlier_trainer.progress import Progress, quiet
 
 from .outcome import (
@@ -36,15 +35,11 @@ def run(where: str, count: int, every: int, progress: Progress = quiet) -> Outco
     progress(label, 0, count)
     every = min(every, count)
     count -= count % every
-    detector = random_detector(22, (16,), (0, 63))
+    detector = random_detector(22, (16,))
     deltas = _windows(count, len(detector.counters))
     trace = reference.run(detector, deltas)
     # Half of the windows hot: a wrong comparison or a wrong alarm must show.
-    detector = replace(
-        detector,
-        threshold_ae=int(np.median(trace.ae)),
-        threshold_svm=int(np.percentile(trace.svm, 80)),
-    )
+    detector = with_thresholds(detector, trace)
     expected = _digests(reference.run(detector, deltas), every)
     blob = pack(detector)
     if is_board(where):

@@ -131,6 +131,7 @@ class Keeper:
         alarm.n_told = n_told
         pipeline.quiet.active = bool(flags & _QUIET)
         pipeline.quiet.run = run
+        pipeline.quiet.idle = alarm.idle = False
         pipeline.index = index
         self._flags = flags
         return True

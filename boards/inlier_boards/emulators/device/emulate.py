@@ -45,6 +45,7 @@ class Scoring:
                     p.svm,
                     int(p.hot),
                     event,
+                    p.quiet.event,
                     ticks,
                     *("%s=%d" % f for f in p.explain()) if event > 0 else (),
                 )

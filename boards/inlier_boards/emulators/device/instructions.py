@@ -37,6 +37,10 @@ def empty0():
     pass
 
 
+def empty1(a):
+    pass
+
+
 def empty2(a, b):
     pass
 

@@ -40,19 +40,16 @@ class Director:
         self._at = 0
         self._windows = 0
         self._calm = 0
-        self._on = False
         self.event = 0
         self.features = []
         self.ended = False
 
     def on_alarm(self, pipeline, features):
-        self.event = 2 if self._on else 1
-        self._on = True
+        self.event = pipeline.event
         self.features = features
 
     def on_clear(self, pipeline):
         self.event = -1
-        self._on = False
 
     def on_window(self, pipeline):
         stage = self._plan[self._at]
