@@ -65,7 +65,7 @@ class Scores:
         sums[1] = Scores.quiet
 
 
-def watched(path=None, grows=False):
+def watched(latch=None, grows=False):
     """Monitor a source that is calm, goes wild and is calm again; returns what
     the callbacks were told. grows: it goes wilder meanwhile, and stays so.
     """
@@ -91,7 +91,7 @@ def watched(path=None, grows=False):
                 lambda pipeline: told.append("clear"),
                 on_window,
                 lambda pipeline: told.append("gone" if pipeline.quiet.active else "back"),
-                monitor.Latch(path),
+                latch,
             )
         )
         while pipeline.index < (40 if grows else 20):
@@ -118,14 +118,19 @@ def test_alarm_and_clear_reach_the_callbacks_in_their_windows():
 def test_an_alarm_that_grows_is_told_again_and_no_oftener():
     if asyncio is None:
         return "needs asyncio"
-    told = watched(grows=True)
+    kept = []
+
+    class Counted:
+        set = kept.append
+
+    told = watched(Counted, grows=True)
     windows = [what for what in told if what not in ("gone", "back")]
     alarms = [i for i, what in enumerate(windows) if what == "alarm"]
     assert alarms[0] == 8 and len(alarms) == 2, (
         "raised, and told once more for the score that is four times the one told"
     )
     assert alarms[1] - alarms[0] == 9, "TELL_AFTER windows later"
-    assert "clear" not in told
+    assert "clear" not in told and len(kept) == 1, "flash is written when it is raised"
 
 
 def test_a_device_that_goes_quiet_and_is_back_reaches_its_own_callback():
@@ -141,7 +146,7 @@ def test_latch_outlives_the_run_until_it_is_cleared():
     if asyncio is None:
         return "needs asyncio"
     path = "latch.tmp"
-    watched(path)
+    watched(monitor.Latch(path))
     latch = monitor.Latch(path)
     assert latch.is_set()
     latch.clear()

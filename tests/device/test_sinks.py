@@ -92,12 +92,17 @@ class Broken:
 
 def test_a_sink_that_fails_does_not_keep_the_others_from_theirs():
     said = []
-    sinks = Together(Broken(), Signal(said.append))
+    told = []
+    quiet = Signal(None)
+    quiet.on_quiet = told.append
+    quiet.on_alarm = quiet.on_clear = lambda *_: None
+    sinks = Together(Broken(), Signal(said.append), quiet)
     sinks.on_window(None)
     sinks.on_alarm(None, [])
     sinks.on_clear(None)
     sinks.on_quiet(None)
     assert said == [1, 0] and sinks.problem.errno == 28, "and quiet switches nothing"
+    assert told == [None]
 
 
 def told(calls):

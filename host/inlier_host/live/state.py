@@ -5,10 +5,19 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from inlier.sinks.message import WORDS
+
 from .feed import Event
 
 HISTORY = 300  # windows
 ALARMS = 20
+
+
+def plain(feature: str) -> str:
+    """A feature in words: 'bytes sent over about 16 windows'."""
+    counter, _, span = feature.partition("~")
+    words = WORDS.get(counter, counter)
+    return f"{words} over about {span} windows" if span else words
 
 
 @dataclass
@@ -99,7 +108,7 @@ class Live:
         elif self.gone_quiet is None:
             self.gone_quiet = "gone quiet"
         if event.get("features"):
-            self.features = event["features"]
+            self.features = [(plain(name), share) for name, share in event["features"]]
         if not self.history or self.history[-1][0] != self.window:
             self.history.append((self.window, self.score))
         self.status = "alarm" if self._on else "calm"

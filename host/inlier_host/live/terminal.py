@@ -35,11 +35,9 @@ def bar(score: int, width: int) -> Text:
 
 
 def filled(horizon: list[int]) -> Text:
-    """A horizon: how many of its windows are over its threshold, of how many
-    raise an alarm.
-    """
+    """A horizon, and how many of its windows are over its threshold now."""
     k, n, limit, count = horizon
-    over = f"{k} of {n} over {limit / 100:.1f} times: {count} of {k}"
+    over = f"{k} of {n} over {limit / 100:.1f} times: {count} now"
     return Text(over, "red" if count >= k else "yellow" if 2 * count >= k else "dim")
 
 

@@ -52,9 +52,13 @@ class ScoreAxis:
         apart where they would lie over each other.
         """
         limits = sorted(self._limits)
-        places = [self.pixel(limit) for limit in limits]
+        exact = [self.pixel(limit) for limit in limits]
+        places = exact.copy()
         for i in range(1, len(places)):  # upwards
             places[i] = min(places[i], places[i - 1] - LABEL_PX)
+        # then all of them back, by as much as they moved on average
+        back = (sum(exact) - sum(places)) / len(exact)
+        places = [min(place + back, self._height) for place in places]
         places[-1] = max(places[-1], 0.0)
         for i in reversed(range(len(places) - 1)):
             places[i] = max(places[i], places[i + 1] + LABEL_PX)
