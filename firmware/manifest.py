@@ -9,7 +9,9 @@
 import json
 import os
 
-options.defaults(kernels=("viper",), sources=("sockets",), secure=False, sinks=False, recorder=True)
+options.defaults(
+    kernels=("viper",), sources=("sockets",), secure=False, sinks=False, recorder=True
+)
 
 _RECORDER = ("inlier/line.py", "inlier/recorder.py", "inlier/ring.py")
 

@@ -192,6 +192,15 @@ def test_a_timeline_keeps_every_peak(run):
     ]
 
 
+def test_names_stay_within_the_plot_and_apart_on_a_phone():
+    spans = [subject.Attack("the first attack", 0, 5), subject.Attack("b", 8, 9)]
+    spans += [subject.Attack("the last attack", 97, 100)]
+    texts, rows = charts._names(spans, 100, charts.Clock(1000, 100))
+    assert [text.to_dict()["mark"]["align"] for text in texts] == ["left", "left", "right"]
+    heights = [text.to_dict()["encoding"]["y"]["value"] for text in texts]
+    assert rows == 2 and heights[0] != heights[1] and heights[0] == heights[2]
+
+
 def test_the_curve_s_area_is_the_chance_that_an_attack_scores_higher(run):
     rng = np.random.default_rng(5)
     benign, attack = rng.integers(0, 50, 300), rng.integers(20, 80, 200)

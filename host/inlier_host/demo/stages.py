@@ -194,10 +194,10 @@ def _trace(said: list[dict[str, Any]], features: int) -> Trace:
     """
     f = np.array([w["f"] for w in said], np.int16)
     x, y = (np.array([list(bytes.fromhex(w[key])) for w in said], np.uint8) for key in ("x", "y"))
-    scores = (np.array([w[key] for w in said], np.int64) for key in ("ae", "svm", "quiet"))
+    keys = ("ae", "svm", "quiet", "event", "gone")
+    ints = {key: np.array([w[key] for w in said], np.int64) for key in keys}
     hot = np.array([w["hot"] for w in said], bool)
-    events = (np.array([w[key] for w in said], np.int64) for key in ("event", "gone"))
-    return Trace(f, x, y[:, :features], *scores, hot, *events)
+    return Trace(f=f, x=x, y=y[:, :features], hot=hot, **ints)
 
 
 def _stages(said: list[dict[str, Any]]) -> Iterator[Stage]:

@@ -75,7 +75,8 @@ def of_model(
             )
     detector = unpack(path.read_bytes())
     trace = reference.run(detector, rows, lambda done, total: progress("scoring", done, total))
-    known = _benign(detector, trace, attacks, benign and read_windows(benign, counters))
+    recording = read_windows(benign, counters) if benign else None
+    known = _benign(detector, trace, attacks, recording)
     name = str(detector.metadata.get("device") or path.stem)
     return Subject(
         name,
