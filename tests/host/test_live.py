@@ -209,7 +209,7 @@ def test_a_device_over_mqtt(tmp_path):
         said, _ = watching.communicate(timeout=30)
         assert watching.returncode == 0 and said.splitlines() == [
             "window 7: ALARM: hosts in touch: 9 in this window, usually 1.",
-            "window 7: alarm goes on: hosts in touch: 9 in this window, usually 1.",
+            "window 7: alarm: hosts in touch: 9 in this window, usually 1.",
             "window 7: gone quiet: all",
             "the device said what is no event of inlier's: {]",
         ]

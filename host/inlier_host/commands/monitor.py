@@ -183,7 +183,7 @@ def _say(event: "Event") -> None:
     if "problem" in event:
         print(event["problem"], flush=True)
     elif event.get("alarm") == "ON":
-        word = "alarm goes on" if event.get("grows") else "ALARM"
+        word = "alarm" if event.get("grows") else "ALARM"
         print(f"window {event['window']}: {word}: {event['message']}", flush=True)
     elif "alarm" in event and event.get("message"):
         print(f"window {event['window']}: alarm cleared: {event['message']}", flush=True)
