@@ -238,14 +238,17 @@ def run(detector: Detector, deltas: Ints, progress: Advance | None = None) -> Tr
     return score(d, f)
 
 
-def score(d: Detector, f: NDArray[np.int16]) -> Trace:
-    """The same of log features (n, features), in bounded memory."""
+def score(d: Detector, f: NDArray[np.int16], theirs: Bytes | None = None) -> Trace:
+    """The same of log features (n, features), in bounded memory. theirs: the
+    reconstruction, where it is another's (tflite.py).
+    """
     x = inputs(f, d.offset, d.input_shift)
-    y = np.empty_like(x)
+    y = np.empty_like(x) if theirs is None else theirs
     ae, svm, quiet = np.zeros((3, len(f)), np.int64)
     for start in range(0, len(f), 4096):
         part = slice(start, start + 4096)
-        y[part] = reconstruct(x[part], d.layers)
+        if theirs is None:
+            y[part] = reconstruct(x[part], d.layers)
         ae[part] = squared_error(x[part], y[part])
         over, under, beyond = excess(f[part], y[part], d)
         svm[part] = over @ d.weights[:, 0] + beyond @ d.weights[:, 2]

@@ -124,14 +124,7 @@ class Deviation:
 def compare(content: bytes, detector: Detector, deltas: Ints) -> Deviation:
     """Run both over windows (n, counters), as from boot."""
     ours = reference.run(detector, deltas)
-    y = reference.reconstruct(ours.x, detector.layers).astype(np.int64)
-    theirs = reconstruct(content, ours.x).astype(np.int64)
-    error = ours.x.astype(np.int64) - theirs
-    hot = ((error * error).sum(axis=1) > detector.threshold_ae) | (
-        ours.svm > detector.threshold_svm
-    )
-    events = reference.alarm_events(hot, detector.alarm)
-    off = np.abs(theirs - y)
-    return Deviation(
-        int(off.max()), round(float(off.mean()), 3), len(deltas), int((events != ours.event).sum())
-    )
+    theirs = reference.score(detector, ours.f, reconstruct(content, ours.x))
+    off = np.abs(theirs.y.astype(np.int64) - ours.y)
+    differing = int((theirs.event != ours.event).sum())
+    return Deviation(int(off.max()), round(float(off.mean()), 3), len(deltas), differing)

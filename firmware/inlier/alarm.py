@@ -23,7 +23,7 @@ class Horizons:
         # which: one byte a window serves all horizons.
         self.grades = bytearray(self._n[-1])
         self.at = 0
-        self._counts = bytearray(self.count)
+        self.counts = bytearray(self.count)
         self.empty = True  # no grade is over 0
 
     def step(self, score):
@@ -36,7 +36,7 @@ class Horizons:
 
     def take(self, grade):
         """The same, for how many thresholds a score exceeds."""
-        counts = self._counts
+        counts = self.counts
         grades = self.grades
         at = self.at
         reached = False

@@ -62,15 +62,24 @@ class Faults:
 
 
 async def run(
-    pipeline, on_alarm=None, on_clear=None, on_window=None, latch=None, feed=None, faults=None
+    pipeline,
+    on_alarm=None,
+    on_clear=None,
+    on_window=None,
+    on_quiet=None,
+    latch=None,
+    feed=None,
+    faults=None,
 ):
     """Score a window each window_ms, for ever.
 
-    on_alarm(pipeline, features): features as from Pipeline.explain();
-    on_clear(pipeline); on_window(pipeline) after each window. A callback should
-    return soon: the application waits for it. What one raises, a full flash
-    under the latch and a source that can't be read are noted in `faults`.
-    feed() of a watchdog is called after a window that was truly scored.
+    on_alarm(pipeline, features): an alarm is raised (pipeline.event 1) or, being
+    on, has grown (2); features as from Pipeline.explain(). on_clear(pipeline).
+    on_quiet(pipeline): the device has gone quiet (pipeline.quiet.active), or is
+    back. on_window(pipeline) after each window. A callback should return soon:
+    the application waits for it. What one raises, a full flash under the latch
+    and a source that can't be read are noted in `faults`. feed() of a watchdog
+    is called after a window that was truly scored.
     """
     faults = faults or Faults()
     guard = faults.guard
@@ -89,11 +98,13 @@ async def run(
         elapsed = 0
         if event > 0:
             features = pipeline.explain()
-            if latch is not None:
+            if latch is not None and event == 1:
                 guard("latch", latch.set, "%d %s" % (pipeline.index, features))
             guard("on_alarm", on_alarm, pipeline, features)
         elif event < 0:
             guard("on_clear", on_clear, pipeline)
+        if pipeline.quiet.event:
+            guard("on_quiet", on_quiet, pipeline)
         guard("on_window", on_window, pipeline)
         guard("feed", feed)
 
@@ -104,6 +115,7 @@ async def watch(
     on_alarm=None,
     on_clear=None,
     on_window=None,
+    on_quiet=None,
     latch_path=None,
     load=load,
     feed=None,
@@ -117,4 +129,4 @@ async def watch(
     """
     latch = Latch(latch_path)
     pipeline = Pipeline(load(path, source.name, source.counters), source, latched=latch.is_set())
-    await run(pipeline, on_alarm, on_clear, on_window, latch, feed, faults)
+    await run(pipeline, on_alarm, on_clear, on_window, on_quiet, latch, feed, faults)

@@ -14,9 +14,10 @@ from inlier.replay import Replay
 from inlier_export.model_file import read_model
 from inlier_trainer.sources import open_source
 
-Scored = dict[
-    str, Any
-]  # index, ae, svm, hot, event: 1 raised, -1 cleared; features: [(name, per cent)] when raised
+# index, ae, svm, quiet (the quiet score), hot; event: 1 raised, 2 one that is on
+# has grown, -1 cleared; gone: 1 gone quiet, -1 back; features: [(name, per
+# cent)] when raised or grown
+Scored = dict[str, Any]
 
 
 def prepare(path: Path, source: str) -> Pipeline:
@@ -47,7 +48,7 @@ def live(pipeline: Pipeline, count: int, each: Callable[[Scored], None], sink: A
                 ended.set()
 
         def on_alarm(pipeline: Pipeline, features: list[tuple[str, int]]) -> None:
-            events.append({"event": 1, "features": features})
+            events.append({"event": pipeline.event, "features": features})
             if sink:
                 sink.on_alarm(pipeline, features)
 
@@ -56,9 +57,13 @@ def live(pipeline: Pipeline, count: int, each: Callable[[Scored], None], sink: A
             if sink:
                 sink.on_clear(pipeline)
 
+        def on_quiet(pipeline: Pipeline) -> None:
+            if sink:
+                sink.on_quiet(pipeline)
+
         faults = monitor.Faults(lambda text: print(text, file=sys.stderr))
         scoring = asyncio.create_task(
-            monitor.run(pipeline, on_alarm, on_clear, on_window, faults=faults)
+            monitor.run(pipeline, on_alarm, on_clear, on_window, on_quiet, faults=faults)
         )
         waiting = asyncio.create_task(ended.wait())
         await asyncio.wait((scoring, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -91,6 +96,8 @@ def replay(path: Path, recording: Path, sink: Any = None) -> Iterator[Scored]:
                 sink.on_alarm(pipeline, features["features"])
             elif event < 0:
                 sink.on_clear(pipeline)
+            if pipeline.quiet.event:
+                sink.on_quiet(pipeline)
             sink.on_window(pipeline)
         yield _window(pipeline, event=event, **features)
 
@@ -100,6 +107,8 @@ def _window(pipeline: Pipeline, **event: Any) -> Scored:
         "index": pipeline.index,
         "ae": pipeline.ae,
         "svm": pipeline.svm,
+        "quiet": pipeline.quiet.score,
         "hot": pipeline.hot,
+        "gone": pipeline.quiet.event,
         **event,
     }

@@ -54,11 +54,12 @@ class Watched:
     callbacks that raise.
     """
 
-    def __init__(self, gone=(), raising=(), latch_path=None, always_hot=False):
+    def __init__(self, gone=(), raising=(), latch_path=None, always_hot=False, always_quiet=False):
         model = load(GOLDEN)
-        model.alarm = (1, 1, 1, 0, 0)
-        model.threshold_ae = -1 if always_hot else 0x3FFFFFFF
-        model.threshold_svm = 0x3FFFFFFF
+        model.clear_after, model.cooldown, model.warmup = 1, 0, 0
+        model.threshold_quiet = -1 if always_quiet else 0x3FFFFFFF
+        model.quiet_after = 2
+        model.horizons = lambda: iter(((1, 1, -1 if always_hot else 0x3FFFFFFF),))
         self.raising = raising
         self.pipeline = Pipeline(model, Vanishing(model, gone))
         self.said = []
@@ -73,7 +74,7 @@ class Watched:
             monitor.Ticker = former
 
     async def main(self, latch):
-        on = [self.callback(name) for name in ("on_alarm", "on_clear", "on_window")]
+        on = [self.callback(name) for name in ("on_alarm", "on_clear", "on_window", "on_quiet")]
         watching = asyncio.create_task(
             monitor.run(self.pipeline, *on, latch, self.callback("feed"), self.faults)
         )
@@ -104,9 +105,11 @@ def test_nothing_is_said_where_nothing_fails():
 def test_callbacks_that_raise_are_said_once_and_counted():
     if asyncio is None:
         return "needs asyncio"
-    watched = Watched(raising=("on_alarm", "on_window", "feed"), always_hot=True)
-    assert watched.faults.counts == {"on_alarm": 1, "on_window": 12, "feed": 12}
-    assert sorted(text.split(" ")[1] for text in watched.said) == ["feed", "on_alarm", "on_window"]
+    raising = ("on_alarm", "on_window", "on_quiet", "feed")
+    watched = Watched(raising=raising, always_hot=True, always_quiet=True)
+    times = watched.calls.count("on_alarm")  # told again when it grows
+    assert watched.faults.counts == {"on_alarm": times, "on_window": 12, "on_quiet": 1, "feed": 12}
+    assert sorted(text.split(" ")[1] for text in watched.said) == sorted(raising)
     assert "scoring goes on" in watched.said[0] and "on_alarm" in watched.said[0]
 
 

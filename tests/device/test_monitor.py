@@ -6,12 +6,16 @@ try:
     import asyncio
 
     from inlier import monitor
+    from inlier.kernels import plain
     from inlier.model import load
     from inlier.pipeline import Pipeline
 except ImportError:
     asyncio = None
 
 GOLDEN = (__file__.rsplit("/", 1)[0] if "/" in __file__ else ".") + "/../golden/model.inlier"
+
+
+HIGH = 1000  # the threshold
 
 
 class Counting:
@@ -33,26 +37,51 @@ class Counting:
 
 def fast(model):
     model.window_ms = 5
-    model.alarm = (2, 4, 3, 2, 4)
+    model.clear_after, model.cooldown, model.warmup, model.quiet_after = 3, 2, 4, 3
+    model.horizons = lambda: iter(((2, 4, HIGH),))
     return model
 
 
-def watched(path=None):
-    """Monitor a source that is quiet, goes wild and is quiet again; returns
-    what the callbacks were told.
+class Scores:
+    """Stands in for a kernel: gives the scores that a test asks for."""
+
+    score = quiet = 0
+
+    @staticmethod
+    def prepare(model):
+        return plain.prepare(model)
+
+    @staticmethod
+    def features(deltas, params, work):
+        pass
+
+    @staticmethod
+    def autoencoder(params, work):
+        return 0
+
+    @staticmethod
+    def evidence(params, work, sums):
+        sums[0] = Scores.score
+        sums[1] = Scores.quiet
+
+
+def watched(latch=None, grows=False):
+    """Monitor a source that is calm, goes wild and is calm again; returns what
+    the callbacks were told. grows: it goes wilder meanwhile, and stays so.
     """
     model = fast(load(GOLDEN))
     source = Counting(model)
-    model.threshold_ae = model.threshold_svm = 0x3FFFFFFF
-    pipeline = Pipeline(model, source)
+    pipeline = Pipeline(model, source, Scores)
     told = []
+    Scores.score, Scores.quiet = 0, 0
 
     def on_window(pipeline):
         told.append("hot" if pipeline.hot else "window")
         if pipeline.index == 6:
-            model.threshold_ae = -1  # everything is hot now
+            Scores.score = HIGH + 1
         if pipeline.index == 12:
-            model.threshold_ae = 0x3FFFFFFF
+            Scores.score = 4 * (HIGH + 1) if grows else 0
+        Scores.quiet = model.threshold_quiet + 1 if 2 <= pipeline.index < 10 else 0
 
     async def main():
         task = asyncio.create_task(
@@ -61,10 +90,11 @@ def watched(path=None):
                 lambda pipeline, features: told.append("alarm"),
                 lambda pipeline: told.append("clear"),
                 on_window,
-                monitor.Latch(path),
+                lambda pipeline: told.append("gone" if pipeline.quiet.active else "back"),
+                latch,
             )
         )
-        while pipeline.index < 20:
+        while pipeline.index < (40 if grows else 20):
             await asyncio.sleep(0.001)
         task.cancel()
 
@@ -75,13 +105,13 @@ def watched(path=None):
 def test_alarm_and_clear_reach_the_callbacks_in_their_windows():
     if asyncio is None:
         return "needs asyncio"
-    told = watched()
+    told = [what for what in watched() if what not in ("gone", "back")]
     assert told.count("alarm") == 1 and told.count("clear") == 1
     assert told.index("alarm") == 8, (
         "seven calm windows, a hot one, and the second hot one raises it"
     )
     assert told[told.index("clear") - 2 : told.index("clear")] == ["window", "window"], (
-        "the third quiet one clears it"
+        "the third calm one clears it"
     )
 
 
@@ -122,11 +152,38 @@ def test_what_was_counted_before_the_grid_began_belongs_to_no_window():
     assert seen == [3, 3, 3]
 
 
+def test_an_alarm_that_grows_is_told_again_and_no_oftener():
+    if asyncio is None:
+        return "needs asyncio"
+    kept = []
+
+    class Counted:
+        set = kept.append
+
+    told = watched(Counted, grows=True)
+    windows = [what for what in told if what not in ("gone", "back")]
+    alarms = [i for i, what in enumerate(windows) if what == "alarm"]
+    assert alarms[0] == 8 and len(alarms) == 2, (
+        "raised, and told once more for the score that is four times the one told"
+    )
+    assert alarms[1] - alarms[0] == 9, "TELL_AFTER windows later"
+    assert "clear" not in told and len(kept) == 1, "flash is written when it is raised"
+
+
+def test_a_device_that_goes_quiet_and_is_back_reaches_its_own_callback():
+    if asyncio is None:
+        return "needs asyncio"
+    told = [what for what in watched() if what in ("gone", "back", "window", "hot")]
+    assert told.count("gone") == told.count("back") == 1
+    # quiet from window 3 on, told in the third; back in the third after window 10
+    assert told.index("gone") == 5 and told.index("back") == 5 + 1 + 8, told
+
+
 def test_latch_outlives_the_run_until_it_is_cleared():
     if asyncio is None:
         return "needs asyncio"
     path = "latch.tmp"
-    watched(path)
+    watched(monitor.Latch(path))
     latch = monitor.Latch(path)
     assert latch.is_set()
     latch.clear()

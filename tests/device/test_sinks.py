@@ -10,6 +10,7 @@ import golden
 from inlier.pipeline import Pipeline
 from inlier.sinks import Together
 from inlier.sinks.defender import Defender
+from inlier.sinks.lines import Lines
 from inlier.sinks.log import Log
 from inlier.sinks.outbox import Outbox
 from inlier.sinks.signal import Signal
@@ -99,16 +100,74 @@ class Broken:
     def on_alarm(self, *_):
         raise OSError(28, "no space left")
 
-    on_clear = on_window = on_alarm
+    on_clear = on_window = on_quiet = on_alarm
 
 
 def test_a_sink_that_fails_does_not_keep_the_others_from_theirs():
     said = []
-    sinks = Together(Broken(), Signal(said.append))
+    told = []
+    quiet = Signal(None)
+    quiet.on_quiet = told.append
+    quiet.on_alarm = quiet.on_clear = lambda *_: None
+    sinks = Together(Broken(), Signal(said.append), quiet)
     sinks.on_window(None)
     sinks.on_alarm(None, [])
     sinks.on_clear(None)
-    assert said == [1, 0] and sinks.problem.errno == 28
+    sinks.on_quiet(None)
+    assert said == [1, 0] and sinks.problem.errno == 28, "and quiet switches nothing"
+    assert told == [None]
+
+
+def told(calls):
+    """What a sink tells of callbacks on the golden model: (name, window, active
+    of quiet) each.
+    """
+    events = []
+    sink = Lines(events.append, state_every=0)
+    p = pipeline()
+    p.model.window_ms = 10000
+    for name, p.index, p.quiet.active in calls:
+        getattr(sink, name)(*((p, [("c0", 90)]) if name == "on_alarm" else (p,)))
+    return events
+
+
+def test_an_alarm_that_grows_is_told_again_with_how_long_it_is_on():
+    events = told(
+        (
+            ("on_alarm", 10, False),
+            ("on_alarm", 40, False),
+            ("on_clear", 60, False),
+            ("on_alarm", 90, False),
+        )
+    )
+    assert [(e["alarm"], e.get("grows")) for e in events] == [
+        ("ON", 0),
+        ("ON", 1),
+        ("OFF", None),
+        ("ON", 0),
+    ], "after a clear it is a new one"
+    assert "It grows: " in events[1]["message"] and "On for 5 minutes" in events[1]["message"]
+    assert "grows" not in events[0]["message"] and events[2]["message"].startswith("Calm again")
+
+
+def test_gone_quiet_is_told_in_its_own_words_and_is_no_alarm():
+    away, back = told((("on_quiet", 100, True), ("on_quiet", 200, False)))
+    # quiet_after 6 windows of 10 s: silent since window 95.
+    assert away["quiet"] == "ON" and "alarm" not in away and "alarm" not in back
+    assert "far below what is usual for 60 s; often its network is away" in away["message"]
+    assert back == {"quiet": "OFF", "window": 200, "message": "back after 17 minutes"}
+
+
+def test_the_state_says_how_full_each_horizon_is():
+    events = []
+    sink = Lines(events.append)
+    p = pipeline()
+    sink.on_window(p)
+    (state,) = events
+    assert state["gone"] == 0 and state["score"] == 100 * p.svm // p.least
+    horizons = list(p.model.horizons())
+    assert [h[:2] for h in state["horizons"]] == [[k, n] for k, n, _ in horizons]
+    assert state["horizons"][-1][2] == 100, "thresholds in per cent of the lowest"
 
 
 def test_a_full_queue_drops_the_oldest_score_before_any_alarm():
@@ -144,8 +203,7 @@ def reports(short_names, seconds):
         now[0] += 10
         p.deltas[0] = 100
         p.deltas[1] = i
-        p.ae = p.model.threshold_ae * (3 if i == 2 else 0)
-        p.svm = 0
+        p.svm = p.least * (3 if i == 2 else 0)
         if i == 2:
             sink.on_alarm(p, [])
             sink.on_clear(p)

@@ -232,7 +232,7 @@ def integers(pipeline):
     grades = bytes(ring.grades[ring.at :]) + bytes(ring.grades[: ring.at])
     told = alarm.active, alarm.latched, alarm.calm, alarm.hold, alarm.since, alarm.peak
     told += alarm.n_told, bytes(alarm.told), quiet.active, quiet.run, pipeline.index
-    return told + (grades, bytes(ring._counts), bytes(state._sums(pipeline)))
+    return told + (grades, bytes(ring.counts), bytes(state._sums(pipeline)))
 
 
 def restored(path):

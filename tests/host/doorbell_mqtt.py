@@ -45,6 +45,11 @@ def on_clear(pipeline):
     cleared.set()
 
 
+def on_quiet(pipeline):
+    sink.on_quiet(pipeline)
+    print(json.dumps({"quiet": pipeline.quiet.active}))
+
+
 def on_window(pipeline):
     sink.on_window(pipeline)
     print(
@@ -63,7 +68,7 @@ async def main():
         asyncio.create_task(doorbell.run(SETTINGS["doorbell"])),
         asyncio.create_task(sink.run()),
         asyncio.create_task(
-            monitor.watch(SETTINGS["model"], source, on_alarm, on_clear, on_window)
+            monitor.watch(SETTINGS["model"], source, on_alarm, on_clear, on_window, on_quiet)
         ),
     ]
     await cleared.wait()

@@ -2,11 +2,12 @@
 and Unix MicroPython.
 
 argv: a file of JSON, an object with `device` (arguments of Mqtt), `ca` (a file,
-or null), `hot` (windows over threshold), `windows`, `connect_first` (score only
-then), `in_step` (a window ends when all of the last one is sent), `pauses`
-(window: whether all of it must be sent first; there it waits for the file
-argv[1] + ".WINDOW"), `answer_s`, `window_ms` and `model`. Prints one JSON
-object a line: each window's end, alarm, clear, pause and problem.
+or null), `hot` (windows over the threshold), `silent` (windows without
+traffic), `windows`, `connect_first` (score only then), `in_step` (a window ends
+when all of the last one is sent), `pauses` (window: whether all of it must be
+sent first; there it waits for the file argv[1] + ".WINDOW"), `answer_s`,
+`window_ms` and `model`. Prints one JSON object a line: each window's end, alarm,
+clear, quiet, pause and problem.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import os
 import sys
 
 from inlier import monitor
+from inlier.kernels import plain
 from inlier.model import load
 from inlier.pipeline import Pipeline
 from inlier.sinks import mqtt
@@ -50,15 +52,31 @@ def exists(path):
         return False
 
 
-def heat(model, hot):
-    model.threshold_ae = model.threshold_svm = -1 if hot else 0x3FFFFFFF
+class Scores:
+    """Stands in for a kernel: gives the scores that a test asks for."""
+
+    score = quiet = 0
+
+    def prepare(self, model):
+        return plain.prepare(model)
+
+    def features(self, deltas, params, work):
+        pass
+
+    def autoencoder(self, params, work):
+        return 0
+
+    def evidence(self, params, work, sums):
+        sums[0] = self.score
+        sums[1] = self.quiet
 
 
 async def main():
     model = load(SETTINGS["model"])
     model.window_ms = SETTINGS["window_ms"]
-    model.alarm = (1, 1, 1, 0, 0)
-    heat(model, False)
+    model.clear_after, model.cooldown, model.warmup, model.quiet_after = 1, 0, 0, 1
+    model.horizons = lambda: iter(((1, 1, 1000),))
+    scores = Scores()
     tls = None
     if SETTINGS["ca"]:
         import ssl
@@ -66,7 +84,7 @@ async def main():
         tls = ssl.create_default_context(cafile=SETTINGS["ca"])
     mqtt.ANSWER_S = SETTINGS["answer_s"]
     sink = mqtt.Mqtt(ssl=tls, say=lambda sentence: say(problem=sentence), **SETTINGS["device"])
-    pipeline = Pipeline(model, Still(model))
+    pipeline = Pipeline(model, Still(model), scores)
 
     def on_alarm(pipeline, features):
         sink.on_alarm(pipeline, features)
@@ -79,7 +97,13 @@ async def main():
     def on_window(pipeline):
         sink.on_window(pipeline)
         say(window=pipeline.index)
-        heat(model, pipeline.index + 1 in SETTINGS["hot"])
+        scores.score = 2000 if pipeline.index + 1 in SETTINGS["hot"] else 0
+        silent = pipeline.index + 1 in SETTINGS["silent"]
+        scores.quiet = model.threshold_quiet + 1 if silent else 0
+
+    def on_quiet(pipeline):
+        sink.on_quiet(pipeline)
+        say(quiet="ON" if pipeline.quiet.active else "OFF", window=pipeline.index)
 
     async def sent():
         while len(sink.outbox):
@@ -114,7 +138,7 @@ async def main():
     publishing = asyncio.create_task(sink.run())
     while SETTINGS["connect_first"] and not sink.connected:
         await asyncio.sleep(0.01)
-    scoring = asyncio.create_task(monitor.run(pipeline, on_alarm, on_clear, on_window))
+    scoring = asyncio.create_task(monitor.run(pipeline, on_alarm, on_clear, on_window, on_quiet))
     await ended.wait()
     scoring.cancel()
     if SETTINGS["linger"]:

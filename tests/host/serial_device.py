@@ -17,17 +17,18 @@ from inlier.sinks.lines import Lines
 async def main():
     model = load(sys.argv[1])
     model.window_ms = 20
-    model.alarm = (2, 4, 4, 0, 0)
-    model.threshold_ae = model.threshold_svm = 0x3FFFFFFF
+    model.clear_after, model.cooldown, model.warmup, model.quiet_after = 4, 0, 0, 3
+    model.threshold_quiet = 0x3FFFFFFF
+    limits = [(2, 4, -1)]  # every window is over it, in the end
+    model.horizons = lambda: iter(limits)
     pipeline = Pipeline(model, Replay((), model.counters()))
+    pipeline.alarm.hold = 6
     lines = Lines()
     ended = asyncio.Event()
 
     def on_window(pipeline):
         print("battery 3.9 V {}")
         lines.on_window(pipeline)
-        if pipeline.index == 5:
-            model.threshold_ae = -1
         if pipeline.index == 11:
             ended.set()
 

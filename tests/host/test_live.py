@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from broker import HANGS_S, PASSWORD, USER, Broker, Subscriber, eventually
@@ -18,6 +19,7 @@ from inlier_boards.build.micropython import find_or_build
 from inlier_boards.leash import leashed
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
+from inlier_export.reference import NEVER, Layer
 from inlier_export.synthetic import random_detector
 from inlier_host.live.feed import parsed
 from inlier_host.live.save import Save
@@ -31,11 +33,25 @@ COMMAND = [sys.executable, "-m", "inlier_host", "monitor"]
 
 @pytest.fixture
 def model(tmp_path):
-    """Of this machine's own traffic, with thresholds that every window exceeds:
-    it alarms after its warm-up of 5 windows.
+    """Of this machine's own traffic, or none, with thresholds that every window
+    exceeds, as its reconstruction lies far below: it alarms after its warm-up
+    of 5 windows.
     """
     detector = random_detector(3, counters=tuple(Procfs.counters))
-    detector = replace(detector, source="procfs", window_ms=50, threshold_ae=0, threshold_svm=0)
+    n = detector.features
+    none = np.zeros(n, np.int64)
+    detector = replace(
+        detector,
+        source="procfs",
+        window_ms=50,
+        offset=none,
+        far=none,
+        input_shift=none,
+        layers=[Layer(np.zeros((n, n), np.int8), none, none)],
+        weights=np.ones((n, 3), np.int64),
+        horizons=((2, 8, 200), (8, 12, 100)),
+        threshold_quiet=NEVER,
+    )
     path = tmp_path / "hasty.inlier"
     path.write_bytes(pack(detector))
     return path
@@ -85,7 +101,8 @@ def test_this_machine_on_a_terminal(model):
         "hasty on this machine",
         "● alarm",
         "window 11",
-        "of its threshold",
+        "times the lowest threshold",
+        "2 of 8 over 2.0 times: ",
         "last odd",
         "inlier train --add",
     ):
@@ -178,6 +195,8 @@ def test_a_device_over_mqtt(tmp_path):
                 "hot": 1,
                 "deltas": [1],
                 "features": [["peers", 60]],
+                "horizons": [[2, 8, 100, 1]],
+                "gone": 0,
             }
             device.publish("inlier/bell-1/state", json.dumps(state))
             alarm = {
@@ -187,12 +206,17 @@ def test_a_device_over_mqtt(tmp_path):
                 "message": "hosts in touch: 9 in this window, usually 1.",
             }
             device.publish("inlier/bell-1/alarm", json.dumps(alarm))
+            device.publish("inlier/bell-1/alarm", json.dumps({**alarm, "id": "a-2", "grows": 1}))
+            silent = {"quiet": "ON", "id": "a-3", "window": 7, "message": "gone quiet: all"}
+            device.publish("inlier/bell-1/quiet", json.dumps(silent))
             device.publish("inlier/bell-1/state", "{]")
             device.publish("inlier/bell-1/availability", "offline")
             device.publish("inlier/bell-1/state", json.dumps({**state, "window": 8}))
         said, _ = watching.communicate(timeout=HANGS_S)
         assert watching.returncode == 0 and said.splitlines() == [
             "window 7: ALARM: hosts in touch: 9 in this window, usually 1.",
+            "window 7: alarm: hosts in touch: 9 in this window, usually 1.",
+            "window 7: gone quiet: all",
             "the device said what is no event of inlier's: {]",
         ]
 
@@ -268,6 +292,8 @@ def test_what_is_no_event_becomes_a_problem():
         '{"window": 1}',
         '{"window": "x", "score": 1}',
         '{"alarm": "ON", "window": []}',
+        '{"quiet": "ON", "window": []}',
+        '{"window": 1, "score": 1, "ae": 1, "svm": 1, "hot": 0, "horizons": [[1, 2]]}',
         "null",
     ):
         assert "is no event" in parsed(text)["problem"], text
@@ -300,8 +326,19 @@ def test_the_state_follows_the_events():
     live.take({"online": False})
     assert live.status == "offline"
     live.take({"online": True})
-    live.take({"alarm": "OFF", "window": 9, "message": "Quiet again", "id": "a-2"})
-    assert live.status == "quiet" and live.alarms[0]["until"] == "12:00"
+    live.take({"alarm": "ON", "window": 4, "message": "more", "id": "a-2", "grows": 1})
+    (alarm,) = live.alarms
+    assert (alarm["window"], alarm["message"], alarm["grew"]) == (0, "more", "12:00"), (
+        "one that grows is the same"
+    )
+    live.take({"alarm": "OFF", "window": 9, "message": "Calm again", "id": "a-3"})
+    assert live.status == "calm" and live.alarms[0]["until"] == "12:00"
+    live.take({"quiet": "ON", "window": 9, "message": "gone quiet: bytes received", "id": "a-4"})
+    assert live.gone_quiet == "12:00 gone quiet: bytes received" and live.status == "calm"
+    live.take({"window": 10, "score": 10, "gone": 1, "horizons": [[2, 8, 100, 1]], **window})
+    assert live.gone_quiet and live.snapshot()["horizons"] == [[2, 8, 100, 1]]
+    live.take({"quiet": "OFF", "window": 11, "message": "back", "id": "a-5"})
+    assert live.gone_quiet is None and len(live.alarms) == 1, "it is no alarm"
     live.take({"window": 5, "score": 10, **window})
     live.take({"window": 1, "score": 20, **window})
     assert list(live.history) == [(1, 20)], "a device that booted again begins anew"

@@ -69,6 +69,7 @@ class Device:
         in_step=False,
         pauses=None,
         answer_s=HANGS_S,
+        silent=(),
         **arguments,
     ):
         device = {
@@ -85,6 +86,7 @@ class Device:
             "device": device,
             "ca": ca and str(ca),
             "hot": hot,
+            "silent": silent,
             "windows": windows,
             "window_ms": window_ms,
         }
@@ -183,11 +185,11 @@ def test_discovery_state_alarm_clear_and_last_will_come_in_this_order(tmp_path, 
             assert device.end() == {"waiting": 0, "lost": 0, "dropped": 0}
         eventually(lambda: last_will(subscriber))
         topics = [topic for topic, _, _ in subscriber.messages]
-        assert topics[:3] == [
+        assert topics[:2] == [
             "homeassistant/device/inlier_bell-1/config",
             "inlier/bell-1/availability",
-            "inlier/bell-1/alarm",
         ]
+        assert set(topics[2:4]) == {"inlier/bell-1/alarm", "inlier/bell-1/quiet"}, "both off"
         check_discovery(*subscriber.messages[0][:2])
         assert subscriber.messages[1][1] == "online" and subscriber.messages[-1][1] == "offline"
         assert [state for state, _ in alarms(subscriber)] == ["ON", "OFF"]
@@ -203,6 +205,26 @@ def test_discovery_state_alarm_clear_and_last_will_come_in_this_order(tmp_path, 
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
+def test_gone_quiet_has_a_topic_and_an_entity_of_its_own(tmp_path, runtime):
+    with Broker(tmp_path) as broker, Subscriber(broker) as subscriber:
+        with Device(
+            runtime, broker.port, [], 25, connect_first=True, silent=list(range(5, 12))
+        ) as device:
+            assert device.end() == {"waiting": 0, "lost": 0, "dropped": 0}
+            assert [line["quiet"] for line in device.lines if "quiet" in line] == ["ON", "OFF"]
+        eventually(lambda: last_will(subscriber))
+    entities = check_discovery(*subscriber.messages[0][:2])["components"]
+    assert entities["quiet"]["state_topic"] == "inlier/bell-1/quiet"
+    assert entities["alarm"]["state_topic"] == "inlier/bell-1/alarm"
+    said = [json.loads(m[1]) for m in subscriber.messages if m[0] == "inlier/bell-1/quiet"]
+    assert [event["quiet"] for event in said] == ["OFF", "ON", "OFF"]
+    assert said[1]["message"].startswith("gone quiet: ") and said[2]["message"].startswith("back")
+    assert not alarms(subscriber), "never an infection"
+    states = [json.loads(m[1]) for m in subscriber.messages if m[0].endswith("/state")]
+    assert [state["window"] for state in states if state["gone"]] == list(range(5, 12))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_whoever_subscribes_later_sees_what_is_retained(tmp_path, runtime):
     with (
         Broker(tmp_path) as broker,
@@ -211,13 +233,14 @@ def test_whoever_subscribes_later_sees_what_is_retained(tmp_path, runtime):
         device.paused(30)
         with Subscriber(broker) as late:
             eventually(
-                lambda: len({topic for topic, _, retained in late.messages if retained}) == 4
+                lambda: len({topic for topic, _, retained in late.messages if retained}) == 5
             )
             kept = {
                 topic.split("/")[-1]: text for topic, text, retained in late.messages if retained
             }
         assert (
             json.loads(kept["alarm"])["alarm"] == "OFF"
+            and json.loads(kept["quiet"])["quiet"] == "OFF"
             and kept["availability"] == "online"
             and "cmps" in kept["config"]
         )

@@ -21,7 +21,6 @@ CLUSTERS_MIN = 8
 SHRINK = 50  # clusters at which the fitted shape weighs as much as the exponential's, 0
 SHAPE_MAX = 0.5  # beyond it the variance is infinite and a fit says nothing
 CONFIDENCE = 0.8
-BOOTSTRAPS = 40
 # times the windows scored: what happens more rarely they cannot tell
 # (hydrology's rule of thumb)
 EXTRAPOLATION_MAX = 4
@@ -89,15 +88,6 @@ class Tail:
             genpareto.isf(rate / self.clusters_per_window, self.shape, scale=self.scale)
         )
 
-    def rate(self, level: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Clusters per window that exceed each `level`, at least `start`."""
-        from scipy.stats import genpareto
-
-        exceeded: NDArray[np.float64] = genpareto.sf(
-            level - self.start, self.shape, scale=self.scale
-        )
-        return self.clusters_per_window * exceeded
-
 
 def clusters(level: Ints, gap: int) -> tuple[float, NDArray[np.float64]]:
     """The highest start that TAILS offers with CLUSTERS_MIN clusters over it,
@@ -149,26 +139,6 @@ def threshold(scores: Ints, rate: float, k: int = 1, n: int = 1) -> int:
     if tail is None or rate >= tail.clusters_per_window:
         return top
     return max(top, math.ceil(tail.level(rate)))
-
-
-def interval(level: Ints, gap: int, rate: float, seed: int = 1) -> tuple[int, int] | None:
-    """The 10 % and 90 % points of the threshold for `rate` when what the
-    clusters exceed by is drawn anew (a bootstrap), or None where there are too
-    few, or too many to extrapolate.
-    """
-    start, excess = clusters(level, gap)
-    if (
-        len(excess) < CLUSTERS_MIN
-        or rate >= fit_tail(start, excess, len(level)).clusters_per_window
-    ):
-        return None
-    rng = np.random.default_rng(seed)
-    drawn = [
-        fit_tail(start, rng.choice(excess, len(excess)), len(level)).level(rate)
-        for _ in range(BOOTSTRAPS)
-    ]
-    low, high = np.percentile(drawn, (10, 90))
-    return int(low), math.ceil(high)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Sinks: where alarms go. Each is one file, imported only by who uses it, with
 the callbacks of monitor.watch:
 
-    on_alarm(pipeline, features), on_clear(pipeline), on_window(pipeline)
+    on_alarm(pipeline, features), on_clear(pipeline), on_window(pipeline),
+    on_quiet(pipeline)
 
 log keeps them on flash, signal switches an LED, lines prints them, mqtt
 publishes them for Home Assistant, defender reports to AWS.
@@ -9,7 +10,14 @@ publishes them for Home Assistant, defender reports to AWS.
     from inlier.sinks import Together, log, signal
     sinks = Together(log.Log("alarms.log"), signal.Signal(Pin("LED", Pin.OUT).value))
     asyncio.create_task(
-        monitor.watch("model.inlier", source, sinks.on_alarm, sinks.on_clear, sinks.on_window)
+        monitor.watch(
+            "model.inlier",
+            source,
+            sinks.on_alarm,
+            sinks.on_clear,
+            sinks.on_window,
+            sinks.on_quiet,
+        )
     )
 """
 
@@ -28,6 +36,9 @@ class Sink:
         pass
 
     def on_window(self, pipeline):
+        pass
+
+    def on_quiet(self, pipeline):
         pass
 
 
@@ -52,6 +63,9 @@ class Together:
 
     def on_clear(self, pipeline):
         self._each("on_clear", pipeline)
+
+    def on_quiet(self, pipeline):
+        self._each("on_quiet", pipeline)
 
     def on_window(self, pipeline):
         for sink in self._sinks:  # not by _each: in every window, this one takes no heap

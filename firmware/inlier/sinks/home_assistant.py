@@ -1,5 +1,5 @@
 """Home Assistant's MQTT discovery: one device payload that announces a score
-sensor and an alarm.
+sensor, an alarm and, apart from it, that the device has gone quiet.
 
 https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload;
 abbreviations as listed there.
@@ -53,6 +53,15 @@ def discovery(device_id, name, base):
                 "stat_t": base + "/alarm",
                 "val_tpl": "{{ value_json.alarm }}",
                 "json_attr_t": base + "/alarm",
+            },
+            # no device class: that a network is away is no problem of the device's
+            "quiet": {
+                "p": "binary_sensor",
+                "uniq_id": unique + "_quiet",
+                "name": "Gone quiet",
+                "stat_t": base + "/quiet",
+                "val_tpl": "{{ value_json.quiet }}",
+                "json_attr_t": base + "/quiet",
             },
         },
     }

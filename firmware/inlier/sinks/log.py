@@ -3,8 +3,8 @@ object a line.
 
 Lines are appended to `path`; when it is full it becomes `path`.old, whose
 former lines go. So at least the last `max_bytes` / 2 are kept, at most
-`max_bytes` are used, and flash is written only when an alarm is raised or
-clears.
+`max_bytes` are used, and flash is written only when an alarm is raised, grows
+or clears, and when the device goes quiet or is back.
 """
 
 import json

@@ -1,7 +1,7 @@
 """An alarm as people read it: what changed, when it began, how sure, and what
-to do about a false one.
+to do about a false one; and, apart from it, that a device has gone quiet.
 
-Runs when an alarm is raised or clears, not on the steady path: it may allocate.
+Runs when there is something to say, not on the steady path: it may allocate.
 """
 
 from ..benign import most
@@ -9,7 +9,7 @@ from . import Sink
 
 # What a counter counts, in words; a counter that is missing here goes by its
 # own name.
-_WORDS = {
+WORDS = {
     "bytes_out": "bytes sent",
     "bytes_in": "bytes received",
     "sends": "sends",
@@ -57,7 +57,7 @@ def what_changed(pipeline, features):
             continue
         told.append(counter)
         c = counters.index(counter)
-        words = _WORDS.get(counter, counter)
+        words = WORDS.get(counter, counter)
         usual = most(model, c)
         if pipeline.deltas[c] > usual:
             said.append(
@@ -67,7 +67,7 @@ def what_changed(pipeline, features):
             said.append("%s: more than ever over about %s windows" % (words, span))
         else:
             said.append("%s: more than the rest explains" % words)
-    return "; ".join(said) or "unusual together: %s" % ", ".join(_WORDS.get(c, c) for c in counters)
+    return "; ".join(said) or "unusual together: %s" % ", ".join(WORDS.get(c, c) for c in counters)
 
 
 def score(pipeline):
@@ -75,14 +75,48 @@ def score(pipeline):
     return 100 * pipeline.svm // max(1, pipeline.least)
 
 
+def far_below(model, f):
+    """'bytes received, packets received': the counters below their usual."""
+    table = model.table()
+    counters = model.counters()
+    kinds = len(model.kinds)
+    words = []
+    for i in range(model.features):
+        p = 12 * i
+        if table[p + 10] and f[i] < (table[p + 4] | table[p + 5] << 8):
+            name = counters[i // kinds]
+            name = WORDS.get(name, name)
+            if name not in words:
+                words.append(name)
+    return ", ".join(words) or "its traffic"
+
+
+def lasting(model, windows):
+    """'40 s', '9 minutes', '5 hours': so many windows, rounded down."""
+    s = windows * model.window_ms // 1000
+    if s < 120:
+        return "%d s" % s
+    return "%d minutes" % (s // 60) if s < 7200 else "%d hours" % (s // 3600)
+
+
 def state(pipeline):
-    """What is said of every window. features: of one over a threshold."""
+    """What is said of every window. horizons: [k, n, threshold in per cent of
+    the lowest, windows of the last n over it] each; gone: whether the device
+    has gone quiet. features: of a window over a threshold.
+    """
+    least = max(1, pipeline.least)
+    counts = pipeline.alarm.horizons.counts
     told = {
         "score": score(pipeline),
         "ae": pipeline.ae,
         "svm": pipeline.svm,
         "hot": int(pipeline.hot),
         "window": pipeline.index,
+        "horizons": [
+            [k, n, 100 * limit // least, counts[h]]
+            for h, (k, n, limit) in enumerate(pipeline.model.horizons())
+        ],
+        "gone": int(pipeline.quiet.active),
         "source": pipeline.model.source,
         "deltas": list(pipeline.deltas),
     }
@@ -95,12 +129,14 @@ class Episode:
     """Follows an alarm from its first window over threshold to its clear, and
     describes it.
 
-    Call `window` after each window; `alarm` and `clear` as the monitor's
-    callbacks do, before it.
+    Call `window` after each window; `alarm`, `clear` and `quiet` as the
+    monitor's callbacks do, before it.
     """
 
     def __init__(self):
         self.began = 0
+        self._raised = -1  # in which window; -1: none is on
+        self._silent = 0  # the first window of a device that has gone quiet
         self._last_hot = -1000
         self._peak = 0
 
@@ -115,40 +151,76 @@ class Episode:
 
     def alarm(self, pipeline, features):
         """{"alarm": "ON", ...}: window and began are indices since boot, score
-        is in per cent of its threshold.
+        is in per cent of the lowest threshold. Again, of an alarm that is on:
+        it grows, which `grows` says.
         """
         self.window(pipeline)
         model = pipeline.model
-        ago_s = (pipeline.index - self.began) * model.window_ms // 1000
-        began = "%d s ago" % ago_s if ago_s else "just now"
+        grows = self._raised >= 0
+        if grows:
+            since = "On for " + lasting(model, pipeline.index - self._raised)
+        else:
+            self._raised = pipeline.index
+            ago = lasting(model, pipeline.index - self.began)
+            since = "Began just now" if ago == "0 s" else "Began %s ago" % ago
         times = self._peak // 100
         sure = "far over" if times >= 10 else "clearly over" if times >= 2 else "just over"
         return {
             "alarm": "ON",
+            "grows": int(grows),
             "window": pipeline.index,
             "began": self.began,
             "score": self._peak,
             "features": [list(feature) for feature in features],
-            "message": "%s. Began %s; %s its threshold (%d.%d times). %s"
-            % (what_changed(pipeline, features), began, sure, times, self._peak // 10 % 10, ADVICE),
+            "message": "%s%s. %s; %s its threshold (%d.%d times). %s"
+            % (
+                "It grows: " if grows else "",
+                what_changed(pipeline, features),
+                since,
+                sure,
+                times,
+                self._peak // 10 % 10,
+                ADVICE,
+            ),
         }
 
     def clear(self, pipeline):
         """{"alarm": "OFF", ...}, of the alarm that `alarm` described."""
-        lasted_s = (pipeline.index - self.began) * pipeline.model.window_ms // 1000
+        self._raised = -1
         return {
             "alarm": "OFF",
             "window": pipeline.index,
             "began": self.began,
             "score": self._peak,
             "features": [],
-            "message": "Quiet again after %d s." % lasted_s,
+            "message": "Calm again after %s."
+            % lasting(pipeline.model, pipeline.index - self.began),
+        }
+
+    def quiet(self, pipeline):
+        """{"quiet": "ON" or "OFF", ...}: the device has gone quiet, or is
+        back.
+        """
+        model = pipeline.model
+        active = pipeline.quiet.active
+        if active:
+            self._silent = pipeline.index + 1 - model.quiet_after
+            message = "gone quiet: %s far below what is usual for %s; often its network is away" % (
+                far_below(model, pipeline.f),
+                lasting(model, model.quiet_after),
+            )
+        else:
+            message = "back after %s" % lasting(model, pipeline.index - self._silent)
+        return {
+            "quiet": "ON" if active else "OFF",
+            "window": pipeline.index,
+            "message": message,
         }
 
 
 class Teller(Sink):
     """What the sinks have in common that put an alarm into words: they override
-    `tell`, which gets each event of an episode, a dict, and `tell_state`, which
+    `tell`, which gets each event of an Episode, a dict, and `tell_state`, which
     gets `state` of every state_every-th window (0: of none).
     """
 
@@ -161,6 +233,9 @@ class Teller(Sink):
 
     def on_clear(self, pipeline):
         self.tell(self._episode.clear(pipeline))
+
+    def on_quiet(self, pipeline):
+        self.tell(self._episode.quiet(pipeline))
 
     def on_window(self, pipeline):
         self._episode.window(pipeline)

@@ -6,7 +6,9 @@ never waits for the broker.
     # connects, announces, sends what waits; for ever
     asyncio.create_task(sink.run())
     asyncio.create_task(
-        monitor.watch("model.inlier", source, sink.on_alarm, sink.on_clear, sink.on_window)
+        monitor.watch(
+            "model.inlier", source, sink.on_alarm, sink.on_clear, sink.on_window, sink.on_quiet
+        )
     )
 
 Needs micropython-lib's umqtt.simple (`mpremote mip install umqtt.simple`),
@@ -14,12 +16,13 @@ which makes and reads the packets. It blocks, so it is given memory in place of
 a socket (umqtt_memory.py), and asyncio moves the bytes.
 
 Below `inlier/<device_id>`: `availability` (online, offline: retained, the last
-will), `state` (each `state_every` windows: score in per cent of its threshold,
-both scores, deltas; retained) and `alarm` (ON or OFF with id, features and a
-message; retained). Alarms are sent at QoS 1 and wait in a bounded queue until
-the broker has acknowledged them: at least once, in order. One that is sent
-again, because the connection broke before its acknowledgement, has the same
-`id`.
+will), `state` (each `state_every` windows: score in per cent of the lowest
+threshold, horizons, deltas; retained), `alarm` (ON or OFF with id, features and
+a message; retained) and `quiet` (ON or OFF with id and a message: the device
+has gone quiet or is back; retained). These two are sent at QoS 1 and wait in a
+bounded queue until the broker has acknowledged them: at least once, in order.
+One that is sent again, because the connection broke before its acknowledgement,
+has the same `id`; an alarm that is on and grew (`grows`: 1) has a new one.
 """
 
 import asyncio
@@ -98,7 +101,10 @@ class Mqtt(Teller):
         self._count = 0
         # What is published again when Home Assistant is born. Until the first
         # alarm there is none.
-        self._latest = {"/alarm": json.dumps({"alarm": "OFF", "id": self._boot + "-0"}).encode()}
+        self._latest = {
+            "/" + kind: json.dumps({kind: "OFF", "id": self._boot + "-0"}).encode()
+            for kind in ("alarm", "quiet")
+        }
         self._wake = asyncio.Event()
         self._announcing = True
         self._acknowledged = None  # the packet id of the last PUBACK
@@ -113,7 +119,7 @@ class Mqtt(Teller):
     def tell(self, event):
         self._count += 1
         event["id"] = "%s-%d" % (self._boot, self._count)
-        self._put("/alarm", event, 1)
+        self._put("/quiet" if "quiet" in event else "/alarm", event, 1)
 
     def tell_state(self, state):
         self._put("/state", state, 0)
@@ -209,9 +215,7 @@ class Mqtt(Teller):
         if self._announcing:
             self._announcing = False
             for topic in self._latest:
-                if (
-                    topic != "/alarm" or not self.outbox.holds_alarm()
-                ):  # an alarm that waits goes by itself
+                if not self.outbox.holds(self._base + topic):  # what waits goes by itself
                     writer.write(publish(self._base + topic, self._latest[topic], True, 0))
         await writer.drain()
 

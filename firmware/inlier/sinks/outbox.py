@@ -7,8 +7,8 @@ class Outbox:
     """Entries are (topic, payload, retain, qos); those of qos 0 are scores,
     which the next one repeats.
 
-    lost: alarms or clears that had to go because `limit` of them waited;
-    dropped: scores that went.
+    lost: events of qos 1, such as alarms and clears, that had to go because
+    `limit` of them waited; dropped: scores that went.
     """
 
     def __init__(self, limit=32):
@@ -36,9 +36,9 @@ class Outbox:
                 self.lost += 1
         entries.append((topic, payload, retain, qos))
 
-    def holds_alarm(self):
+    def holds(self, topic):
         for entry in self._entries:
-            if entry[3]:
+            if entry[0] == topic:
                 return True
         return False
 

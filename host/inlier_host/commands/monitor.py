@@ -76,10 +76,10 @@ def monitor(
             f"{given} to watch: give a model file to score with here, or --mqtt, or --serial, of "
             f"a device"
         )
-    if replay and (model is None or web or save):
+    if replay and (model is None or save):
         raise BadInput(
             "--replay scores a recording with a model, at once: it goes with neither a device "
-            "nor --web nor --save"
+            "nor --save"
         )
     from inlier_trainer.files import check_output
 
@@ -95,11 +95,14 @@ def monitor(
     if model and as_json and not (web or save):
         _windows(model, source, replay, count)
         return
-    if model and replay:
+    if model and replay and not web:
         _replay(model, replay, count)
         return
     from inlier_host.live import feed
 
+    if model and replay:
+        _watch(feed.recording(model, replay, count), replay.stem, None, web, port, -1, as_json)
+        return
     if mqtt:
         _watch(feed.broker(mqtt), mqtt.rpartition("/")[2], save, web, port, count, as_json)
     elif serial:
@@ -129,7 +132,7 @@ def _windows(model: Path, source: str, replay: Path | None, count: int) -> None:
             each(window)
 
 
-def _first(count: int, windows: "Iterator[running.Scored]") -> "Iterator[running.Window]":
+def _first(count: int, windows: "Iterator[running.Scored]") -> "Iterator[running.Scored]":
     return islice(windows, None if count < 0 else count)
 
 
@@ -216,6 +219,9 @@ def _line(event: "Event") -> None:
     if "problem" in event:
         say(event["problem"])
     elif event.get("alarm") == "ON":
-        say(f"window {event['window']}: ALARM: {event['message']}")
+        word = "alarm" if event.get("grows") else "ALARM"
+        say(f"window {event['window']}: {word}: {event['message']}")
     elif "alarm" in event and event.get("message"):
         say(f"window {event['window']}: alarm cleared: {event['message']}")
+    elif "quiet" in event and event.get("message"):
+        say(f"window {event['window']}: {event['message']}")

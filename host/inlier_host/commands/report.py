@@ -36,7 +36,7 @@ def report(
 ) -> None:
     """Write an HTML page on what a model saw.
 
-    Scores, thresholds, alarms in words, tails, ROC, cost on each board.
+    Score, thresholds, alarms in words, ROC, cost on each board.
 
     Example: inlier report out
     """

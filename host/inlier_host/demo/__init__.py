@@ -71,8 +71,8 @@ def _print(
     console.print(table)
     parity = summary["parity"]
     console.print(
-        f"Model: {summary['model']['bytes']} bytes, {trained['features']} features, knots "
-        f"{trained['knots']}.\n"
+        f"Model: {summary['model']['bytes']} bytes, {trained['features']} features; alarms at "
+        f"{', '.join(f'{k} of {n} windows' for k, n, _ in trained['horizons'])}.\n"
         f"Parity: {parity['vectors']} windows scored on the device and by the NumPy reference, "
         f"{parity['mismatches']} with a different integer.\n"
         f"Counting: a send and a receive of 64 bytes take {cost['counted_us']} µs counted, "

@@ -1,80 +1,52 @@
-"""The picture of a demonstration: both scores over time, with thresholds,
-stages and alarms.
+"""The picture of a demonstration: the score over time, with the horizons'
+thresholds, stages and alarms.
 """
 
-import io
-
-import numpy as np
+from inlier_host.report import charts
+from inlier_host.report.subject import Attack
 
 from .stages import WINDOW_MS, Run
 
-INK, BENIGN, ATTACK, ALARM, WARM_UP = "#22303c", "#2a78b8", "#f6c9c0", "#c0301c", "#eceff1"
+INK, LINE = "#22303c", "#e3e7eb"
+WIDTH, HEIGHT = 1080, 400
 
 
 def png(run: Run) -> bytes:
-    """A PNG of 1400 x 800."""
-    import matplotlib as mpl
+    """A PNG of about 1,300 x 500."""
+    import vl_convert
 
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    warm_up = run.trained.detector.alarm[4]
     detector = run.trained.detector
-    t = np.arange(len(run.trace.ae)) * WINDOW_MS / 1000
-    figure, axes = plt.subplots(2, 1, sharex=True, figsize=(14, 8), dpi=100, layout="constrained")
-    panels = (
-        ("autoencoder score", run.trace.ae, detector.threshold_ae),
-        ("one-class SVM score", run.trace.svm, detector.threshold_svm),
-    )
-    for axis, (label, scores, limit) in zip(axes, panels, strict=True):
-        for stage in run.stages:
-            if stage.kind == "attack":
-                axis.axvspan(t[stage.start], t[stage.end - 1], color=ATTACK, lw=0)
-        axis.plot(t, scores, color=BENIGN, lw=1)
-        axis.axvspan(0, t[warm_up], color=WARM_UP, lw=0)
-        axis.axhline(limit, color=INK, ls="--", lw=1)
-        axis.annotate(
-            f"threshold {limit}",
-            (t[warm_up], limit),
-            xytext=(4, 3),
-            textcoords="offset points",
-            color=INK,
-        )
-        raised = np.flatnonzero(run.trace.event == 1)
-        axis.plot(t[raised], scores[raised], "v", color=ALARM, ms=9, label="alarm")
-        axis.set_yscale(
-            "symlog", linthresh=100
-        )  # the SVM's score is 0 as long as nothing leaves its benign range
-        axis.set_ylim(0)
-        axis.set_ylabel(label)
-        axis.grid(axis="y", color="#e3e6e9", lw=0.6)
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right"]].set_visible(False)
-    for stage in run.stages:
-        middle = (t[stage.start] + t[stage.end - 1]) / 2
-        name = stage.name if stage.kind == "attack" else stage.name.split()[0]
-        axes[0].annotate(
-            name, (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, 4),
-            textcoords="offset points",
-            ha="center", color=ALARM if stage.kind == "attack" else INK,
-        )  # fmt: skip
-    axes[0].legend(loc="upper right", bbox_to_anchor=(0.45, 1), frameon=False)
-    axes[1].annotate(
-        "warm-up",
-        (t[warm_up] / 2, 0),
-        xytext=(0, 4),
-        textcoords="offset points",
-        ha="center",
-        color=INK,
-    )
-    axes[1].set_xlabel(f"seconds; a window every {WINDOW_MS} ms")
-    axes[0].set_xlim(0, t[-1])
-    figure.suptitle(
-        f"A doorbell scores itself: int8 model of {len(run.trained.blob)} bytes on MicroPython, "
-        f"infected three times",
-        x=0.01, ha="left",
-    )  # fmt: skip
-    out = io.BytesIO()
-    figure.savefig(out, format="png", metadata={"Software": None})
-    plt.close(figure)
-    return out.getvalue()
+    attacks = [Attack(s.name, s.start, s.end) for s in run.stages if s.kind == "attack"]
+    chart, above_px = charts.timeline(run.trace, detector, attacks, {}, HEIGHT)
+    title = {
+        "text": "A doorbell scores itself on MicroPython, and is infected three times",
+        "subtitle": [
+            f"int8 model of {len(run.trained.blob):,} bytes, a window every {WINDOW_MS} ms. "
+            "Triangles: alarms; small: one that is on has grown. Grey: warm-up. "
+            "Dashed: each horizon's threshold",
+        ],
+        "anchor": "start",
+        "frame": "bounds",
+        "color": INK,
+        "subtitleColor": INK,
+        "fontSize": 16,
+        "subtitleFontSize": 12,
+        "subtitlePadding": 6,
+        "offset": above_px + 4,
+    }
+    spec = chart.properties(width=WIDTH, padding=14).to_dict()
+    spec["title"] = title
+    axis = {
+        "labelColor": INK,
+        "titleColor": INK,
+        "gridColor": LINE,
+        "domainColor": LINE,
+        "tickColor": LINE,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": 500,
+    }
+    spec["config"] = {"background": "#ffffff", "view": {"stroke": None}, "axis": axis}
+    spec["config"]["text"] = {"color": INK}
+    made: bytes = vl_convert.vegalite_to_png(spec, scale=1)
+    return made

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,9 @@ _CALM = {"windows": 40, "calm": 24, "at_most": 300}
 PLAN: tuple[dict[str, Any], ...] = (
     {"name": "benign", "windows": 300},
     {"name": "scan", "windows": 40},
-    {"name": "quiet after scan", **_CALM},
+    {"name": "calm after scan", **_CALM},
     {"name": "flood", "windows": 30},
-    {"name": "quiet after flood", **_CALM},
+    {"name": "calm after flood", **_CALM},
     {"name": "beacon", "windows": 60},
 )
 ATTACKS = ("scan", "flood", "beacon")
@@ -49,8 +49,9 @@ ATTACKS = ("scan", "flood", "beacon")
 @dataclass
 class Stage:
     """name; kind: benign or attack; its windows [start, end); alarms raised in
-    it; delay_windows: how many windows of an attack it took to the first, None
-    without one; top_features: [(name, per cent)] of the first.
+    it, and how often one that was on grew; delay_windows: how many windows of
+    an attack it took to the first, None without one; top_features: [(name, per
+    cent)] of the first.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Stage:
     start: int
     end: int
     alarms: int
+    grown: int
     delay_windows: int | None
     top_features: list[tuple[str, int]]
 
@@ -81,6 +83,7 @@ class Run:
                 "kind": s.kind,
                 "windows": s.end - s.start,
                 "alarms": s.alarms,
+                "grown": s.grown,
                 "delay_windows": s.delay_windows,
                 "top_features": [name for name, _ in s.top_features],
             }
@@ -146,7 +149,7 @@ def record(interpreter: Path, seed: int, path: Path, progress: Progress) -> None
 def fit(path: Path, seed: int, progress: Progress) -> Trained:
     counters = counters_of("sockets")
     settings = train.Settings("sockets", counters, WINDOW_MS, seed=seed, allow_constant=counters)
-    return train.train(recordings.read_windows(path, counters), settings, str(path), progress)
+    return train.train([recordings.read_windows(path, counters)], settings, str(path), progress)
 
 
 def monitor(
@@ -169,24 +172,31 @@ def monitor(
                 tell(f"{_clock(i)}  {PLAN[window['stage']]['name']}")
             if window["event"]:
                 tell(f"{_clock(i)}    {_event(window)}")
+            if window["gone"]:
+                tell(f"{_clock(i)}    {'gone quiet' if window['gone'] > 0 else 'no more quiet'}")
             said.append(window)
             progress("monitoring", min(i + 1, total), max(i + 1, total))
     progress("monitoring", len(said), len(said))
-    ours = Trace(
-        np.array([list(bytes.fromhex(w["x"])) for w in said], np.uint8),
-        *(np.array([w[key] for w in said]) for key in ("ae", "svm", "hot", "event")),
-    )
     deltas: Ints = np.array([w["deltas"] for w in said], np.int64)
+    ours = _trace(said, trained.detector.features)
     theirs = reference.run(trained.detector, deltas)
-    same = (ours.x == theirs.x).all(axis=1)
-    for mine, other in (
-        (ours.ae, theirs.ae),
-        (ours.svm, theirs.svm),
-        (ours.hot, theirs.hot),
-        (ours.event, theirs.event),
-    ):
-        same &= mine == other
+    same = np.ones(len(said), bool)
+    for part in fields(Trace):
+        equal = getattr(ours, part.name) == getattr(theirs, part.name)
+        same &= equal.reshape(len(said), -1).all(axis=1)
     return Run(trained, list(_stages(said)), deltas, ours, int((~same).sum()))
+
+
+def _trace(said: list[dict[str, Any]], features: int) -> Trace:
+    """What the device said of every window. Its last layer is rounded up to
+    four rows.
+    """
+    f = np.array([w["f"] for w in said], np.int16)
+    x, y = (np.array([list(bytes.fromhex(w[key])) for w in said], np.uint8) for key in ("x", "y"))
+    keys = ("ae", "svm", "quiet", "event", "gone")
+    ints = {key: np.array([w[key] for w in said], np.int64) for key in keys}
+    hot = np.array([w["hot"] for w in said], bool)
+    return Trace(f=f, x=x, y=y[:, :features], hot=hot, **ints)
 
 
 def _stages(said: list[dict[str, Any]]) -> Iterator[Stage]:
@@ -195,10 +205,11 @@ def _stages(said: list[dict[str, Any]]) -> Iterator[Stage]:
         inside = np.flatnonzero(at == i)
         start, end = int(inside[0]), int(inside[-1]) + 1
         raised = [j for j in range(start, end) if said[j]["event"] == 1]
+        grown = sum(said[j]["event"] == 2 for j in range(start, end))
         kind = "attack" if plan["name"] in ATTACKS else "benign"
         delay = raised[0] - start + 1 if raised and kind == "attack" else None
         features = [(name, share) for name, share in said[raised[0]]["features"]] if raised else []
-        yield Stage(plan["name"], kind, start, end, len(raised), delay, features)
+        yield Stage(plan["name"], kind, start, end, len(raised), grown, delay, features)
 
 
 def _clock(window: int) -> str:
@@ -208,7 +219,8 @@ def _clock(window: int) -> str:
 def _event(window: dict[str, Any]) -> str:
     if window["event"] < 0:
         return "alarm cleared"
-    return "ALARM: " + ", ".join(f"{name} {share} %" for name, share in window["features"])
+    word = "ALARM" if window["event"] == 1 else "it grows"
+    return f"{word}: " + ", ".join(f"{name} {share} %" for name, share in window["features"])
 
 
 def interpreter(say: Callable[[str], None]) -> Path:

@@ -1,10 +1,12 @@
 """Where live events come from: this machine, a broker, a serial port. Events
 are what the sinks of inlier.sinks say.
 
-{"window", "score", "ae", "svm", "hot", "deltas", "features"}     of each window
-(message.state) {"alarm": "ON" or "OFF", "window", "began", "message", ...}
-message.Episode {"online": bool} or {"problem": sentence}
-of the connection {"problem": sentence, "foreign": 1}  of what was no event
+{"window", "score", "ae", "svm", "hot", "horizons", "gone", "deltas",
+"features"}: of each window (message.state)
+{"alarm": "ON" or "OFF", "grows", "window", "began", "message", ...} and
+{"quiet": "ON" or "OFF", "window", "message"}: message.Episode
+{"online": bool} or {"problem": sentence}: of the connection
+{"problem": sentence, "foreign": 1}: of what was no event
 """
 
 import contextlib
@@ -14,10 +16,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from inlier.model import HORIZONS_MAX
 from inlier.sinks.lines import Lines
 from inlier_boards.serial_line.lines import Damaged, opened
 from inlier_export.errors import BadInput
@@ -44,6 +48,20 @@ def this_machine(model: Path, source: str) -> Feed:
 
     def feed(emit: Emit) -> None:
         monitor.live(pipeline, -1, lambda window: None, Lines(emit))
+
+    return feed
+
+
+def recording(model: Path, path: Path, count: int) -> Feed:
+    """A recording's windows, `count` of them (-1: all), at once; the view then
+    stays until interrupted.
+    """
+
+    def feed(emit: Emit) -> None:
+        windows = monitor.replay(model, path, Lines(emit))
+        for _ in islice(windows, None if count < 0 else count):
+            pass
+        threading.Event().wait()
 
     return feed
 
@@ -86,13 +104,15 @@ def parsed(text: str) -> Event:
         event = json.loads(text)
         if not isinstance(event, dict):
             raise ValueError
-        if "alarm" in event:
-            return {
-                "alarm": "ON" if event["alarm"] == "ON" else "OFF",
-                "window": _number(event.get("window", -1), -1),
-                "message": printable(str(event.get("message", "")), TEXT_MAX),
-                "id": printable(str(event.get("id", "")), TEXT_MAX),
-            }
+        for kind in ("alarm", "quiet"):
+            if kind in event:
+                return {
+                    kind: "ON" if event[kind] == "ON" else "OFF",
+                    "window": _number(event.get("window", -1), -1),
+                    "grows": int(bool(event.get("grows", 0))),
+                    "message": printable(str(event.get("message", "")), TEXT_MAX),
+                    "id": printable(str(event.get("id", "")), TEXT_MAX),
+                }
         features = [
             [printable(str(name), NAME_MAX), _number(share)]
             for name, share in event.get("features", ())
@@ -102,6 +122,11 @@ def parsed(text: str) -> Event:
         if "source" in event:
             window["source"] = printable(str(event["source"]), NAME_MAX)
             window["deltas"] = [_number(delta) for delta in event["deltas"]]
+        horizons = [
+            [_number(part) for part in (k, n, p, c)] for k, n, p, c in event.get("horizons", ())
+        ]
+        window["horizons"] = horizons[:HORIZONS_MAX]
+        window["gone"] = int(bool(event.get("gone", 0)))
         return {**window, "features": features[:FEATURES_MAX]}
     # what json, int and a loop make of other people's text
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
@@ -163,7 +188,7 @@ def broker(url: str) -> Feed:
         kind = message.topic[len(base) + 1 :]
         if kind == "availability":
             waiting.put({"online": message.payload == b"online"})
-        elif kind in ("state", "alarm"):
+        elif kind in ("state", "alarm", "quiet"):
             waiting.put(parsed(message.payload[: MESSAGE_MAX + 1].decode(errors="replace")))
 
     def feed(emit: Emit) -> None:

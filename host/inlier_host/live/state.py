@@ -5,19 +5,30 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from inlier.sinks.message import WORDS
+
 from .feed import Event
 
 HISTORY = 300  # windows
 ALARMS = 20
 
 
+def plain(feature: str) -> str:
+    """A feature in words: 'bytes sent over about 16 windows'."""
+    counter, _, span = feature.partition("~")
+    words = WORDS.get(counter, counter)
+    return f"{words} over about {span} windows" if span else words
+
+
 @dataclass
 class Live:
-    """status: waiting, quiet, alarm or offline. score: per cent of its
-    threshold. history: (window, score).
+    """status: waiting, calm, alarm or offline. score: per cent of the lowest
+    threshold. history: (window, score). horizons: [k, n, threshold in per cent
+    of the lowest, windows of the last n over it]. gone_quiet: since when and
+    how, in words; None where it has not.
 
-    alarms: newest first: at (local time), window, message, until (None: still
-    on).
+    alarms: newest first: at (local time), window, message, grew (when it was
+    told again), until (None: still on).
     """
 
     name: str
@@ -29,10 +40,13 @@ class Live:
     features: list[tuple[str, int]] = field(default_factory=list)
     history: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=HISTORY))
     alarms: deque[dict[str, object]] = field(default_factory=lambda: deque(maxlen=ALARMS))
+    horizons: list[list[int]] = field(default_factory=list)
+    gone_quiet: str | None = None
     problem: str | None = None
     foreign: int = 0  # messages that were no events
     clock: Callable[[], str] = lambda: time.strftime("%H:%M:%S")
     _last_id: str = ""
+    _quiet_id: str = ""
     _on: bool = False
 
     def take(self, event: Event) -> None:
@@ -42,12 +56,14 @@ class Live:
         elif "online" in event:
             self.problem = None
             self.status = (
-                ("alarm" if self._on else "waiting" if self.window < 0 else "quiet")
+                ("alarm" if self._on else "waiting" if self.window < 0 else "calm")
                 if event["online"]
                 else "offline"
             )
         elif "alarm" in event:
             self._alarm(event)
+        elif "quiet" in event:
+            self._quiet(event)
         else:
             self._window(event)
 
@@ -57,18 +73,29 @@ class Live:
                 return  # sent again
             self._last_id = event["id"]
         self._on = event["alarm"] == "ON"
-        if self._on:
+        last = self.alarms[0] if self.alarms else None
+        if self._on and event.get("grows") and last and last["until"] is None:
+            last.update(message=event["message"], grew=self.clock())
+        elif self._on:
             alarm = {
                 "at": self.clock(),
                 "window": event["window"],
                 "message": event["message"],
+                "grew": None,
                 "until": None,
             }
             self.alarms.appendleft(alarm)
         elif self.alarms and self.alarms[0]["until"] is None:
             self.alarms[0]["until"] = self.clock()
         if self.status != "offline" and (self._on or self.window >= 0):
-            self.status = "alarm" if self._on else "quiet"
+            self.status = "alarm" if self._on else "calm"
+
+    def _quiet(self, event: Event) -> None:
+        if event.get("id") and event["id"] == self._quiet_id:
+            return  # sent again
+        self._quiet_id = event.get("id", "")
+        on = event["quiet"] == "ON"
+        self.gone_quiet = f"{self.clock()} {event['message']}" if on else None
 
     def _window(self, event: Event) -> None:
         if event["window"] < self.window:  # the device booted again: its windows begin anew
@@ -77,17 +104,22 @@ class Live:
         self.window, self.score, self.ae, self.svm = (
             event[key] for key in ("window", "score", "ae", "svm")
         )
+        self.horizons = event.get("horizons", [])
+        if not event.get("gone"):
+            self.gone_quiet = None
+        elif self.gone_quiet is None:
+            self.gone_quiet = "gone quiet"
         if event.get("features"):
-            self.features = event["features"]
+            self.features = [(plain(name), share) for name, share in event["features"]]
         if not self.history or self.history[-1][0] != self.window:
             self.history.append((self.window, self.score))
-        self.status = "alarm" if self._on else "quiet"
+        self.status = "alarm" if self._on else "calm"
 
     def snapshot(self) -> dict[str, object]:
         """For the page, as JSON."""
-        shown = ("name", "status", "window", "score", "ae", "svm", "features", "problem", "foreign")
+        shown = "name status window score ae svm features horizons gone_quiet problem foreign"
         return {
-            **{key: getattr(self, key) for key in shown},
+            **{key: getattr(self, key) for key in shown.split()},
             "history": list(self.history),
             "alarms": list(self.alarms),
         }

@@ -11,9 +11,9 @@ from inlier_export.printable import printable
 
 from .state import Live
 
-COLOURS = {"quiet": "green", "alarm": "bold red", "waiting": "yellow", "offline": "yellow"}
+COLOURS = {"calm": "green", "alarm": "bold red", "waiting": "yellow", "offline": "yellow"}
 BARS = "▁▂▃▄▅▆▇█"
-SCORE_SHOWN_MAX = 200  # per cent of the threshold: the bar's end
+SCORE_SHOWN_MAX = 200  # per cent of the lowest threshold: the bar's end
 
 
 def spark(scores: list[int], width: int) -> Text:
@@ -26,13 +26,20 @@ def spark(scores: list[int], width: int) -> Text:
 
 
 def bar(score: int, width: int) -> Text:
-    """The score on a scale to SCORE_SHOWN_MAX, with the threshold marked at its
-    middle.
+    """The score on a scale to SCORE_SHOWN_MAX, with the lowest threshold marked
+    at its middle.
     """
     filled = max(0, min(width, score * width // SCORE_SHOWN_MAX))
     text = Text("█" * filled + "░" * (width - filled), "red" if score > 100 else "cyan")
     text = text[: width // 2] + Text("│", "bold") + text[width // 2 :]
-    return text.append(f" {score} % of its threshold")
+    return text.append(f" {score / 100:.1f} times the lowest threshold")
+
+
+def filled(horizon: list[int]) -> Text:
+    """A horizon, and how many of its windows are over its threshold now."""
+    k, n, limit, count = horizon
+    over = f"{k} of {n} over {limit / 100:.1f} times: {count} now"
+    return Text(over, "red" if count >= k else "yellow" if 2 * count >= k else "dim")
 
 
 def draw(live: Live, width: int) -> Panel:
@@ -46,13 +53,18 @@ def draw(live: Live, width: int) -> Panel:
     grid.add_column(overflow="fold")
     grid.add_row("score", bar(live.score, min(40, inner - 40) if inner > 60 else 16))
     grid.add_row("", spark([score for _, score in live.history], inner - 12))
-    grid.add_row("scores", f"autoencoder {live.ae}, SVM {live.svm}")
+    for i, horizon in enumerate(live.horizons):
+        grid.add_row("" if i else "horizons", filled(horizon))
+    if live.gone_quiet:
+        grid.add_row("quiet", Text(live.gone_quiet, "yellow"))
     if live.features:
         odd = ", ".join(f"{name} {share} %" for name, share in live.features)
         grid.add_row("last odd", Text(odd))  # as it is: no markup in names
     alarms = Table.grid(padding=(0, 2))
     for alarm in list(live.alarms)[:5]:
         until = f"to {alarm['until']}" if alarm["until"] else "on"
+        if alarm["grew"]:
+            until += f", grew {alarm['grew']}"
         alarms.add_row(
             str(alarm["at"]),
             Text(until, "dim" if alarm["until"] else "bold red"),

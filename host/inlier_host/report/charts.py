@@ -2,44 +2,36 @@
 axes are the page's: light and dark.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import numpy as np
 
-from inlier_export.reference import Ints
-from inlier_trainer import threshold
+from inlier_export.reference import Detector, Ints, Trace
 
-from .story import Alarm
-from .subject import Subject
+from .axis import SHORT, ScoreAxis
+from .subject import Attack, Subject, masks
 
-SCORE, ATTACK, ALARM, LIMIT, TAIL = "#3b82c4", "#e2604a", "#d6351f", "#c77700", "#8a5cd0"
+SCORE, ATTACK, ALARM, REST = "#3b82c4", "#e2604a", "#d6351f", "#8894a0"
 POINTS = 1500  # of a timeline: more would be more than the screen has
 UNITS = (("s", 1), ("min", 60), ("h", 3600), ("days", 86400))
+WORDS = {"s": "seconds", "min": "minutes", "h": "hours", "days": "days"}
 ROC_POINTS = 300
-BINS = 40
-# labels of an axis: 0.01, 10, 20k
-SHORT = "datum.value < 1000 ? format(datum.value, '~r') : format(datum.value, '~s')"
-LEAST = 0.01  # the histogram's floor, in windows
+HEIGHT = 240
+BINS = 48
+LEAST = 0.7  # the histogram's floor, in windows
+NARROW_PX, LETTER_PX = 250, 7.5  # a plot on a phone
 
 Spec = dict[str, Any]
 
 
-def detectors(subject: Subject) -> tuple[tuple[str, Ints, int], ...]:
-    """(name, scores, threshold) of both."""
-    d = subject.detector
-    return (
-        ("autoencoder", subject.trace.ae, d.threshold_ae),
-        ("one-class SVM", subject.trace.svm, d.threshold_svm),
-    )
-
-
 class Clock:
-    """Window indices to time since boot, in the unit that fits the run."""
+    """Window indices to time since boot, in the unit that fits `windows`."""
 
-    def __init__(self, subject: Subject):
-        self._window_s = subject.detector.window_ms / 1000
-        self.unit, self._seconds = self._unit(len(subject.windows))
+    def __init__(self, window_ms: int, windows: int):
+        self._window_s = window_ms / 1000
+        self.unit, self._seconds = self._unit(windows)
 
     def _unit(self, windows: int) -> tuple[str, int]:
         return next(
@@ -55,78 +47,87 @@ class Clock:
         return f"{windows * self._window_s / seconds:.3g} {unit}"
 
 
-def timeline(subject: Subject, told: list[Alarm], which: int, band: tuple[int, int] | None) -> Spec:
-    """One detector's scores with its threshold, the known attacks and the
-    alarms. band: the threshold's interval.
+def spans_of(trace: Trace) -> list[Attack]:
+    """The windows in which the device had gone quiet."""
+    found = []
+    start = None
+    for i in np.flatnonzero(trace.gone).tolist():
+        if trace.gone[i] > 0:
+            start = i
+        elif start is not None:
+            found.append(Attack("gone quiet", start, i))
+            start = None
+    return found if start is None else [*found, Attack("gone quiet", start, len(trace.gone))]
+
+
+def timeline(
+    trace: Trace,
+    detector: Detector,
+    attacks: Sequence[Attack],
+    said: dict[int, str],
+    height: int = HEIGHT,
+) -> tuple[alt.LayerChart, int]:
+    """The score with each horizon's threshold, known attacks and alarms; and
+    how many pixels the names above it take. said: an alarm's message, by window.
     """
-    name, scores, limit = detectors(subject)[which]
-    clock = Clock(subject)
-    x = alt.X("t:Q", title=f"{clock.unit} since boot", scale=alt.Scale(nice=False))
-    symlog = alt.Scale(type="symlog", constant=max(1, limit / 50))
+    scores = trace.svm
+    clock = Clock(detector.window_ms, len(scores))
+    axis = ScoreAxis(detector, int(scores.max()), height)
+    x = alt.X("t:Q", title=f"{WORDS[clock.unit]} since boot", scale=alt.Scale(nice=False))
+    warm_up = Attack("warm-up", 0, min(detector.warmup, len(scores)))
+    calm = [warm_up, *spans_of(trace)]
     layers: list[Any] = []
-    warm_up = [
-        {
-            "t": 0,
-            "t2": clock(min(subject.detector.alarm[4], len(scores))),
-            "what": "warm-up: nothing is raised",
-        }
-    ]
-    spans = [
-        {"t": clock(a.start), "t2": clock(a.end), "name": a.name, "what": f"attack: {a.name}"}
-        for a in subject.attacks or ()
-    ]
-    for values, colour, opacity in ((warm_up, "#8894a0", 0.15), (spans, ATTACK, 0.18)):
+    for spans, colour, opacity in ((calm, REST, 0.2), (attacks, ATTACK, 0.18)):
+        values = [{"t": clock(s.start), "t2": clock(s.end), "what": s.name} for s in spans]
         if values:
-            rectangles = alt.Chart(alt.Data(values=values)).mark_rect(color=colour, opacity=opacity)
-            layers.append(
-                rectangles.encode(x=x, x2="t2:Q", tooltip=alt.Tooltip("what:N", title=" "))
-            )
-    if spans:
-        names = alt.Chart(alt.Data(values=spans)).mark_text(
-            color=ATTACK, align="left", baseline="top", dx=3, fontWeight=600
-        )
-        layers.append(names.encode(x=x, y=alt.value(2), text=alt.Text("name:N")))
-    if band:
-        rectangle = alt.Chart(alt.Data(values=[{"low": band[0], "high": band[1]}])).mark_rect(
-            color=LIMIT, opacity=0.2
-        )
-        layers.append(rectangle.encode(y="low:Q", y2="high:Q", tooltip=["low:Q", "high:Q"]))
+            rectangle = alt.Chart(alt.Data(values=values)).mark_rect(color=colour, opacity=opacity)
+            tip = alt.Tooltip("what:N", title=" ")
+            layers.append(rectangle.encode(x=x, x2="t2:Q", tooltip=tip))
+    names, rows = _names([*calm[1:], *attacks], len(scores), clock)
+    layers += [text.encode(x=x) for text in names]
+    layers.append(axis.thresholds())
     line = alt.Chart(alt.Data(values=_thinned(scores, clock))).mark_line(
         color=SCORE, strokeWidth=1.2, interpolate="linear"
     )
-    y = alt.Y(
-        "score:Q",
-        scale=symlog,
-        title=f"{name} score",
-        axis=alt.Axis(values=_decades(limit, scores), labelExpr=SHORT),
-    )
-    layers.append(line.encode(x=x, y=y, tooltip=["t:Q", "score:Q"]))
-    rule = alt.Chart(alt.Data(values=[{"score": limit}])).mark_rule(
-        color=LIMIT, strokeDash=[6, 4], strokeWidth=1.5
-    )
-    layers.append(rule.encode(y="score:Q", tooltip=alt.Tooltip("score:Q", title="threshold")))
-    points = [{"t": clock(a.index), "score": int(scores[a.index]), "what": a.message} for a in told]
-    if points:
-        mark = alt.Chart(alt.Data(values=points)).mark_point(
-            shape="triangle-down", color=ALARM, filled=True, size=110
-        )
-        layers.append(
-            mark.encode(
-                x=x, y="score:Q", opacity=alt.value(1), tooltip=alt.Tooltip("what:N", title="alarm")
+    layers.append(line.encode(x=x, y=axis.y("score"), tooltip=["t:Q", "score:Q"]))
+    mark_y = alt.Y("score:Q", scale=axis.scale, axis=None)
+    for event, shape, size, what in (
+        (2, "triangle-up", 45, "grows"),
+        (1, "triangle-down", 120, ""),
+    ):
+        values = [
+            {"t": clock(i), "score": int(scores[i]), "what": said.get(i, what or "alarm")}
+            for i in np.flatnonzero(trace.event == event).tolist()
+        ]
+        if values:
+            mark = alt.Chart(alt.Data(values=values)).mark_point(
+                shape=shape, color=ALARM, filled=True, size=size, yOffset=-7 if not what else 0
             )
-        )
-    return _spec(alt.layer(*layers), 220)
+            tip = alt.Tooltip("what:N", title=what or "alarm")
+            layers.append(mark.encode(x=x, y=mark_y, opacity=alt.value(1), tooltip=tip))
+    chart = alt.layer(*layers).resolve_axis(y="independent").properties(height=height)
+    return chart, 6 + 15 * rows
 
 
-def _decades(limit: int, scores: Ints) -> list[int]:
-    """Ticks of a symlog axis: 0 and the powers of ten from a tenth of the
-    threshold on.
+def _names(spans: Sequence[Attack], windows: int, clock: Clock) -> tuple[list[alt.Chart], int]:
+    """The spans' names above the plot, in rows where they would meet on a
+    phone; and the number of rows.
     """
-    top = max(limit, int(scores.max()), 1)
-    return [
-        0,
-        *(10**k for k in range(max(0, int(np.log10(max(1, limit))) - 1), int(np.log10(top)) + 1)),
-    ]
+    charts = []
+    ends: list[float] = []  # of each row, in pixels
+    for s in sorted(spans, key=lambda span: span.start):
+        middle = (s.start + s.end) / 2 / windows
+        align = "left" if middle < 1 / 3 else "right" if middle > 2 / 3 else "center"
+        at = {"left": s.start, "right": s.end, "center": (s.start + s.end) / 2}[align]
+        wide = LETTER_PX * len(s.name)
+        left = NARROW_PX * at / windows - wide * {"left": 0, "right": 1, "center": 0.5}[align]
+        row = next((r for r, end in enumerate(ends) if end < left), len(ends))
+        ends[row : row + 1] = [left + wide + 6]
+        mark = alt.Chart(alt.Data(values=[{"t": clock(at), "name": s.name}])).mark_text(
+            align=align, baseline="bottom", fontWeight=600, fontSize=12
+        )
+        charts.append(mark.encode(y=alt.value(-5 - 15 * row), text="name:N"))
+    return charts, len(ends)
 
 
 def _thinned(scores: Ints, clock: Clock) -> list[dict[str, float]]:
@@ -140,97 +141,65 @@ def _thinned(scores: Ints, clock: Clock) -> list[dict[str, float]]:
     ]
 
 
-def histogram(name: str, scores: Ints, limit: int, tail: threshold.Tail | None) -> Spec:
-    """Benign scores that the detector was not fitted on, and the clusters that
-    the fitted tail expects beyond its start.
+def histogram(subject: Subject) -> Spec:
+    """How many benign windows, and how many of attacks, score what: sideways,
+    on the timeline's own axis.
     """
-    edges = np.linspace(0, max(limit * 1.15, float(scores.max()) * 1.02, 1.0), BINS + 1)
-    counts = np.histogram(scores, edges)[0]
-    bars = [
-        {"low": round(float(a), 1), "high": round(float(b), 1), "windows": int(c), "floor": LEAST}
-        for a, b, c in zip(edges[:-1], edges[1:], counts, strict=True)
-        if c
-    ]
-    log = alt.Scale(type="log", domain=[LEAST, max(10, int(counts.max()))], clamp=True)
-    x = alt.X("low:Q", title=f"{name} score", axis=alt.Axis(labelExpr=SHORT, tickCount=6))
-    ticks = [10.0**k for k in range(-2, 8) if 10**k <= max(10, counts.max())]
-    y = alt.Y("windows:Q", scale=log, title="windows", axis=alt.Axis(values=ticks, labelExpr=SHORT))
-    bar = alt.Chart(alt.Data(values=bars)).mark_rect(color=SCORE, opacity=0.75)
-    layers: list[Any] = [
-        bar.encode(x=x, x2="high:Q", y=y, y2="floor:Q", tooltip=["low:Q", "high:Q", "windows:Q"])
-    ]
-    if tail:
-        fine = np.linspace(tail.start, edges[-1], 120)
-        expected = (
-            -np.diff(tail.rate(fine)) * len(scores) * (edges[1] - edges[0]) / (fine[1] - fine[0])
-        )
-        curve = [
-            {"low": round(float(a), 1), "windows": float(f"{e:.4g}")}
-            for a, e in zip(fine, expected, strict=False)
-            if e > LEAST
-        ]
-        line = alt.Chart(alt.Data(values=curve)).mark_line(color=TAIL, strokeWidth=2.5)
-        layers.append(line.encode(x=x, y=y))
-    rule = alt.Chart(alt.Data(values=[{"low": limit}])).mark_rule(
-        color=LIMIT, strokeDash=[6, 4], strokeWidth=1.5
-    )
-    layers.append(rule.encode(x=x, tooltip=alt.Tooltip("low:Q", title="threshold")))
-    return _spec(alt.layer(*layers), 200)
-
-
-def contributions(told: list[Alarm], clock: Clock) -> Spec:
-    """What each alarm rests on: shares of its strongest features."""
+    attack = subject.trace.svm[masks(subject.trace, subject.detector, subject.attacks or [])[0]]
+    groups = {"benign": subject.benign.scores if subject.benign else attack[:0]}
+    if len(attack):
+        groups["known attacks"] = attack
+    greatest = max(int(scores.max(initial=0)) for scores in groups.values())
+    axis = ScoreAxis(subject.detector, greatest, HEIGHT)
+    edges = np.array([axis.score(p) for p in np.linspace(HEIGHT, 0, BINS + 1)])
+    counted = {name: np.histogram(scores, edges)[0] for name, scores in groups.items()}
     values = [
         {
-            "alarm": f"{a.index} ({clock.told(a.index)})",
-            "feature": name,
-            "share": share,
-            "order": -share,
+            "score": round(float(low), 1),
+            "high": round(float(high), 1),
+            "windows": int(c),
+            "floor": LEAST,
+            "what": name,
         }
-        for a in told
-        for name, share in a.features
+        for name, counts in counted.items()
+        for low, high, c in zip(edges[:-1], edges[1:], counts, strict=True)
+        if c
     ]
-    chart = alt.Chart(alt.Data(values=values)).mark_bar(stroke="#ffffff", strokeWidth=0.5)
-    encoded = chart.encode(
-        x=alt.X(
-            "share:Q",
-            title="per cent of what made the window outlying",
-            scale=alt.Scale(domain=[0, 100]),
-        ),
-        y=alt.Y("alarm:N", title=None, sort=None),
-        color=alt.Color(
-            "feature:N",
-            scale=alt.Scale(scheme="tableau20"),
-            legend=alt.Legend(
-                orient="bottom", columns=alt.ExprRef("width < 500 ? 1 : 4"), title=None
-            ),
-        ),
-        order=alt.Order("order:Q"),
-        tooltip=["feature:N", "share:Q"],
+    most = max(10, *(int(counts.max()) for counts in counted.values()))
+    ticks = [10**k for k in range(8) if 10**k <= most]
+    colour = alt.Color(
+        "what:N",
+        scale=alt.Scale(domain=list(groups), range=[SCORE, ATTACK][: len(groups)]),
+        legend=alt.Legend(orient="bottom", title=None) if len(groups) > 1 else None,
     )
-    return _spec(encoded, 34 * len(told))
+    bar = alt.Chart(alt.Data(values=values)).mark_rect(opacity=0.6)
+    bars = bar.encode(
+        x=alt.X(
+            "windows:Q",
+            title="windows",
+            scale=alt.Scale(type="log", domain=[LEAST, most * 1.2], nice=False),
+            axis=alt.Axis(values=ticks, labelExpr=SHORT),
+        ),
+        x2="floor:Q",
+        y=axis.y("score"),
+        y2="high:Q",
+        color=colour,
+        tooltip=["what:N", "score:Q", "high:Q", "windows:Q"],
+    )
+    chart = alt.layer(axis.thresholds(), bars).resolve_axis(y="independent")
+    return spec(chart.properties(height=HEIGHT))
 
 
 def roc(subject: Subject) -> Spec | None:
     """Single windows of the attacks against benign ones; None where there are
     not both.
-
-    Windows in which a damped mean still holds an attack that has ended are
-    neither.
     """
-    attack = np.zeros(len(subject.windows), bool)
-    after = np.zeros_like(attack)
-    memory = 4 << max(subject.detector.scales)
-    for a in subject.attacks or ():
-        attack[a.start : a.end] = True
-        after[a.end : a.end + memory] = True
-    benign = ~attack & ~after
-    benign[: subject.detector.alarm[4]] = False  # the warm-up
+    attack, benign = masks(subject.trace, subject.detector, subject.attacks or [])
     if not attack.any() or not benign.any():
         return None
     values: list[dict[str, object]] = []
-    both = np.maximum(*(scores / max(1, limit) for _, scores, limit in detectors(subject)))
-    for name, scores in (*(d[:2] for d in detectors(subject)), ("either", both)):
+    parts = (("score", subject.trace.svm), ("squared error (informative)", subject.trace.ae))
+    for name, scores in parts[: 2 if subject.detector.layers else 1]:
         false, true = _curve(scores[benign], scores[attack])
         label = f"{name}: {np.trapezoid(true, false):.4f}"
         keep = np.unique(np.linspace(0, len(false) - 1, min(ROC_POINTS, len(false))).astype(int))
@@ -247,19 +216,20 @@ def roc(subject: Subject) -> Spec | None:
     encoded = chart.encode(
         x=alt.X(
             "false:Q",
-            title="share of benign windows over the threshold",
+            title="share of benign windows over a threshold",
             scale=alt.Scale(type="sqrt", domain=[0, 1]),
         ),
         y=alt.Y("true:Q", title="share of attack windows over it", scale=alt.Scale(domain=[0, 1])),
         color=alt.Color(
             "detector:N",
             sort=None,
+            scale=alt.Scale(range=[SCORE, REST]),
             legend=alt.Legend(orient="bottom", columns=1, title="area under the curve"),
         ),
         order="at:Q",
         tooltip=["detector:N", "false:Q", "true:Q"],
     )
-    return _spec(encoded, 260)
+    return spec(encoded.properties(height=260))
 
 
 def _curve(
@@ -275,8 +245,10 @@ def _curve(
     return np.concatenate([zero, rates[0]]), np.concatenate([zero, rates[1]])
 
 
-def _spec(chart: Any, height: Any) -> Spec:
+def spec(chart: Any, above_px: int = 5) -> Spec:
+    """As wide as its place on the page; above_px: what lies over the plot."""
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-    spec: Spec = chart.properties(width="container", height=height, autosize=fit).to_dict()
-    del spec["config"]  # the page has its own, one for light and one for dark
-    return spec
+    padding = {"top": above_px, "left": 5, "right": 5, "bottom": 5}
+    made: Spec = chart.properties(width="container", autosize=fit, padding=padding).to_dict()
+    del made["config"]  # the page has its own, one for light and one for dark
+    return made

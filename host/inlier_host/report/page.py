@@ -5,13 +5,11 @@ in page.html.
 from importlib import resources
 
 import inlier
-from inlier_export.reference import Ints
-from inlier_trainer import threshold
 from inlier_trainer.progress import Progress
 
-from . import charts, cost
+from . import axis, charts, cost
 from .bundle import vega
-from .story import alarms
+from .story import alarms, relearn
 from .subject import Subject
 
 ALARMS_SHOWN = 40  # in words and bars; a run with more has another problem
@@ -23,40 +21,32 @@ def page(subject: Subject, progress: Progress) -> str:
     import markupsafe
 
     def done(part: int) -> None:
-        progress("report", part, 4)
+        progress("report", part, 3)
 
     done(0)
     detector = subject.detector
     told = alarms(subject)
     shown = told[:ALARMS_SHOWN]
-    levels = benign_levels(subject)
-    bands = [interval(subject, level) for level in levels] or [None, None]
-    done(1)
+    said = {alarm.index: alarm.message for alarm in shown}
+    said.update(grown for alarm in shown for grown in alarm.grown)
     drawn = {
-        "score_ae": charts.timeline(subject, shown, 0, bands[0]),
-        "score_svm": charts.timeline(subject, shown, 1, bands[1]),
+        "scores": charts.spec(
+            *charts.timeline(subject.trace, detector, subject.attacks or [], said)
+        )
     }
-    if shown:
-        drawn["contributions"] = charts.contributions(shown, charts.Clock(subject))
-    if subject.unseen is not None:
-        pair = (("tail_ae", subject.unseen.ae), ("tail_svm", subject.unseen.svm))
-        for (key, scores), (name, _, limit), level in zip(
-            pair, charts.detectors(subject), levels, strict=True
-        ):
-            drawn[key] = charts.histogram(
-                name, scores, limit, threshold.tail_of(level, detector.alarm[1])
-            )
+    if subject.benign is not None:
+        drawn["benign"] = charts.histogram(subject)
     curves = charts.roc(subject)
     if curves:
         drawn["roc"] = curves
-    done(2)
+    done(1)
     script = vega()
-    done(3)
+    done(2)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(
         (resources.files(__package__) / "page.html").read_text(encoding="utf-8")
     )
-    clock = charts.Clock(subject)
+    clock = charts.Clock(detector.window_ms, len(subject.windows))
     content = template.render(
         name=subject.name,
         windows=len(subject.windows),
@@ -67,56 +57,40 @@ def page(subject: Subject, progress: Progress) -> str:
         duration=clock.told(len(subject.windows)),
         clock=clock,
         tiles=tiles(subject, [alarm.index for alarm in told]),
-        banded=any(bands),
         attacks=subject.attacks,
-        alarms=shown,
-        path=subject.path,
+        alarms=[(alarm, relearn(subject, alarm)) for alarm in shown],
+        recording=subject.recording,
         more=len(told) if len(told) > len(shown) else 0,
-        unseen=0 if subject.unseen is None else len(subject.unseen.ae),
+        benign=subject.benign,
+        gone=charts.spans_of(subject.trace),
         chart=lambda key: markupsafe.Markup(f'<div class="chart" id="{key}" role="img"></div>'),
         charts=drawn,
         costs=cost.costs(subject.blob, detector),
         version=inlier.__version__,
         detector=detector,
+        named=axis.named,
         layers=[detector.features, *(len(layer.bias) for layer in detector.layers)],
-        greatest=[int(scores.max()) for _, scores, _ in charts.detectors(subject)],
+        greatest=int(subject.trace.svm.max()),
         script=markupsafe.Markup(script),
     )
-    done(4)
+    done(3)
     return content
-
-
-def benign_levels(subject: Subject) -> list[Ints]:
-    """Of both detectors, over the benign windows that they were not fitted on:
-    the threshold at which each would alarm.
-    """
-    if subject.unseen is None:
-        return []
-    k, n = subject.detector.alarm[:2]
-    return [
-        threshold.alarm_level(scores, k, n) for scores in (subject.unseen.ae, subject.unseen.svm)
-    ]
-
-
-def interval(subject: Subject, level: Ints) -> tuple[int, int] | None:
-    """Where these levels would put the threshold for the false-alarm rate that
-    the model was trained for.
-    """
-    accepted = subject.detector.metadata.get("false_alarms")
-    if not accepted:
-        return None
-    rate = threshold.rate_per_window(str(accepted), subject.detector.window_ms) / 2
-    return threshold.interval(level, subject.detector.alarm[1], rate)
 
 
 def tiles(subject: Subject, raised: list[int]) -> list[tuple[str, str]]:
     """The figures at the top: what, and how much."""
     result = [("alarms", str(len(raised)))]
     if subject.attacks is not None:
-        seen = [[a.start <= i < a.end for i in raised] for a in subject.attacks]
-        result.append(("attacks seen", f"{sum(map(any, seen))} of {len(seen)}"))
-        result.append(("false alarms", str(len(raised) - sum(map(sum, seen)))))
-    result.append(("windows over a threshold", f"{100 * subject.trace.hot.mean():.3g} %"))
+        # one that begins while an alarm is on is seen when that grows
+        event = subject.trace.event
+        seen = [bool((event[a.start : a.end] > 0).any()) for a in subject.attacks]
+        inside = [any(a.start <= i < a.end for a in subject.attacks) for i in raised]
+        result.append(("attacks seen", f"{sum(seen)} of {len(seen)}"))
+        result.append(("false alarms", str(len(raised) - sum(inside))))
+    quiet = int((subject.trace.gone == 1).sum())
+    if quiet:
+        result.append(("times gone quiet", str(quiet)))
+    result.append(("windows over the lowest threshold", f"{100 * subject.trace.hot.mean():.3g} %"))
     result.append(("bytes of model", f"{len(subject.blob):,}"))
     accepted = subject.detector.metadata.get("false_alarms")
     if accepted:

@@ -2,24 +2,28 @@
 host.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
 
+from inlier.alarm import Alarm as Rule
 from inlier.explain import top_features
-from inlier.sinks.message import Episode
-from inlier_export.reference import reconstruct
+from inlier.sinks.message import WORDS, Episode
+from inlier_export.reference import Horizon, Ints, contributions, settings
 
 from .subject import Subject
 
-FEATURES = 6  # named of each alarm: the device names three
+NAMED = 3  # features of an alarm, as the device names them
+COUNTERS = 4  # of an alarm's score shown; what the others gave is "other"
 
 
 @dataclass
 class Alarm:
     """Windows: index (raised), began, cleared (None: still on). features:
-    [(name, per cent)], largest first.
+    [(name, per cent)], largest first, as the device names them; shares: the
+    same by counter, in words, and sum to 100. reached: the horizons that raised
+    it. grown: (window, message) each time that it was told again.
     """
 
     index: int
@@ -27,28 +31,109 @@ class Alarm:
     cleared: int | None
     message: str
     features: list[tuple[str, int]]
+    shares: list[tuple[str, int]]
+    reached: list[Horizon]
+    grown: list[tuple[int, str]] = field(default_factory=list)
 
 
 def alarms(subject: Subject) -> list[Alarm]:
     trace, model = subject.trace, subject.model
     told: list[Alarm] = []
     episode = Episode()
+    reached = _reached(subject)
     for i in np.flatnonzero(trace.hot | (trace.event != 0)).tolist():
         moment = SimpleNamespace(
             model=model,
             index=i,
-            ae=int(trace.ae[i]),
             svm=int(trace.svm[i]),
             hot=bool(trace.hot[i]),
+            least=subject.detector.least,
             deltas=subject.windows[i].tolist(),
-            x=trace.x[i].tolist(),
         )
         if trace.event[i] > 0:
-            y = reconstruct(trace.x[i : i + 1], subject.detector.layers)[0].tolist()
-            features = top_features(model, moment.x, y, FEATURES)
-            event = episode.alarm(moment, features[:3])
-            told.append(Alarm(i, event["began"], None, event["message"], features))
+            f, y = trace.f[i].tolist(), trace.y[i].tolist()
+            features = top_features(model, f, y, NAMED)
+            message = episode.alarm(moment, features)["message"]
+            if trace.event[i] == 1:
+                told.append(
+                    Alarm(i, episode.began, None, message, features, shares(subject, i), reached[i])
+                )
+            else:
+                told[-1].grown.append((i, message))
         elif trace.event[i] < 0:
+            episode.clear(moment)
             told[-1].cleared = i
         episode.window(moment)
     return told
+
+
+def _reached(subject: Subject) -> dict[int, list[Horizon]]:
+    """The horizons that had their k of n in each window that raised an alarm."""
+    d, trace = subject.detector, subject.trace
+    rule = Rule(settings(d))
+    odd = trace.ae > d.threshold_ae if d.by_rows else np.zeros(len(trace.svm), bool)
+    found = {}
+    for i, (score, also) in enumerate(zip(trace.svm.tolist(), odd.tolist(), strict=True)):
+        if rule.step(score, also) == 1:
+            counts = rule.horizons.counts
+            found[i] = [h for h, c in zip(d.horizons, counts, strict=True) if c >= h[0]]
+    return found
+
+
+def shares(subject: Subject, window: int) -> list[tuple[str, int]]:
+    """What each counter gave to a window's score: per cent that sum to 100, the
+    largest COUNTERS and "other".
+    """
+    d, trace = subject.detector, subject.trace
+    parts = contributions(trace.f[window], trace.y[window], d)
+    by_counter = parts.reshape(len(d.counters), -1).sum(axis=1)
+    if not by_counter.any():
+        return []
+    order = np.argsort(-by_counter, kind="stable")[:COUNTERS]
+    named = [(d.counters[c], int(by_counter[c])) for c in order if by_counter[c]]
+    rest = int(by_counter.sum()) - sum(part for _, part in named)
+    names = [WORDS.get(name, name) for name, _ in named] + (["other"] if rest else [])
+    return list(
+        zip(names, per_cent([*(part for _, part in named), *[rest][: rest > 0]]), strict=True)
+    )
+
+
+def per_cent(parts: list[int]) -> list[int]:
+    """Whole per cent that sum to 100: the largest remainders are rounded up."""
+    exact = 100 * np.asarray(parts, np.float64) / sum(parts)
+    whole = np.floor(exact).astype(int)
+    missing = 100 - int(whole.sum())
+    whole[np.argsort(whole - exact, kind="stable")[:missing]] += 1
+    return [int(part) for part in whole]
+
+
+def relearn(subject: Subject, alarm: Alarm) -> str:
+    """The command that learns an alarm as benign, whole."""
+    import shlex
+
+    d, recording = subject.detector, subject.recording
+    hidden = ",".join(str(len(layer.bias)) for layer in d.layers[:-1])
+    end = len(subject.windows) if alarm.cleared is None else alarm.cleared + 1
+    seconds, ms = divmod(d.window_ms, 1000)
+    words = ["inlier", "train", str(recording or "RECORDING.csv"), "--source", d.source]
+    words += ["--window", f"{d.window_ms}ms" if ms else f"{seconds}s"]
+    if "false_alarms" in d.metadata:
+        words += ["--false-alarms", str(d.metadata["false_alarms"])]
+    if "seed" in d.metadata:
+        words += ["--seed", str(d.metadata["seed"])]
+    words += ["--hidden", hidden] if d.layers else ["--detectors", "svm"]
+    for name in _constant(subject):
+        words += ["--allow-constant", name]
+    words += ["--add", f"{subject.path}@{alarm.began}:{end}", "-o", f"{subject.name}.inlier"]
+    return shlex.join(words)
+
+
+def _constant(subject: Subject) -> list[str]:
+    """The counters that the recording has constant: training allowed them."""
+    from inlier_trainer.recordings import read_windows
+
+    if subject.recording is None:
+        return []
+    rows: Ints = read_windows(subject.recording, subject.detector.counters)
+    same = (rows == rows[:1]).all(axis=0)
+    return [name for name, is_same in zip(subject.detector.counters, same, strict=True) if is_same]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inlier.model import Model
 from inlier_export import reference
@@ -13,7 +14,7 @@ from inlier_export.inputs import TEXT_MAX, read_input
 from inlier_export.model_file import model_of, read_blob, unpack
 from inlier_export.reference import Detector, Ints, Trace
 from inlier_trainer.progress import Progress
-from inlier_trainer.recordings import read_windows, split
+from inlier_trainer.recordings import read_windows
 
 MONITORED = "monitored.csv"  # the windows of a run's folder, scored from boot
 
@@ -27,12 +28,19 @@ class Attack:
     end: int
 
 
+@dataclass(frozen=True)
+class Benign:
+    """Scores of windows known to be benign, and what these are, in words."""
+
+    scores: Ints
+    origin: str
+
+
 @dataclass
 class Subject:
     """windows (n, counters) from the file `path`, scored from boot: trace.
-    unseen: the run over benign windows that the detectors were not fitted on,
-    where the recording is there. attacks: None where nobody said what was
-    benign.
+    recording: the windows that the model was trained on, where they are there.
+    attacks: None where nobody said what was benign.
     """
 
     name: str
@@ -42,7 +50,8 @@ class Subject:
     path: Path
     windows: Ints
     trace: Trace
-    unseen: Trace | None
+    recording: Path | None
+    benign: Benign | None
     attacks: list[Attack] | None
 
 
@@ -52,7 +61,6 @@ def of_model(
     benign: Path | None,
     attacks: list[Attack] | None,
     progress: Progress,
-    name: str = "",
 ) -> Subject:
     """benign: the recording that the model was trained on. Raises BadInput."""
     blob = read_blob(path)
@@ -67,8 +75,10 @@ def of_model(
             )
     detector = unpack(blob)
     trace = reference.run(detector, rows, lambda done, total: progress("scoring", done, total))
-    unseen = _unseen(detector, read_windows(benign, counters)) if benign else None
-    return Subject(name or path.stem, blob, model, detector, windows, rows, trace, unseen, attacks)
+    recording = read_windows(benign, counters) if benign else None
+    known = _benign(detector, trace, attacks, recording)
+    name = str(detector.metadata.get("device") or path.stem)
+    return Subject(name, blob, model, detector, windows, rows, trace, benign, known, attacks)
 
 
 def of_run(folder: Path, progress: Progress) -> Subject:
@@ -93,7 +103,6 @@ def of_run(folder: Path, progress: Progress) -> Subject:
         benign if benign.exists() else None,
         attacks,
         progress,
-        folder.resolve().name,
     )
 
 
@@ -112,14 +121,40 @@ def _stages(path: Path) -> list[Attack] | None:
         raise BadInput(f"{path}: not the summary of a run ({error!r}); run it again") from None
 
 
-def _unseen(detector: Detector, benign: Ints) -> Trace | None:
-    """The run over the calibration and test parts of the recording: from its
-    start, so that the means are what they were.
+def masks(
+    trace: Trace, detector: Detector, attacks: list[Attack]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Windows in a known attack; and windows surely in none. Neither: the
+    warm-up, and windows in which sums still hold an attack that is over.
     """
-    first = split(len(benign))[1].start
-    if first >= len(benign):
+    attack = np.zeros(len(trace.svm), bool)
+    after = np.zeros_like(attack)
+    memory = 4 << max(k for k, _ in detector.schema.kinds)
+    for a in attacks:
+        attack[a.start : a.end] = True
+        after[a.end : a.end + memory] = True
+    benign = ~attack & ~after
+    benign[: detector.warmup] = False
+    return attack, benign
+
+
+def _benign(
+    detector: Detector, trace: Trace, attacks: list[Attack] | None, recording: Ints | None
+) -> Benign | None:
+    """The run's windows outside its attacks, which the model never saw; without
+    attacks, those that it was trained on.
+    """
+    if attacks:
+        apart = masks(trace, detector, attacks)[1]
+        return Benign(
+            trace.svm[apart],
+            "windows of this run, without its attacks and what sums still hold of them",
+        )
+    if recording is None or not len(recording):
         return None
-    trace = reference.run(detector, benign)
-    return Trace(
-        trace.x[first:], trace.ae[first:], trace.svm[first:], trace.hot[first:], trace.event[first:]
+    scores = reference.run(detector, recording).svm
+    return Benign(
+        scores,
+        "windows of the recording that it was trained on. It knows what they do, so that they "
+        "score next to nothing: thresholds rest on detectors that had not seen them",
     )

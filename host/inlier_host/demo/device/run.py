@@ -45,7 +45,7 @@ class Director:
         self.ended = False
 
     def on_alarm(self, pipeline, features):
-        self.event = 1
+        self.event = pipeline.event
         self.features = features
 
     def on_clear(self, pipeline):
@@ -56,11 +56,15 @@ class Director:
         say(
             stage=self._at,
             deltas=list(pipeline.deltas),
+            f=[pipeline.f[i] for i in range(pipeline.model.features)],
             x=pipeline.x.hex(),
+            y=pipeline.y.hex(),
             ae=pipeline.ae,
             svm=pipeline.svm,
+            quiet=pipeline.quiet.score,
             hot=pipeline.hot,
             event=self.event,
+            gone=pipeline.quiet.event,
             features=self.features,
         )
         self.event = 0
