@@ -26,6 +26,8 @@ BOOTSTRAPS = 40
 # (hydrology's rule of thumb)
 EXTRAPOLATION_MAX = 4
 
+Scores = Ints | NDArray[np.float64]
+
 
 def per_week(false_alarms: str) -> float:
     """Alarms a week of a budget such as "1/week". Raises BadInput."""
@@ -196,33 +198,29 @@ def shortage(recorded: int, unseen: int, rate: float, window_ms: int) -> Shortag
     return Shortage(math.ceil((needed - unseen) * recorded / unseen), f"{numbers[period]}/{period}")
 
 
-def row_threshold(scores: Ints, rate: float) -> int:
+def row_threshold(scores: Scores, rate: float) -> float:
     """The threshold that a benign row, drawn like `scores`, exceeds with a
-    probability of at most `rate` by itself.
+    probability of at most `rate` by itself; one of the scores.
 
     Rows are exchangeable where windows are not, so that an order statistic does
     (Vovk, Gammerman and Shafer, "Algorithmic learning in a random world", 2005:
-    a conformal prediction set). Of too few rows the tail is extrapolated.
+    a conformal prediction set). Too few rows for the rate give the greatest
+    score.
     """
     return row_thresholds([scores], rate)[0]
 
 
-def row_thresholds(scores: Sequence[Ints], rate: float) -> list[int]:
+def row_thresholds(scores: Sequence[Scores], rate: float) -> list[float]:
     """The same for several scores of the same rows, of which a row exceeds any
     with a probability of at most `rate`: each threshold is exceeded by as many
     of its own scores as the others.
     """
     rows = len(scores[0])
-    allowed = rows - math.ceil((rows + 1) * (1 - rate))
-    if allowed < 0:
-        return [threshold(of_one, rate / len(scores)) for of_one in scores]
     falling = [np.sort(of_one)[::-1] for of_one in scores]
-    greater = allowed
-    while (
-        np.any(
-            [of_one > line[greater] for of_one, line in zip(scores, falling, strict=True)], axis=0
-        ).sum()
-        > allowed
-    ):
-        greater -= 1
-    return [int(line[greater]) for line in falling]
+    # n + 1 ranks are equally likely for a new row, of which it may take these.
+    allowed = max(0, rows - math.ceil((rows + 1) * (1 - rate)))
+    for greater in range(allowed, 0, -1):
+        over = [of_one > line[greater] for of_one, line in zip(scores, falling, strict=True)]
+        if np.any(over, axis=0).sum() <= allowed:
+            return [line[greater].item() for line in falling]
+    return [line[0].item() for line in falling]
