@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +24,6 @@ BOOTSTRAPS = 40
 # times the windows scored: what happens more rarely they cannot tell
 # (hydrology's rule of thumb)
 EXTRAPOLATION_MAX = 4
-
-Scores = Ints | NDArray[np.float64]
 
 
 def per_week(false_alarms: str) -> float:
@@ -198,7 +195,7 @@ def shortage(recorded: int, unseen: int, rate: float, window_ms: int) -> Shortag
     return Shortage(math.ceil((needed - unseen) * recorded / unseen), f"{numbers[period]}/{period}")
 
 
-def row_threshold(scores: Scores, rate: float) -> float:
+def row_threshold(scores: Ints | NDArray[np.float64], rate: float) -> float:
     """The threshold that a benign row, drawn like `scores`, exceeds with a
     probability of at most `rate` by itself; one of the scores.
 
@@ -207,20 +204,8 @@ def row_threshold(scores: Scores, rate: float) -> float:
     a conformal prediction set). Too few rows for the rate give the greatest
     score.
     """
-    return row_thresholds([scores], rate)[0]
-
-
-def row_thresholds(scores: Sequence[Scores], rate: float) -> list[float]:
-    """The same for several scores of the same rows, of which a row exceeds any
-    with a probability of at most `rate`: each threshold is exceeded by as many
-    of its own scores as the others.
-    """
-    rows = len(scores[0])
-    falling = [np.sort(of_one)[::-1] for of_one in scores]
+    rows = len(scores)
     # n + 1 ranks are equally likely for a new row, of which it may take these.
     allowed = max(0, rows - math.ceil((rows + 1) * (1 - rate)))
-    for greater in range(allowed, 0, -1):
-        over = [of_one > line[greater] for of_one, line in zip(scores, falling, strict=True)]
-        if np.any(over, axis=0).sum() <= allowed:
-            return [line[greater].item() for line in falling]
-    return [line[0].item() for line in falling]
+    limit: float = np.sort(scores)[rows - 1 - allowed].item()
+    return limit

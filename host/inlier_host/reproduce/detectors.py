@@ -1,5 +1,5 @@
-"""This project's two detectors on rows of statistics: one fit; scores in
-floats, in int8, and MicroPython's.
+"""This project's two detectors on rows of statistics, alone and together: one
+fit; scores in floats, in int8, and MicroPython's.
 
 A row is a window by itself (the sample's order is lost). A statistic becomes a
 counter by its magnitude with FRACTION_BITS fractional bits: the runtime's
@@ -8,7 +8,6 @@ features are logarithms of such numbers.
 
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,18 +22,18 @@ from inlier_export.model_file import pack
 from inlier_export.reference import NEVER, Bytes, Detector, Ints, Schema
 from inlier_trainer import autoencoder
 from inlier_trainer.autoencoder import FloatLayers
-from inlier_trainer.threshold import row_threshold, row_thresholds
+from inlier_trainer.threshold import row_threshold
 
 from . import hinges
 from .hinges import HINGES, Ranges
 from .nbaiot import Rows
 
 FRACTION_BITS = 8
-HIDDEN = (4,)  # what keeps a model of 115 statistics at 8 KB
+HIDDEN = (4,)  # what a model of 115 statistics has room for in 8 KB
 # Of few rows, a fold must not take too many from those that are fitted on.
 FOLDS, FEW_FOLDS, FEW = 4, 10, 2500
 RATE = 0.005  # false alarms a row that a threshold is set for, on benign rows alone
-PART = 1 << 16  # rows scored at once
+PART = 1 << 15  # rows scored at once
 _DEVICE = Path(__file__).parent / "device"
 Scores = NDArray[np.float64]
 
@@ -43,61 +42,77 @@ def counters(rows: Rows) -> Ints:
     return np.minimum(np.rint(np.abs(rows) * (1 << FRACTION_BITS)), DELTA_MAX).astype(np.int64)
 
 
-Pair = tuple[Scores, Scores] | tuple[Ints, Ints]  # the autoencoder's, the SVM's
+DETECTORS = ("autoencoder", "svm", "both")
 
 
 @dataclass
 class Fitted:
-    """Both detectors of some rows, in int8 without thresholds, and what they
-    were rounded from.
+    """Both detectors of some rows, in int8 and without thresholds, and what
+    they were rounded from.
     """
 
     detector: Detector
     float_layers: FloatLayers
     ranges: Ranges
+    far: Scores
 
-    def float_features(self, rows: Rows) -> Scores:
-        """The autoencoder's inputs q (n, columns), with the saturation of int8
-        but not its rounding.
+    def variants(self) -> dict[str, Detector]:
+        """Of DETECTORS: the autoencoder, whose squared error decides; the
+        hinges without and with its distances.
         """
         d = self.detector
+        return {
+            "autoencoder": replace(d, weights=np.zeros_like(d.weights)),
+            "svm": replace(d, layers=[], weights=d.weights * (1, 1, 0)),
+            "both": d,
+        }
+
+    def floats(self, rows: Rows) -> dict[str, Scores]:
+        """Scores of the same before any rounding, on exact logarithms (n,)."""
+        d = self.detector
         f = _logarithms(rows, d.schema.shifts)
-        return np.clip((f - d.offset[::HINGES]) / 2.0 ** d.input_shift[::HINGES], -128, 127)
-
-    def floats(self, rows: Rows) -> tuple[Scores, Scores]:
-        """The same network and hinges before any rounding, on exact logarithms."""
-        q = np.repeat(self.float_features(rows), HINGES, axis=1)
-        y = q / (1 << quantise.INPUT_BITS)
-        for i, (weights, bias) in enumerate(self.float_layers):
-            y = y @ weights.T.astype(np.float64) + bias
-            if i < len(self.float_layers) - 1:
-                y = np.maximum(y, 0)
-        error = q - y * (1 << quantise.INPUT_BITS)
-        f = _logarithms(rows, self.detector.schema.shifts)
-        return (error * error).sum(axis=1), hinges.scores(f, self.ranges)
+        q = float_features(rows, d)
+        y = _reconstruct(q, self.float_layers)
+        error = np.repeat(q, HINGES, axis=1) - y
+        svm = hinges.scores(f, self.ranges)
+        both = svm + hinges.far_scores(_distance(f, y, d), self.far)
+        return {"autoencoder": (error * error).sum(axis=1), "svm": svm, "both": both}
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Thresholds of each detector by itself, and of both where either decides;
-    the autoencoder's first.
+def float_features(rows: Rows, d: Detector) -> Scores:
+    """The autoencoder's inputs q (n, columns), with the saturation of int8 but
+    not its rounding.
     """
+    f = _logarithms(rows, d.schema.shifts)
+    return np.clip((f - d.offset[::HINGES]) / 2.0 ** d.input_shift[::HINGES], -128, 127)
 
-    alone: tuple[float, float]
-    both: tuple[float, float]
 
-    @staticmethod
-    def of(unseen: Sequence[Pair]) -> "Limits":
-        """From the scores of each fold."""
-        ae, svm = (np.concatenate(scores) for scores in zip(*unseen, strict=True))
-        limit_ae, limit_svm = row_thresholds([ae, svm], RATE)
-        return Limits((row_threshold(ae, RATE), row_threshold(svm, RATE)), (limit_ae, limit_svm))
+def _reconstruct(q: Scores, layers: FloatLayers) -> Scores:
+    """(n, features) of inputs q (n, columns)."""
+    y = np.repeat(q, HINGES, axis=1) / (1 << quantise.INPUT_BITS)
+    for i, (weights, bias) in enumerate(layers):
+        y = y @ weights.T.astype(np.float64) + bias
+        if i < len(layers) - 1:
+            y = np.maximum(y, 0)
+    return y * (1 << quantise.INPUT_BITS)
 
-    def together(self, ae: Scores | Ints, svm: Scores | Ints) -> Scores:
-        """One score of both detectors: over 1 where either is over its
-        threshold.
-        """
-        return np.maximum(ae / max(1, self.both[0]), svm / max(1, self.both[1]))
+
+def _distance(f: Scores, y: Scores, d: Detector) -> Scores:
+    """What reference.distance rounds, one a statistic."""
+    back = np.clip(y, -128, 127) * 2.0**d.input_shift
+    return f - d.offset[::HINGES] - back[:, ::HINGES]
+
+
+def run(
+    detectors: dict[str, Detector], f: NDArray[np.int16]
+) -> dict[str, tuple[Ints, NDArray[np.bool_]]]:
+    """Of each detector its scores and verdict (n,) of log features."""
+    said = {}
+    for name, d in detectors.items():
+        traces = [reference.score(d, f[at : at + PART]) for at in range(0, len(f), PART)]
+        score = np.concatenate([t.ae if name == "autoencoder" else t.svm for t in traces])
+        said[name] = score, np.concatenate([t.hot for t in traces])
+    return said
 
 
 @dataclass
@@ -105,29 +120,20 @@ class FittedDevice:
     """A device's detectors with their thresholds, and the benign rows' folds
     for other detectors.
 
-    detector: its thresholds are int8's of both together; blob: its model file,
-    blob_svm: one of the SVM alone. parts: quantised rows to fit on and to
-    calibrate on; the last is the whole of them.
+    models, blobs: of DETECTORS, int8; float_limits: the floats' thresholds.
+    parts: quantised rows to fit on and to calibrate on; the last is the whole
+    of them.
     """
 
     fitted: Fitted
-    int8: Limits
-    floats: Limits
+    models: dict[str, Detector]
+    blobs: dict[str, bytes]
+    float_limits: dict[str, float]
     parts: list[tuple[Bytes, Bytes]]
-    detector: Detector
-    blob: bytes
-    blob_svm: bytes
 
-    def run(self, deltas: Ints) -> tuple[Ints, Ints, NDArray[np.bool_]]:
-        """The int8 autoencoder's scores, the SVM's and the verdict (n,) of each
-        row.
-        """
-        traces = [
-            reference.run(self.detector, deltas[at : at + PART])
-            for at in range(0, len(deltas), PART)
-        ]
-        ae, svm, hot = zip(*((t.ae, t.svm, t.hot) for t in traces), strict=True)
-        return np.concatenate(ae), np.concatenate(svm), np.concatenate(hot)
+    def limit(self, name: str) -> int:
+        d = self.models[name]
+        return d.threshold_ae if name == "autoencoder" else d.least
 
 
 def _logarithms(rows: Rows, shifts: Ints) -> Scores:
@@ -136,14 +142,22 @@ def _logarithms(rows: Rows, shifts: Ints) -> Scores:
     return 16 * np.log2(1 + mean / (1 << UNIT_BITS))
 
 
+def _features(deltas: Ints, schema: Schema) -> NDArray[np.int16]:
+    return reference.log_features(deltas, schema, np.zeros(schema.features, np.int64))
+
+
 def _fit(rows: Rows, f: NDArray[np.int16], schema: Schema, seed: int) -> Fitted:
     """Of benign rows (n, columns) and their log features (n, features)."""
     shown = autoencoder.distinct(f, seed)
     offset, input_shift = autoencoder.ranges(shown)
     examples = autoencoder.examples(shown, offset, input_shift, HINGES)
     floats = autoencoder.fit(examples, HIDDEN, seed)
+    x = reference.inputs(shown, offset, input_shift)
+    layers = quantise.layers(floats, x)
+    y = reference.reconstruct(x, layers)
+    distance = reference.distance(shown, y, offset, input_shift)
     high, low, weights = hinges.bounds(Ranges.of(f[:, ::HINGES]))
-    never = np.zeros_like(weights)
+    far, far_weights = hinges.far_bounds(hinges.farthest(distance[:, ::HINGES]))
     detector = Detector(
         source="nbaiot",
         window_ms=1000,  # of no meaning: a row is a packet
@@ -151,10 +165,10 @@ def _fit(rows: Rows, f: NDArray[np.int16], schema: Schema, seed: int) -> Fitted:
         offset=offset,
         high=high,
         low=low,
-        far=never,
+        far=far,
         input_shift=input_shift,
-        weights=np.stack([weights, weights, never], axis=1),
-        layers=quantise.layers(floats, reference.inputs(shown, offset, input_shift)),
+        weights=np.stack([weights, weights, far_weights], axis=1),
+        layers=layers,
         horizons=((1, 1, NEVER),),
         by_rows=True,
         clear_after=1,
@@ -163,48 +177,67 @@ def _fit(rows: Rows, f: NDArray[np.int16], schema: Schema, seed: int) -> Fitted:
         warmup=0,
         metadata={"seed": seed},
     )
-    return Fitted(detector, floats, Ranges.of(_logarithms(rows, schema.shifts)))
+    exact = _logarithms(rows, schema.shifts)
+    back = _reconstruct(float_features(rows, detector), floats)
+    away = hinges.farthest(_distance(exact, back, detector))
+    return Fitted(detector, floats, Ranges.of(exact), away)
 
 
 def fit(rows: Rows, columns: tuple[str, ...], seed: int) -> FittedDevice:
-    """Both detectors, fitted and calibrated on benign rows (n, columns), in
+    """Every detector, fitted and calibrated on benign rows (n, columns), in
     random order: thresholds come from rows that a fold's detectors had not
     seen.
     """
     benign = counters(rows)
     shifts = quantise.counter_shifts(benign)
     schema = Schema(columns, (0,) * HINGES, (), shifts, np.zeros_like(shifts))
-    f = reference.log_features(benign, schema, np.zeros(schema.features, np.int64))
-    parts = []
-    int8: list[Pair] = []
-    floats: list[Pair] = []
+    f = _features(benign, schema)
+    parts, unseen, unseen_floats = [], [], []
     for held in np.array_split(np.arange(len(f)), FEW_FOLDS if len(f) < FEW else FOLDS):
         kept = np.delete(f, held, axis=0)
         fitted = _fit(np.delete(rows, held, axis=0), kept, schema, seed)
-        trace = reference.score(fitted.detector, f[held])
-        int8.append((trace.ae, trace.svm))
-        floats.append(fitted.floats(rows[held]))
-        parts.append((_columns(kept, fitted.detector), trace.x[:, ::HINGES]))
-    limits = Limits.of(int8)
+        unseen.append({name: said[0] for name, said in run(fitted.variants(), f[held]).items()})
+        unseen_floats.append(fitted.floats(rows[held]))
+        parts.append((_columns(kept, fitted.detector), _columns(f[held], fitted.detector)))
     whole = _fit(rows, f, schema, seed)
-    ae, svm = map(int, limits.both)
-    detector = replace(whole.detector, threshold_ae=ae, horizons=((1, 1, svm),))
-    alone = replace(whole.detector, layers=[], horizons=((1, 1, int(limits.alone[1])),))
-    everything = _columns(f, detector)
+    models = {}
+    for name, d in whole.variants().items():
+        limit = int(row_threshold(np.concatenate([scores[name] for scores in unseen]), RATE))
+        if name == "autoencoder":
+            models[name] = replace(d, threshold_ae=limit)
+        else:
+            models[name] = replace(d, horizons=((1, 1, limit),))
+    everything = _columns(f, whole.detector)
     return FittedDevice(
         fitted=whole,
-        int8=limits,
-        floats=Limits.of(floats),
+        models=models,
+        blobs={name: pack(d) for name, d in models.items()},
+        float_limits={
+            name: row_threshold(np.concatenate([scores[name] for scores in unseen_floats]), RATE)
+            for name in DETECTORS
+        },
         parts=[*parts, (everything, everything[:0])],
-        detector=detector,
-        blob=pack(detector),
-        blob_svm=pack(alone),
     )
 
 
 def _columns(f: NDArray[np.int16], d: Detector) -> Bytes:
     """The autoencoder's inputs, one a statistic."""
     return reference.inputs(f, d.offset, d.input_shift)[:, ::HINGES]
+
+
+def score(
+    fitted: FittedDevice, deltas: Ints, interpreter: Path
+) -> dict[str, tuple[Ints, Ints, int]]:
+    """Of DETECTORS the scores of rows (n, columns), the reference's and
+    MicroPython's, and for how many rows any integer or the verdict differs.
+    """
+    said = run(fitted.models, _features(deltas, fitted.fitted.detector.schema))
+    result = {}
+    for name, (scores, hot) in said.items():
+        ae, svm, device_hot = micropython(interpreter, fitted.blobs[name], deltas)
+        device = ae if name == "autoencoder" else svm
+        result[name] = scores, device, int(((scores != device) | (hot != device_hot)).sum())
+    return result
 
 
 def micropython(

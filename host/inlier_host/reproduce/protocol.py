@@ -66,7 +66,7 @@ class Result:
     distinct_gafgyt: float | None
     first_packets: float
     first_packets_seen: float
-    model_bytes: int | None
+    model_bytes: int | None = None
     mismatches: int = 0
 
     def summary(self) -> dict[str, object]:
@@ -131,34 +131,21 @@ def one(folder: Path, device: str, columns: str, seed: int, interpreter: Path) -
     test = np.concatenate([benign[order[trained:]], mirai, gafgyt])
     results = []
 
-    def add(
-        detector: str,
-        form: str,
-        scores: Scores | Ints,
-        limit: float,
-        size: int | None = len(fitted.blob),
-        mismatches: int = 0,
-    ) -> None:
+    def add(detector: str, form: str, scores: Scores | Ints, limit: float, **told: Any) -> None:
         measured = measure(scores, limit, alike)
-        results.append(Result(device, columns, detector, form, seed, *measured, size, mismatches))
+        results.append(Result(device, columns, detector, form, seed, **measured, **told))
 
-    deltas = detectors.counters(test)
-    ae, svm, hot = fitted.run(deltas)
-    device_ae, device_svm, device_hot = detectors.micropython(interpreter, fitted.blob, deltas)
-    same = (ae == device_ae) & (svm == device_svm) & (hot == device_hot)
-    for form, scored, limits in (
-        ("float", fitted.fitted.floats(test), fitted.floats),
-        ("int8", (ae, svm), fitted.int8),
-        ("int8_micropython", (device_ae, device_svm), fitted.int8),
-    ):
-        wrong = int((~same).sum()) if form == "int8_micropython" else 0
-        add("autoencoder", form, scored[0], limits.alone[0], mismatches=wrong)
-        add("svm", form, scored[1], limits.alone[1], len(fitted.blob_svm), wrong)
-        add("both", form, limits.together(*scored), 1, mismatches=wrong)
-    for name, scores, limit in baselines.scores(
-        fitted.parts, fitted.fitted.float_features(test), seed
-    ):
-        add(name, "float", scores, limit, None)
+    floats = fitted.fitted.floats(test)
+    said = detectors.score(fitted, detectors.counters(test), interpreter)
+    for name, (scores, of_device, wrong) in said.items():
+        size = len(fitted.blobs[name])
+        add(name, "float", floats[name], fitted.float_limits[name], model_bytes=size)
+        add(name, "int8", scores, fitted.limit(name), model_bytes=size)
+        limit = fitted.limit(name)
+        add(name, "int8_micropython", of_device, limit, model_bytes=size, mismatches=wrong)
+    q = detectors.float_features(test, fitted.fitted.detector)
+    for name, of_baseline, top in baselines.scores(fitted.parts, q, seed):
+        add(name, "float", of_baseline, top)
     return results
 
 
@@ -167,27 +154,35 @@ def share(seen: NDArray[np.bool_], weights: Scores | None = None) -> float | Non
     return float(np.average(seen, weights=weights)) if len(seen) else None
 
 
-def measure(scores: Scores | Ints, limit: float, alike: Sequence[Ints]) -> tuple[Any, ...]:
+def area(benign: Scores | Ints, odd: Scores | Ints) -> float:
+    """Under the ROC curve: the share of pairs that are ranked right, ties a
+    half (Mann and Whitney, 1947).
+    """
+    ranked = np.sort(benign)
+    below = np.searchsorted(ranked, odd, "left") + np.searchsorted(ranked, odd, "right")
+    return float(below.mean()) / 2 / len(benign)
+
+
+def measure(scores: Scores | Ints, limit: float, alike: Sequence[Ints]) -> dict[str, Any]:
     """A Result's figures from accuracy to first_packets_seen; scores: benign
     rows, then Mirai, then Gafgyt, of which `alike` are the copies of each row.
     """
-    from sklearn.metrics import roc_auc_score
-
     over = scores > limit
-    mirai, gafgyt = map(len, alike)
-    benign = len(over) - mirai - gafgyt
+    benign = len(over) - sum(map(len, alike))
     false = int(over[:benign].sum())
-    right = benign - false + int(over[benign:].sum())
-    auc = roc_auc_score(np.arange(len(scores)) >= benign, scores)
-    seen = over[benign : benign + mirai], over[benign + mirai :]
+    mirai, gafgyt = over[benign : benign + len(alike[0])], over[benign + len(alike[0]) :]
+    low, high = wilson(false, benign)
     first = alike[1] == alike[1].max()
-    return (
-        right / len(over),
-        *(share(of_family) for of_family in seen),
-        false / benign,
-        *wilson(false, benign),
-        float(auc),
-        *(share(s, 1 / n) for s, n in zip(seen, alike, strict=True)),
-        float(first.mean()),
-        float(seen[1][first].mean()),
-    )
+    return {
+        "accuracy": (benign - false + int(over[benign:].sum())) / len(over),
+        "tpr_mirai": share(mirai),
+        "tpr_gafgyt": share(gafgyt),
+        "fpr": false / benign,
+        "fpr_low": low,
+        "fpr_high": high,
+        "auc": area(scores[:benign], scores[benign:]),
+        "distinct_mirai": share(mirai, 1 / alike[0]),
+        "distinct_gafgyt": share(gafgyt, 1 / alike[1]),
+        "first_packets": float(first.mean()),
+        "first_packets_seen": float(gafgyt[first].mean()),
+    }
