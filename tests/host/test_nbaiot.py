@@ -215,10 +215,10 @@ def test_a_verdict_that_differs_is_counted(fitted):
     assert [wrong for _, _, wrong in said.values()] == [0, 5, 0]
 
 
-def test_the_distance_weighs_a_quarter_of_the_outer_hinge_and_once_a_statistic():
+def test_the_distance_weighs_as_the_inner_hinge_does_and_once_a_statistic():
     far, weights = hinges.far_bounds(hinges.farthest(np.array([[-5, 64], [3, 32]])))
     assert far[::2].tolist() == [16, 64], "an octave at least"
-    assert weights.tolist() == [32, 0, 8, 0]
+    assert weights.tolist() == [8, 0, 2, 0]
 
 
 @pytest.mark.skipif(

@@ -8,6 +8,7 @@ Rows are the same if they are but for the HH_jit columns, which hold a Unix time
 on a first packet.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -93,6 +94,8 @@ def run(
     devices: Iterator[Device], interpreter: Path, progress: Progress, seeds: tuple[int, ...] = SEEDS
 ) -> Iterator[Result]:
     """Results of every device, column set and seed. Raises BadInput."""
+    # A process a core: further threads of each would only wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
         for device in devices:
             if len(device.benign) < ROWS_MIN:
