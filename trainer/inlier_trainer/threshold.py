@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -166,33 +165,17 @@ def shortage(recorded: int, unseen: int, rate: float, window_ms: int) -> Shortag
     return Shortage(math.ceil((needed - unseen) * recorded / unseen), f"{numbers[period]}/{period}")
 
 
-def row_threshold(scores: Ints, rate: float) -> int:
+def row_threshold(scores: Ints | NDArray[np.float64], rate: float) -> float:
     """The threshold that a benign row, drawn like `scores`, exceeds with a
-    probability of at most `rate` by itself.
+    probability of at most `rate` by itself; one of the scores.
 
     Rows are exchangeable where windows are not, so that an order statistic does
     (Vovk, Gammerman and Shafer, "Algorithmic learning in a random world", 2005:
-    a conformal prediction set). Of too few rows the tail is extrapolated.
+    a conformal prediction set). Too few rows for the rate give the greatest
+    score.
     """
-    return row_thresholds([scores], rate)[0]
-
-
-def row_thresholds(scores: Sequence[Ints], rate: float) -> list[int]:
-    """The same for several scores of the same rows, of which a row exceeds any
-    with a probability of at most `rate`: each threshold is exceeded by as many
-    of its own scores as the others.
-    """
-    rows = len(scores[0])
-    allowed = rows - math.ceil((rows + 1) * (1 - rate))
-    if allowed < 0:
-        return [threshold(of_one, rate / len(scores)) for of_one in scores]
-    falling = [np.sort(of_one)[::-1] for of_one in scores]
-    greater = allowed
-    while (
-        np.any(
-            [of_one > line[greater] for of_one, line in zip(scores, falling, strict=True)], axis=0
-        ).sum()
-        > allowed
-    ):
-        greater -= 1
-    return [int(line[greater]) for line in falling]
+    rows = len(scores)
+    # n + 1 ranks are equally likely for a new row, of which it may take these.
+    allowed = max(0, rows - math.ceil((rows + 1) * (1 - rate)))
+    limit: float = np.sort(scores)[rows - 1 - allowed].item()
+    return limit

@@ -10,9 +10,7 @@ import numpy as np
 from inlier_export.reference import Bytes
 from inlier_trainer.threshold import row_threshold
 
-from .detectors import ALONE, Scores
-
-STEPS = 1_000_000  # the threshold's rule takes integers: a score's range in so many steps
+from .detectors import RATE, Scores
 
 
 def models(seed: int) -> dict[str, Callable[[], Any]]:
@@ -30,7 +28,7 @@ def models(seed: int) -> dict[str, Callable[[], Any]]:
 def scores(
     parts: list[tuple[Bytes, Bytes]], q: Scores, seed: int
 ) -> Iterator[tuple[str, Scores, float]]:
-    """Name, scores (n,) of rows q (n, features), and threshold of each
+    """Name, scores (n,) of rows q (n, columns), and threshold of each
     baseline.
 
     parts: quantised benign rows to fit on and others to calibrate on; the last
@@ -42,10 +40,8 @@ def scores(
             model = make().fit(_scaled(fit.astype(np.float64) - 128))
             if len(check):
                 unseen.append(-model.score_samples(_scaled(check.astype(np.float64) - 128)))
-        benign = np.concatenate(unseen)
-        low, step = float(benign.min()), max(float(np.ptp(benign)), 1e-9) / STEPS
-        top = row_threshold(np.rint((benign - low) / step).astype(np.int64), ALONE)
-        yield name, -model.score_samples(_scaled(q)), low + top * step
+        limit = row_threshold(np.concatenate(unseen), RATE)
+        yield name, -model.score_samples(_scaled(q)), limit
 
 
 def _scaled(q: Scores) -> Scores:

@@ -1,15 +1,14 @@
-"""This project's two detectors on rows of statistics: one fit; scores in
-floats, in int8, and MicroPython's.
+"""This project's two detectors on rows of statistics, alone and together: one
+fit; scores in floats, in int8, and MicroPython's.
 
-A row is a window by itself (the sample's order is lost), so that the one time
-scale is the row. A statistic becomes a counter by its magnitude with
-FRACTION_BITS fractional bits: the runtime's features are logarithms of such
-numbers.
+A row is a window by itself (the sample's order is lost). A statistic becomes a
+counter by its magnitude with FRACTION_BITS fractional bits: the runtime's
+features are logarithms of such numbers.
 """
 
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,26 +19,21 @@ from inlier.features import LEVEL_MAX, UNIT_BITS
 from inlier_boards.build.micropython import search_path
 from inlier_export import quantise, reference
 from inlier_export.model_file import pack
-from inlier_export.reference import Bytes, Detector, Ints
-from inlier_trainer.threshold import row_threshold, row_thresholds
-from inlier_trainer.train import CROSS_FOLDS, cross_parts, fit_detectors
+from inlier_export.reference import NEVER, Bytes, Detector, Ints, Schema
+from inlier_trainer import autoencoder
+from inlier_trainer.autoencoder import FloatLayers
+from inlier_trainer.threshold import row_threshold
 
+from . import hinges
+from .hinges import HINGES, Ranges
 from .nbaiot import Rows
 
 FRACTION_BITS = 8
-HIDDEN = (18,)
-# Chosen on benign rows: of such as had some statistics multiplied, more are
-# told apart than with a window's headroom.
-HEADROOM = quantise.Headroom(31, 16)
-NOISE = 0.1  # chosen likewise
-FOLDS, FOLDS_BELOW = (
-    10,
-    2500,
-)  # rows: of few, a fold must not take too many from those that are fitted on
-ALONE, TOGETHER = (
-    0.003,
-    0.005,
-)  # false alarms a row that one detector, or both, are calibrated for, on benign rows alone
+HIDDEN = (4,)  # what a model of 115 statistics has room for in 8 KB
+# Of few rows, a fold must not take too many from those that are fitted on.
+FOLDS, FEW_FOLDS, FEW = 4, 10, 2500
+RATE = 0.005  # false alarms a row that a threshold is set for, on benign rows alone
+PART = 1 << 15  # rows scored at once
 _DEVICE = Path(__file__).parent / "device"
 Scores = NDArray[np.float64]
 
@@ -48,67 +42,98 @@ def counters(rows: Rows) -> Ints:
     return np.minimum(np.rint(np.abs(rows) * (1 << FRACTION_BITS)), DELTA_MAX).astype(np.int64)
 
 
-@dataclass
-class FittedDevice:
-    """The int8 detectors, their floats, thresholds of each detector alone, and
-    the benign rows' folds for other detectors.
+DETECTORS = ("autoencoder", "svm", "both")
 
-    detector: its own thresholds are those of both together. low, high: of the
-    benign rows' exact logarithms (features,).
+
+@dataclass
+class Fitted:
+    """Both detectors of some rows, in int8 and without thresholds, and what
+    they were rounded from.
     """
 
     detector: Detector
-    low: Scores
-    high: Scores
-    blob: bytes
-    float_layers: list[tuple[quantise.Floats, quantise.Floats]]
-    float_svm: quantise.Floats
-    alone: tuple[int, int]
+    float_layers: FloatLayers
+    ranges: Ranges
+    far: Scores
+
+    def variants(self) -> dict[str, Detector]:
+        """Of DETECTORS: the autoencoder, whose squared error decides; the
+        hinges without and with its distances.
+        """
+        d = self.detector
+        return {
+            "autoencoder": replace(d, weights=np.zeros_like(d.weights)),
+            "svm": replace(d, layers=[], weights=d.weights * (1, 1, 0)),
+            "both": d,
+        }
+
+    def floats(self, rows: Rows) -> dict[str, Scores]:
+        """Scores of the same before any rounding, on exact logarithms (n,)."""
+        d = self.detector
+        f = _logarithms(rows, d.schema.shifts)
+        q = float_features(rows, d)
+        y = _reconstruct(q, self.float_layers)
+        error = np.repeat(q, HINGES, axis=1) - y
+        svm = hinges.scores(f, self.ranges)
+        both = svm + hinges.far_scores(_distance(f, y, d), self.far)
+        return {"autoencoder": (error * error).sum(axis=1), "svm": svm, "both": both}
+
+
+def float_features(rows: Rows, d: Detector) -> Scores:
+    """The autoencoder's inputs q (n, columns), with the saturation of int8 but
+    not its rounding.
+    """
+    f = _logarithms(rows, d.schema.shifts)
+    return np.clip((f - d.offset[::HINGES]) / 2.0 ** d.input_shift[::HINGES], -128, 127)
+
+
+def _reconstruct(q: Scores, layers: FloatLayers) -> Scores:
+    """(n, features) of inputs q (n, columns)."""
+    y = np.repeat(q, HINGES, axis=1) / (1 << quantise.INPUT_BITS)
+    for i, (weights, bias) in enumerate(layers):
+        y = y @ weights.T.astype(np.float64) + bias
+        if i < len(layers) - 1:
+            y = np.maximum(y, 0)
+    return y * (1 << quantise.INPUT_BITS)
+
+
+def _distance(f: Scores, y: Scores, d: Detector) -> Scores:
+    """What reference.distance rounds, one a statistic."""
+    back = np.clip(y, -128, 127) * 2.0**d.input_shift
+    return f - d.offset[::HINGES] - back[:, ::HINGES]
+
+
+def run(
+    detectors: dict[str, Detector], f: NDArray[np.int16]
+) -> dict[str, tuple[Ints, NDArray[np.bool_]]]:
+    """Of each detector its scores and verdict (n,) of log features."""
+    said = {}
+    for name, d in detectors.items():
+        traces = [reference.score(d, f[at : at + PART]) for at in range(0, len(f), PART)]
+        score = np.concatenate([t.ae if name == "autoencoder" else t.svm for t in traces])
+        said[name] = score, np.concatenate([t.hot for t in traces])
+    return said
+
+
+@dataclass
+class FittedDevice:
+    """A device's detectors with their thresholds, and the benign rows' folds
+    for other detectors.
+
+    models, blobs: of DETECTORS, int8; float_limits: the floats' thresholds.
+    parts: quantised rows to fit on and to calibrate on; the last is the whole
+    of them.
+    """
+
+    fitted: Fitted
+    models: dict[str, Detector]
+    blobs: dict[str, bytes]
+    float_limits: dict[str, float]
     parts: list[tuple[Bytes, Bytes]]
 
-    def together(self, ae: Scores | Ints, svm: Scores | Ints) -> Scores:
-        """One score of both detectors: over 1 where either is over its
-        threshold.
-        """
-        return np.maximum(
-            ae / max(1, self.detector.threshold_ae), svm / max(1, self.detector.threshold_svm)
-        )
-
-    def int8(self, deltas: Ints) -> tuple[Ints, Ints]:
-        trace = reference.run(self.detector, deltas)
-        return trace.ae, trace.svm
-
-    def floats(self, rows: Rows) -> tuple[Scores, Scores]:
-        """The same network and hinges before any rounding, on exact logarithms,
-        in the int8 scores' units.
-        """
-        q = self.float_features(rows)
-        y = q / (1 << quantise.INPUT_BITS)
-        for i, (weights, bias) in enumerate(self.float_layers):
-            y = y @ weights.T.astype(np.float64) + bias
-            if i < len(self.float_layers) - 1:
-                y = np.maximum(y, 0)
-        error = q - y * (1 << quantise.INPUT_BITS)
-        knots = np.asarray(self.detector.knots, np.float64)
-        hinges = np.concatenate(
-            [np.maximum(0, side * q[:, :, None] - knots) for side in (1, -1)], axis=2
-        )
-        scale = 127 / float(self.float_svm.max())
-        return (error * error).sum(axis=1), hinges.reshape(len(q), -1) @ self.float_svm.reshape(
-            -1
-        ).astype(np.float64) * scale
-
-    def float_features(self, rows: Rows) -> Scores:
-        """q (n, features), with the saturation of int8 but not its rounding: by
-        a millionth, lest a range's own end open a hinge.
-        """
-        half = np.maximum((self.high - self.low) / 2, HEADROOM.narrowest)
-        q = (
-            (_logarithms(rows, self.detector.shifts) - (self.low + self.high) / 2)
-            * HEADROOM.half
-            / half
-        )
-        return np.clip(np.round(q, 6), -128, 127)
+    def limit(self, name: str) -> int:
+        d = self.models[name]
+        return d.threshold_ae if name == "autoencoder" else d.least
 
 
 def _logarithms(rows: Rows, shifts: Ints) -> Scores:
@@ -117,55 +142,102 @@ def _logarithms(rows: Rows, shifts: Ints) -> Scores:
     return 16 * np.log2(1 + mean / (1 << UNIT_BITS))
 
 
+def _features(deltas: Ints, schema: Schema) -> NDArray[np.int16]:
+    return reference.log_features(deltas, schema, np.zeros(schema.features, np.int64))
+
+
+def _fit(rows: Rows, f: NDArray[np.int16], schema: Schema, seed: int) -> Fitted:
+    """Of benign rows (n, columns) and their log features (n, features)."""
+    shown = autoencoder.distinct(f, seed)
+    offset, input_shift = autoencoder.ranges(shown)
+    examples = autoencoder.examples(shown, offset, input_shift, HINGES)
+    floats = autoencoder.fit(examples, HIDDEN, seed)
+    x = reference.inputs(shown, offset, input_shift)
+    layers = quantise.layers(floats, x)
+    y = reference.reconstruct(x, layers)
+    distance = reference.distance(shown, y, offset, input_shift)
+    high, low, weights = hinges.bounds(Ranges.of(f[:, ::HINGES]))
+    far, far_weights = hinges.far_bounds(hinges.farthest(distance[:, ::HINGES]))
+    detector = Detector(
+        source="nbaiot",
+        window_ms=1000,  # of no meaning: a row is a packet
+        schema=schema,
+        offset=offset,
+        high=high,
+        low=low,
+        far=far,
+        input_shift=input_shift,
+        weights=np.stack([weights, weights, far_weights], axis=1),
+        layers=layers,
+        horizons=((1, 1, NEVER),),
+        by_rows=True,
+        clear_after=1,
+        quiet_after=1,
+        cooldown=0,
+        warmup=0,
+        metadata={"seed": seed},
+    )
+    exact = _logarithms(rows, schema.shifts)
+    back = _reconstruct(float_features(rows, detector), floats)
+    away = hinges.farthest(_distance(exact, back, detector))
+    return Fitted(detector, floats, Ranges.of(exact), away)
+
+
 def fit(rows: Rows, columns: tuple[str, ...], seed: int) -> FittedDevice:
-    """Both detectors, fitted and calibrated on benign rows (n, columns), in
-    random order.
+    """Every detector, fitted and calibrated on benign rows (n, columns), in
+    random order: thresholds come from rows that a fold's detectors had not
+    seen.
     """
     benign = counters(rows)
     shifts = quantise.counter_shifts(benign)
-    f = reference.log_features(benign, shifts, (0,))
-    offset, multiplier = quantise.feature_ranges(f, HEADROOM)
-    x = reference.quantise(f, offset, multiplier)
-
-    def limit(unseen: Ints) -> int:
-        return row_threshold(unseen, ALONE)
-
-    split = np.array_split(
-        np.arange(len(f)), FOLDS if len(f) < FOLDS_BELOW else CROSS_FOLDS
-    )  # rows are in no order of time
-    parts = [*cross_parts(f, split, HEADROOM), (x, x[:0])]
-    both = fit_detectors(
-        parts, HIDDEN, seed, limit, lambda *_: None, margin=0, headroom=HEADROOM, noise=NOISE
-    )
-    together_ae, together_svm = row_thresholds([both.unseen_ae, both.svm.unseen], TOGETHER)
-    detector = Detector(
-        source="nbaiot",
-        counters=columns,
-        window_ms=1000,  # of no meaning: a row is a packet
-        scales=(0,),
-        shifts=shifts,
-        offset=offset,
-        multiplier=multiplier,
-        layers=both.layers,
-        knots=both.svm.knots,
-        svm_weights=both.svm.weights,
-        threshold_ae=together_ae,
-        threshold_svm=together_svm,
-        alarm=(1, 1, 1, 0, 0),
-        metadata={"seed": seed},
-    )
-    alone = limit(both.unseen_ae), limit(both.svm.unseen)
-    exact = _logarithms(rows, shifts)
+    schema = Schema(columns, (0,) * HINGES, (), shifts, np.zeros_like(shifts))
+    f = _features(benign, schema)
+    parts, unseen, unseen_floats = [], [], []
+    for held in np.array_split(np.arange(len(f)), FEW_FOLDS if len(f) < FEW else FOLDS):
+        kept = np.delete(f, held, axis=0)
+        fitted = _fit(np.delete(rows, held, axis=0), kept, schema, seed)
+        unseen.append({name: said[0] for name, said in run(fitted.variants(), f[held]).items()})
+        unseen_floats.append(fitted.floats(rows[held]))
+        parts.append((_columns(kept, fitted.detector), _columns(f[held], fitted.detector)))
+    whole = _fit(rows, f, schema, seed)
+    models = {}
+    for name, d in whole.variants().items():
+        limit = int(row_threshold(np.concatenate([scores[name] for scores in unseen]), RATE))
+        if name == "autoencoder":
+            models[name] = replace(d, threshold_ae=limit)
+        else:
+            models[name] = replace(d, horizons=((1, 1, limit),))
+    everything = _columns(f, whole.detector)
     return FittedDevice(
-        detector=detector,
-        low=exact.min(axis=0),
-        high=exact.max(axis=0),
-        blob=pack(detector),
-        float_layers=both.float_layers,
-        float_svm=both.svm.floats,
-        alone=alone,
-        parts=parts,
+        fitted=whole,
+        models=models,
+        blobs={name: pack(d) for name, d in models.items()},
+        float_limits={
+            name: row_threshold(np.concatenate([scores[name] for scores in unseen_floats]), RATE)
+            for name in DETECTORS
+        },
+        parts=[*parts, (everything, everything[:0])],
     )
+
+
+def _columns(f: NDArray[np.int16], d: Detector) -> Bytes:
+    """The autoencoder's inputs, one a statistic."""
+    return reference.inputs(f, d.offset, d.input_shift)[:, ::HINGES]
+
+
+def score(
+    fitted: FittedDevice, deltas: Ints, interpreter: Path
+) -> dict[str, tuple[Ints, Ints, int]]:
+    """Of DETECTORS the scores of rows (n, columns), the reference's and
+    MicroPython's, and for how many rows any integer or the verdict differs.
+    """
+    said = run(fitted.models, _features(deltas, fitted.fitted.detector.schema))
+    result = {}
+    for name, (scores, hot) in said.items():
+        ae, svm, device_hot = micropython(interpreter, fitted.blobs[name], deltas)
+        device = ae if name == "autoencoder" else svm
+        result[name] = scores, device, int(((scores != device) | (hot != device_hot)).sum())
+    return result
 
 
 def micropython(

@@ -35,12 +35,16 @@ COLUMNS = tuple(
     for decay in DECAYS
     for statistic in statistics
 )  # fmt: skip
+# Two of UCI's nine devices were never infected with Mirai.
+NO_MIRAI = ("Ennio_Doorbell", "Samsung_SNH_1011_N_Webcam")
 JITTER = "HH_jit_"  # hold a raw Unix time on a channel's first packet
 
 
 @dataclass
 class Device:
-    """Rows (n, 115) float64, in the order of COLUMNS."""
+    """Rows (n, 115) float64, in the order of COLUMNS; none of a family that the
+    device was never infected with.
+    """
 
     name: str
     benign: Rows
@@ -67,7 +71,8 @@ def read(folder: Path) -> Iterator[Device]:
     }
     for place, own in attacks.items():
         for family in FAMILIES:
-            if not own[family] and not pooled[family]:
+            never = family == "mirai" and place.name in NO_MIRAI
+            if not own[family] and not pooled[family] and not never:
                 raise BadInput(
                     f"{place}: no rows of {family}; unpack them into {family}_attacks there, or "
                     f"add {POOLED}"

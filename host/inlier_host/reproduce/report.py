@@ -26,6 +26,8 @@ def show(results: list[Result]) -> None:
             "accuracy",
             "Mirai",
             "Gafgyt",
+            "distinct Gafgyt",
+            "first packets",
             "false alarms",
             "95 % of worst",
             "AUC",
@@ -47,6 +49,8 @@ def show(results: list[Result]) -> None:
                 _shares([r.accuracy for r in seeds], min),
                 _shares([r.tpr_mirai for r in seeds], min),
                 _shares([r.tpr_gafgyt for r in seeds], min),
+                _shares([r.distinct_gafgyt for r in seeds], min),
+                _shares([r.first_packets_seen for r in seeds], min),
                 _shares([r.fpr for r in seeds], max),
                 f"{100 * worst.fpr_low:.2f}-{100 * worst.fpr_high:.2f}",
                 f"{np.median([r.auc for r in seeds]):.5f}",
@@ -54,14 +58,19 @@ def show(results: list[Result]) -> None:
             )
         console.print(table)
     differing = sum(r.mismatches for r in results)
+    share = max((r.first_packets for r in results), default=0)
     console.print(
+        f"First packets: the commonest row of Gafgyt, {100 * share:.0f} % of its rows.\n"
         f"Rows whose integers under MicroPython are not the NumPy reference's: {differing}.\n"
         f"Seeds: {len({r.seed for r in results})}. Thresholds come from benign rows alone."
     )
 
 
-def _shares(values: list[float], worst: Callable[[list[float]], float]) -> str:
+def _shares(values: list[float | None], worst: Callable[[list[float]], float]) -> str:
+    known = [share for share in values if share is not None]
+    if not known:
+        return "none"
     return " / ".join(
         "100" if share == 1 else f"{100 * share:.2f}"
-        for share in (float(np.median(values)), worst(values))
+        for share in (float(np.median(known)), worst(known))
     )
