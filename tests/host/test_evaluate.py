@@ -9,7 +9,7 @@ import pytest
 
 from inlier_export.errors import BadInput
 from inlier_host import cli
-from inlier_host.commands import record as cli_captures
+from inlier_host.commands import evaluate as cli_captures
 from inlier_trainer import autoencoder, evaluate, overlays
 from inlier_trainer.pcap.count import Pcap
 from inlier_trainer.train import Settings, train
