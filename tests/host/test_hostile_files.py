@@ -273,7 +273,7 @@ def test_what_is_no_file_of_that_kind_is_refused_in_a_sentence(inlier, place, co
         big.truncate(5 << 30)  # takes no room
     code, said, error = inlier(*command)
     assert code == 2 and not said and expected in error, error
-    assert len(error.splitlines()) == 1, "no progress, and no page's address before it"
+    assert len(error.strip().splitlines()) == 1, "no progress, and no page's address before it"
 
 
 def test_a_size_that_shows_only_while_it_is_read_is_bounded(place, monkeypatch):
@@ -406,3 +406,10 @@ def test_a_model_whose_metadata_is_none_is_refused_in_a_sentence(inlier, place):
     for command in (("export", "odd", "-o", "x", "--key", "key"),
                     ("emulate", "odd", "--replay", "w.csv")):  # fmt: skip
         refused(inlier(*command), "odd: model's training metadata is no JSON object")
+
+
+def test_a_refusal_stays_a_sentence_whatever_is_in_the_table(place):
+    Path("long.csv").write_text("\n" + "a" * 3000 + '\n"')
+    with pytest.raises(BadInput, match="not a readable table") as refusal:
+        recordings.read_windows(place / "long.csv", ("a", "b"))
+    assert len(str(refusal.value)) < 500

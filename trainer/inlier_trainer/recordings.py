@@ -12,6 +12,7 @@ import polars as pl
 from inlier_export.errors import BadInput
 from inlier_export.inputs import RECORDING_MAX, open_input, read_rest
 from inlier_export.os_errors import said
+from inlier_export.printable import printable
 from inlier_export.reference import Ints
 
 from .files import write_atomic
@@ -75,9 +76,8 @@ def _read(path: Path) -> pl.DataFrame:
         pl.exceptions.PanicException,
         ValueError,
     ) as error:  # a panic: of damaged Parquet
-        raise BadInput(
-            f"{path}: not a readable table ({str(error).splitlines()[0]}); record again"
-        ) from None
+        why = printable(str(error).partition("\n")[0], 2 * SHOWN)  # it cites names and cells
+        raise BadInput(f"{path}: not a readable table ({why}); record again") from None
 
 
 def _parquet(path: Path, file: BinaryIO) -> pl.DataFrame:

@@ -95,7 +95,7 @@ def _rows(paths: list[Path]) -> Rows:
 
 def _table(path: Path) -> Rows:
     try:
-        table = pl.read_csv(path, infer_schema=False)
+        table = pl.read_csv(path, infer_schema=False, glob=False)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise BadInput(
             f"{path}: not a readable CSV ({str(error).splitlines()[0]}); download it again"
