@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from device_of_tests import benign
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 from inlier_trainer import infection_check, overlays, recordings, train
 from inlier_trainer.pcap.count import Pcap, count
 from test_cli import refused
-from device_of_tests import benign
 from test_pcap import DATA, REAL, needs_captures
 
 AT = {name: i for i, name in enumerate(Sockets.counters)}
