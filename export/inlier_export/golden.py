@@ -3,6 +3,7 @@ give for them.
 """
 
 import json
+import zlib
 
 import numpy as np
 
@@ -35,7 +36,8 @@ def windows(benign: Ints) -> Ints:
 
 def vectors(detector: Detector, benign: Ints) -> dict[str, object]:
     """windows: deltas, clamped as a window is; x: hex of the autoencoder's
-    inputs + 128, f: log features; ae, svm, quiet, event, gone: ints, one a
+    inputs + 128; f: the low 30 bits of the CRC-32 of the log features as
+    little-endian int16, for a small board's heap; ae, svm, quiet, event, gone: ints, one a
     window.
     """
     deltas = windows(benign)
@@ -43,7 +45,7 @@ def vectors(detector: Detector, benign: Ints) -> dict[str, object]:
     return {
         "windows": deltas.tolist(),
         "x": [row.tobytes().hex() for row in t.x],
-        "f": t.f.tolist(),
+        "f": [zlib.crc32(row.astype("<i2").tobytes()) & DELTA_MAX for row in t.f],
         **{name: getattr(t, name).tolist() for name in ("ae", "svm", "quiet", "event", "gone")},
     }
 

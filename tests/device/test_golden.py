@@ -11,6 +11,7 @@ from inlier.alarm import Alarm
 from inlier.counters import DELTA_MAX
 from inlier.features import FULL_BITS, LEVEL_MAX, LOG_MAX
 from inlier.kernels import chosen, native
+from inlier.model import crc32
 from inlier.pipeline import Pipeline
 from inlier.quiet import Quiet
 
@@ -26,6 +27,14 @@ def sums(pipeline):
     if state is not None:
         return state
     return struct.unpack_from("<%di" % pipeline.model.features, pipeline.work, 4 * native.STATE)
+
+
+def log_features(pipeline):
+    """The low bits of their CRC-32, as the vectors have them."""
+    packed = bytearray(2 * pipeline.model.features)
+    for i in range(pipeline.model.features):
+        struct.pack_into("<h", packed, 2 * i, pipeline.f[i])
+    return crc32(packed) & DELTA_MAX
 
 
 def _kernel(name):
@@ -50,7 +59,7 @@ def _check(name):
     for i in range(len(v["windows"])):
         event = pipeline.score(array("i", v["windows"][i]))
         assert bytes(pipeline.x).hex() == v["x"][i], ("features", i)
-        assert [pipeline.f[j] for j in range(model.features)] == v["f"][i], ("log features", i)
+        assert log_features(pipeline) == v["f"][i], ("log features", i)
         got = pipeline.ae, pipeline.svm, pipeline.quiet.score, event, pipeline.quiet.event
         want = v["ae"][i], v["svm"][i], v["quiet"][i], v["event"][i], v["gone"][i]
         assert got == want, (i, got, want)
