@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inlier.features import UNIT_BITS
-from inlier.model import BIAS_MAX, FEATURES_MAX, SHIFT_MAX
+from inlier.model import BIAS_MAX, CAP_MAX, FEATURES_MAX
 
 from .reference import Bytes, Ints, Layer, dense
 
@@ -40,7 +40,7 @@ def caps(deltas: Ints, counters: tuple[str, ...] = ()) -> Ints:
     least = np.ones(deltas.shape[1])
     least[[name in BYTES for name in counters]] = BYTES_FULL
     usual = np.maximum(np.quantile(deltas, CAP_QUANTILE, axis=0), least)
-    return np.minimum(np.ceil(np.log2(usual) - 1e-9), SHIFT_MAX).astype(np.int64)
+    return np.minimum(np.ceil(np.log2(usual) - 1e-9), CAP_MAX).astype(np.int64)
 
 
 def layers(floats: list[tuple[Floats, Floats]], x: Bytes) -> list[Layer]:

@@ -57,6 +57,7 @@ IDENTITY_AT = 36
 # window should be
 WINDOW_MS_MAX = 3600000
 SHIFT_MAX = 30
+CAP_MAX = 29  # 2^30 is no small int of a 31-bit board
 BIAS_MAX = 1 << 28
 KINDS_MAX = 6
 HORIZONS_MAX = 8
@@ -166,7 +167,7 @@ class Model:
         self._table_at = 2 * n_counters
         for i in range(0, 2 * n_counters, 2):
             _require(self.params[i] <= 8 + SHIFT_MAX, odd % "counter shift")
-            _require(self.params[i + 1] <= SHIFT_MAX, odd % "counter cap")
+            _require(self.params[i + 1] <= CAP_MAX, odd % "counter cap")
         table = self.table()
         for i in range(0, FEATURE_BYTES * n, FEATURE_BYTES):
             # a state or a score beyond 2^30 would come from them

@@ -42,6 +42,9 @@ for panel, commands in PANELS.items():
 app.add_typer(reproduce, name="reproduce", rich_help_panel="Try it")
 
 EXTRAS = {
+    "ai_edge_litert": "keras",
+    "keras": "keras",
+    "tensorflow": "keras",
     "mpremote": "boards",
     "paho": "live",
     "serial": "live",

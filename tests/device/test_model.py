@@ -7,6 +7,7 @@ import golden
 from inlier.features import LOG_MAX, PERSISTENCE_MAX, PERSISTENCE_OUT, SCALE_MAX
 from inlier.model import (
     BIAS_MAX,
+    CAP_MAX,
     FEATURE_BYTES,
     FEATURES_MAX,
     HEADER_BYTES,
@@ -181,7 +182,7 @@ def test_a_time_scale_or_persistence_out_of_range_is_refused():
 def test_a_counter_shift_or_cap_out_of_range_is_refused():
     at = places()["counters"]
     for c in (0, 13):  # first and last
-        for j, name, most in ((0, "counter shift", 8 + SHIFT_MAX), (1, "counter cap", SHIFT_MAX)):
+        for j, name, most in ((0, "counter shift", 8 + SHIFT_MAX), (1, "counter cap", CAP_MAX)):
             assert _refused(_patched(at + 2 * c + j, bytes([most]))) is None
             for value in (most + 1, 255):
                 message = _refused(_patched(at + 2 * c + j, bytes([value])))
