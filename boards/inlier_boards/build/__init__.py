@@ -1,0 +1,1 @@
+"""Builds MicroPython and firmware with the runtime, into a cache folder."""
