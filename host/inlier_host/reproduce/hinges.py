@@ -80,7 +80,7 @@ def _int8(weights: Floats) -> Ints:
 
 
 def bounds(ranges: Ranges) -> tuple[Ints, Ints, Ints]:
-    """high, low and int8 weights (columns * HINGES,), as a Detector has them."""
+    """high, low and int8 weights (columns * HINGES,) of a Detector."""
     whole = ranges.rounded()
     middle, reach = whole.middle[:, None], np.rint(whole.reach())
     high, low = np.minimum(middle + reach, LOG_MAX), np.maximum(middle - reach, 0)
