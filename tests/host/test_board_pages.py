@@ -64,7 +64,7 @@ def test_the_service_is_a_sound_unit(tmp_path):
 def test_the_raspberry_pi_needs_nothing_that_trains(tmp_path):
     """What pip installs there without an extra: NumPy, Typer, rich."""
     model = tmp_path / "model.inlier"
-    detector = random_detector(3, (8,), (0, 63), Procfs.counters, (0, 2))
+    detector = random_detector(3, (8,), Procfs.counters, (0, 2))
     model.write_bytes(pack(replace(detector, source="procfs", window_ms=50)))
     absent = (
         "tensorflow",
