@@ -96,7 +96,7 @@ def test_an_exception_on_the_board_is_one_sentence():
 
 
 def test_a_model_beyond_the_budget_is_refused_with_the_figures():
-    blob = pack(random_detector(1, (64,), (0, 63), tuple(f"c{i}" for i in range(400)), (0,)))
+    blob = pack(random_detector(1, (64,), tuple(f"c{i}" for i in range(400)), (0,)))
     with pytest.raises(
         BadInput,
         match=r"the model needs \d+ bytes of heap, "

@@ -53,7 +53,7 @@ def test_each_file_that_is_copied_is_read_back_whatever_its_place(damage, name):
 
     def copy(keeps):
         board = Board(keeps)
-        deploying._copy(board, "lib", "lib/.inlier", [], contents, lambda stage, done, total: None)
+        deploying._copy(board, "lib", "lib/.inlier", contents, lambda stage, done, total: None)
         return board
 
     assert set(copy(lambda path, content: content).flash.values()) == {b"content"}

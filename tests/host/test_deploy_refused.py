@@ -209,7 +209,7 @@ def wait_for_boots(flash, count):
 def test_a_model_for_another_source_and_what_ran_there_runs_on(inlier, tmp_path, flash, port):
     wait_for_boots(flash, 1)
     path = tmp_path / "sockets.inlier"
-    detector = random_detector(1, (8,), (0, 63), Sockets.counters, (0,))
+    detector = random_detector(1, (8,), Sockets.counters, (0,))
     path.write_bytes(pack(replace(detector, source="sockets")))
     refused(
         inlier("deploy", path, "--port", port),
@@ -221,7 +221,7 @@ def test_a_model_for_another_source_and_what_ran_there_runs_on(inlier, tmp_path,
 def test_a_model_over_the_budget(inlier, tmp_path, port):
     path = tmp_path / "large.inlier"
     counters = tuple(f"c{i}" for i in range(500))
-    path.write_bytes(pack(random_detector(1, (1000,), (0, 63), counters, (0, 2, 4))))
+    path.write_bytes(pack(random_detector(1, (1000,), counters, (0, 2, 4))))
     refused(
         inlier("deploy", path, "--port", port),
         "bytes of heap, unix has 2097152 for it (a quarter of 8388608)",

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from broker import HANGS_S, PASSWORD, USER, Broker, Subscriber, eventually
+from inlier.features import LOG_MAX
 from inlier.procfs import Procfs
 from inlier_boards.build.micropython import find_or_build
 from inlier_boards.leash import leashed
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
-from inlier_export.reference import NEVER, Layer
+from inlier_export.reference import NEVER
 from inlier_export.synthetic import random_detector
 from inlier_host.live.feed import parsed
 from inlier_host.live.save import Save
@@ -34,8 +35,8 @@ COMMAND = [sys.executable, "-m", "inlier_host", "monitor"]
 @pytest.fixture
 def model(tmp_path):
     """Of this machine's own traffic, or none, with thresholds that every window
-    exceeds, as its reconstruction lies far below: it alarms after its warm-up
-    of 5 windows.
+    exceeds, as what it does counts beyond 0 and what it doesn't below the most:
+    it alarms after its warm-up of 5 windows.
     """
     detector = random_detector(3, counters=tuple(Procfs.counters))
     n = detector.features
@@ -44,11 +45,11 @@ def model(tmp_path):
         detector,
         source="procfs",
         window_ms=50,
-        offset=none,
-        far=none,
-        input_shift=none,
-        layers=[Layer(np.zeros((n, n), np.int8), none, none)],
-        weights=np.ones((n, 3), np.int64),
+        high=none,
+        low=np.full(n, LOG_MAX),
+        weights=np.array([[1, 1, 0]] * n),
+        by_rows=True,
+        threshold_ae=NEVER,
         horizons=((2, 8, 200), (8, 12, 100)),
         threshold_quiet=NEVER,
     )

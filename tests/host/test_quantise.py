@@ -22,8 +22,8 @@ def test_counter_shifts_leave_room_for_sixteen_times_the_benign_maximum():
 def test_a_cap_is_the_power_of_two_that_all_but_a_hundredth_stay_within():
     column = np.array([3] * 980 + [5] * 15 + [1 << 25] * 5)
     rows = np.stack([column, column // 100, np.full(1000, 1 << 30)], axis=1)
-    assert quantise.caps(rows).tolist() == [3, 0, 30], "5 events: 8; none: one; no more than 30"
-    assert quantise.caps(rows, ("bytes_out", "peers", "bytes_in")).tolist() == [6, 0, 30], (
+    assert quantise.caps(rows).tolist() == [3, 0, 29], "5 events: 8; none: one; no more than 29"
+    assert quantise.caps(rows, ("bytes_out", "peers", "bytes_in")).tolist() == [6, 0, 29], (
         "fewer bytes than a frame fill no window"
     )
     assert quantise.caps(np.full((1000, 1), 8)).tolist() == [3], "exactly a power of two is it"

@@ -188,11 +188,10 @@ def test_events_are_those_of_the_alarm():
     from inlier.pipeline import Pipeline
     from inlier.replay import Replay
 
-    detector = replace(random_detector(5), alarm=(2, 4, 3, 2, 4))
+    detector = replace(random_detector(5), clear_after=3, cooldown=2, warmup=4)
     rows = [[int(i // 9 % 2) * 4000] * len(detector.counters) for i in range(80)]
     t = reference.run(detector, np.array(rows))
-    median = int(np.median(t.ae))
-    detector = replace(detector, threshold_ae=median, threshold_svm=1 << 29)
+    detector = replace(detector, horizons=((2, 4, int(np.median(t.svm))),))
     source = Replay(rows, detector.counters)
     pipeline = Pipeline(Model(pack(detector)), source)
     lines = []
@@ -202,7 +201,7 @@ def test_events_are_those_of_the_alarm():
         recorder.scored(pipeline)
     taken = Intake()
     windows = [w for line in lines for w in taken.take(line)]
-    assert {w.scores[3] for w in windows} == {-1, 0, 1}
+    assert {w.scores[3] for w in windows} == {-1, 0, 1, 2}
     assert compare(pack(detector), windows) == (80, 0)
 
 

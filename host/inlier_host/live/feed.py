@@ -123,7 +123,8 @@ def parsed(text: str) -> Event:
             window["source"] = printable(str(event["source"]), NAME_MAX)
             window["deltas"] = [_number(delta) for delta in event["deltas"]]
         horizons = [
-            [_number(part) for part in (k, n, p, c)] for k, n, p, c in event.get("horizons", ())
+            [_number(k), _number(n), _number(limit, -NUMBER_MAX), _number(count)]
+            for k, n, limit, count in event.get("horizons", ())
         ]
         window["horizons"] = horizons[:HORIZONS_MAX]
         window["gone"] = int(bool(event.get("gone", 0)))

@@ -24,7 +24,7 @@ of its own, which must share the false alarms. This criterion alone would have
 taken no inner hinge and heavy distances. We had seen the attacks by then:
 either choice misses the one point that makes up 64 % of the sample's Gafgyt
 rows on the thermostat (an eighth and a quarter do in some of five seeds), and
-OUTER = 4 up to 0.5 % of a family on the baby monitor. NARROW and two hinges
+OUTER = 4 up to 0.6 % of a family on the baby monitor. NARROW and two hinges
 were found with the attacks in view too.
 """
 
@@ -80,7 +80,7 @@ def _int8(weights: Floats) -> Ints:
 
 
 def bounds(ranges: Ranges) -> tuple[Ints, Ints, Ints]:
-    """high, low and int8 weights (columns * HINGES,), as a Detector has them."""
+    """high, low and int8 weights (columns * HINGES,) of a Detector."""
     whole = ranges.rounded()
     middle, reach = whole.middle[:, None], np.rint(whole.reach())
     high, low = np.minimum(middle + reach, LOG_MAX), np.maximum(middle - reach, 0)
