@@ -164,11 +164,10 @@ def _detector(m: Model, number: int) -> Detector:
                 np.frombuffer(shift, np.uint8)[:count].astype(np.int64),
             )
         )
-    scales = len(m.scales)
     schema = Schema(
         m.counters(),
-        scales=tuple(m.scales),
-        persistence=tuple(k for k, _ in m.kinds[scales:]),
+        scales=tuple(k for k, _ in m.kinds[: m.means]),
+        persistence=tuple(k for k, _ in m.kinds[m.means :]),
         shifts=8 - per_counter[:, 0].astype(np.int64),
         caps=per_counter[:, 1].astype(np.int64),
     )

@@ -12,10 +12,9 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import NDArray
 
-from inlier.alarm import Alarm
+from inlier.alarm import Alarm, Quiet
 from inlier.counters import DELTA_MAX
 from inlier.features import FULL_BITS, LEVEL_MAX, PERSISTENCE_OUT, UNIT_BITS, mean_of_log
-from inlier.quiet import Quiet
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -270,7 +269,7 @@ def score(d: Detector, f: NDArray[np.int16], theirs: Bytes | None = None) -> Tra
 
 
 def settings(d: Detector) -> SimpleNamespace:
-    """What inlier.alarm and inlier.quiet ask of a model."""
+    """What inlier.alarm asks of a model."""
     return SimpleNamespace(
         horizons=lambda: iter(d.horizons),
         clear_after=d.clear_after,

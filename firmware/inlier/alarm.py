@@ -15,15 +15,13 @@ class Horizons:
 
     def __init__(self, model):
         horizons = list(model.horizons())
-        self.count = len(horizons)
-        self._k = bytes([k for k, _, _ in horizons])
-        self._n = bytes([n for _, n, _ in horizons])
+        self._spans = bytes([part for k, n, _ in horizons for part in (k, n)])
         self._limits = array("i", [limit for _, _, limit in horizons])
         # Thresholds never ascend, so that how many of them a score exceeds says
         # which: one byte a window serves all horizons.
-        self.grades = bytearray(self._n[-1])
+        self.grades = bytearray(self._spans[-1])
         self.at = 0
-        self.counts = bytearray(self.count)
+        self.counts = bytearray(len(horizons))
         self.empty = True  # no grade is over 0
 
     def step(self, score):
@@ -40,14 +38,14 @@ class Horizons:
         grades = self.grades
         at = self.at
         reached = False
-        least = self.count  # the grade that counts at horizon h
+        least = len(counts)  # the grade that counts at horizon h
         for h in range(least):
             # what leaves goes first: 255 of 255 and one more pass no byte
-            if grades[at - self._n[h]] >= least:
+            if grades[at - self._spans[2 * h + 1]] >= least:
                 counts[h] -= 1
             if grade >= least:
                 counts[h] += 1
-            if counts[h] >= self._k[h]:
+            if counts[h] >= self._spans[2 * h]:
                 reached = True
             least -= 1
         grades[at] = grade
@@ -141,3 +139,44 @@ class Alarm:
 
     def acknowledge(self):
         self.latched = False
+
+
+class Quiet:
+    """Gone quiet: far less than ever, for long. Most often a device's network
+    is away; that is no infection, and is told as what it is.
+
+    `step()` once a window, of the quiet score sums[1]: how far the counters'
+    longest persistences lie below the lowest benign ones.
+
+    active: over the threshold for `quiet_after` windows in a row, and not yet
+    back; back after `clear_after` in a row that are not. event: 1 when it goes
+    quiet, -1 when it is back, else 0.
+    """
+
+    def __init__(self, model, sums):
+        self._sums = sums
+        self.threshold = model.threshold_quiet
+        self._after = model.quiet_after
+        self._clear_after = model.clear_after
+        self.run = 0  # windows in a row that speak against the present state
+        self.active = False
+        self.event = 0
+        self.idle = True  # a window that is not over the threshold need not be taken
+
+    @property
+    def score(self):
+        return self._sums[1]
+
+    def step(self):
+        score = self._sums[1]
+        self.event = 0
+        if (score > self.threshold) == self.active:
+            self.run = 0
+            self.idle = not self.active
+            return
+        self.idle = False
+        self.run += 1
+        if self.run >= (self._clear_after if self.active else self._after):
+            self.run = 0
+            self.active = not self.active
+            self.event = 1 if self.active else -1

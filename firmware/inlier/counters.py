@@ -35,7 +35,7 @@ def subtract(now, last, deltas):
     odd = False
     for i in range(len(now)):
         d = now[i] - last[i]
-        if d < 0 or d > DELTA_MAX:
+        if d >> 30:  # below 0, or over DELTA_MAX
             odd = True
             d = ~deltas[i]
         deltas[i] = d

@@ -155,7 +155,7 @@ class Model:
             _require(0 < k <= window and before < window, odd % "horizon")
             _require(0 <= threshold <= limit, odd % "threshold")
             before, limit = window, threshold
-        self.scales = view[kinds_at : kinds_at + header[8]]
+        self.means = header[8]  # so many of the kinds; the others are persistences
         kinds = []  # of each feature of a counter: k, r (features.py)
         for t in range(n_kinds):
             k = view[kinds_at + t]
@@ -164,7 +164,6 @@ class Model:
             kinds.append((k, k if mean else PERSISTENCE_OUT))
         self.kinds = tuple(kinds)
         self.params = view[at : end - text_bytes]
-        self._table_at = 2 * n_counters
         for i in range(0, 2 * n_counters, 2):
             _require(self.params[i] <= 8 + SHIFT_MAX, odd % "counter shift")
             _require(self.params[i + 1] <= CAP_MAX, odd % "counter cap")
@@ -196,14 +195,15 @@ class Model:
 
     def table(self):
         """FEATURE_BYTES a feature; see the format."""
-        return self.params[self._table_at : self._table_at + FEATURE_BYTES * self.features]
+        at = 2 * self.features // len(self.kinds)
+        return self.params[at : at + FEATURE_BYTES * self.features]
 
     def layers(self):
         """Yields (weights, cols, bias, shift, blocks) of each layer: views of
         the shapes that the kernels take.
         """
         cols = self.features
-        at = self._table_at + FEATURE_BYTES * cols
+        at = 2 * cols // len(self.kinds) + FEATURE_BYTES * cols
         for r in self.rows:
             blocks = r + 3 >> 2
             weights = at + 20 * blocks

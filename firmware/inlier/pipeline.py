@@ -4,10 +4,13 @@ asyncio and no sockets.
 
 from array import array
 
-from .alarm import Alarm
+from .alarm import Alarm, Quiet
 from .counters import Windows
 from .explain import leading, top_features
-from .quiet import Quiet
+
+
+def _no_error(params, work):
+    return 0  # of a model without an autoencoder
 
 
 class Pipeline:
@@ -40,8 +43,8 @@ class Pipeline:
         self.alarm = Alarm(model, latched)
         self._leading = self.leading  # bound once: each binding takes heap
         self.quiet = Quiet(model, self._sums)
-        self._quiet_limit = model.threshold_quiet
-        self._layers = len(model.rows)
+        if not model.rows:
+            self._autoencoder = _no_error
         self._by_rows = model.by_rows
         self.ae = 0
         self.svm = 0
@@ -62,8 +65,7 @@ class Pipeline:
         # Few locals: a frame beyond 11 words would come from MicroPython's
         # heap.
         self._features(deltas, self._params, self.work)
-        if self._layers:
-            self.ae = self._autoencoder(self._params, self.work)
+        self.ae = self._autoencoder(self._params, self.work)
         sums = self._sums
         self._evidence(self._params, self.work, sums)
         self.index += 1
@@ -71,7 +73,7 @@ class Pipeline:
             return self._row(sums)
         score = self.svm = sums[0]
         hot = self.hot = score > self.least
-        if sums[1] > self._quiet_limit or not self.quiet.idle:
+        if sums[1] > self.quiet.threshold or not self.quiet.idle:
             self.quiet.step()
         if hot or not self.alarm.idle:
             self.event = self.alarm.step(score, False, self._leading)

@@ -7,13 +7,12 @@ from array import array
 
 import golden
 
-from inlier.alarm import Alarm
+from inlier.alarm import Alarm, Quiet
 from inlier.counters import DELTA_MAX
 from inlier.features import FULL_BITS, LEVEL_MAX, LOG_MAX
 from inlier.kernels import chosen, native
 from inlier.model import crc32
 from inlier.pipeline import Pipeline
-from inlier.quiet import Quiet
 
 try:
     import micropython
@@ -91,7 +90,7 @@ def test_the_largest_level_of_every_kernel_is_that_of_the_features():
         pipeline = Pipeline(model, golden.Source(model.counters()), kernel)
         pipeline.score(array("i", [DELTA_MAX] * len(model.counters())))
         # At time scale 0 a feature's state is the level itself.
-        assert model.scales[0] == 0
+        assert model.kinds[0][0] == 0
         states = sums(pipeline)
         levels = [states[i] for i in range(0, model.features, len(model.kinds))]
         assert max(levels) == LEVEL_MAX, (name, max(levels))
@@ -102,7 +101,7 @@ def test_a_burst_fills_a_window_of_a_persistence_once_however_large():
     model = golden.model()
     counters = len(model.counters())
     kinds = len(model.kinds)
-    at = len(model.scales)
+    at = model.means
     k = model.kinds[at][0]
     caps = [model.params[2 * c + 1] for c in range(counters)]
     for name in ("plain", "array", "thumb", "viper"):
@@ -145,9 +144,9 @@ def test_a_delta_of_any_size_keeps_every_sum_and_score_in_31_bits():
         for i in range(model.features):
             assert 0 <= states[i] <= DELTA_MAX and 0 <= pipeline.f[i] <= LOG_MAX, (name, i)
         # a mean of the largest level, kept up, is that level: the sum of 2^k of it
-        for t in range(len(model.scales)):
+        for t in range(model.means):
             of_kind = range(t, model.features, len(model.kinds))
-            top = max([states[i] >> model.scales[t] for i in of_kind])
+            top = max([states[i] >> model.kinds[t][0] for i in of_kind])
             assert top in (LEVEL_MAX, LEVEL_MAX - 1), (name, t, top)
         assert 0 <= pipeline.ae <= DELTA_MAX and 0 <= pipeline.svm <= DELTA_MAX
 

@@ -6,8 +6,8 @@ from array import array
 
 import golden
 
+from inlier.alarm import Quiet
 from inlier.pipeline import Pipeline
-from inlier.quiet import Quiet
 
 
 class Rule:

@@ -1,11 +1,11 @@
 """The work buffer of the kernels in native code: one block of memory, so that
 two pointers say everything.
 
-Words (int32): a header, each feature's state, each log feature, then per layer
-cols, blocks and 4 * blocks biases + BIAS_OFFSET, which makes them positive and
-aligned (the model file may start at any address, and a Cortex-M0 faults on an
-unaligned word). Bytes: x, then each layer's output, each begun at a multiple of
-four.
+Words (int32): a header, each feature's state, the log features as halfwords,
+then per layer cols, blocks and 4 * blocks biases + BIAS_OFFSET, which makes
+them positive and aligned (the model file may start at any address, and a
+Cortex-M0 faults on an unaligned word). Bytes: x, then each layer's output, each
+begun at a multiple of four.
 """
 
 import struct
@@ -14,9 +14,8 @@ from ..features import start_state
 
 # Places in the header, in words; thumb.py and viper.py repeat those they use,
 # for the compiler's constants.
-COUNTERS, KINDS, FEATURES, LAYERS, LAYERS_AT, X_AT, NET_AT, Y_AT, LEVEL = range(9)
-FULL = 9
-SCRATCH = 10  # six words
+COUNTERS, KINDS, FEATURES, LAYERS, LAYERS_AT, X_AT, NET_AT, Y_AT, LEVEL, FULL, LOGS_AT = range(11)
+SCRATCH = 11  # five words
 KIND = 16  # three words a kind: k, r and where its level lies
 STATE = 34
 BIAS_OFFSET = 1 << 29
@@ -32,7 +31,7 @@ class _Logs:
         self._at = at
 
     def __getitem__(self, i):
-        at = self._at + 4 * i
+        at = self._at + 2 * i
         return self._work[at] | self._work[at + 1] << 8
 
 
@@ -40,7 +39,8 @@ def prepare(model):
     """(work, x, y, f), as plain.py has it."""
     n = model.features
     n_kinds = len(model.kinds)
-    words = STATE + 2 * n
+    logs_at = 4 * (STATE + n)
+    words = STATE + n + (n + 1 >> 1)
     size = n + 3 & -4
     for _, _, _, _, blocks in model.layers():
         words += 2 + 4 * blocks
@@ -48,19 +48,19 @@ def prepare(model):
     work = bytearray(4 * words + size)
     x_at = 4 * words
     y_at = len(work) - 4 * blocks if model.rows else x_at
-    header = (n // n_kinds, n_kinds, n, len(model.rows), 4 * (STATE + 2 * n), x_at)
-    header += (2 * (n // n_kinds) + 12 * n, y_at)
-    struct.pack_into("<8i", work, 0, *header)
+    header = (n // n_kinds, n_kinds, n, len(model.rows), logs_at + (n + 1 & -2) * 2, x_at)
+    header += (2 * (n // n_kinds) + 12 * n, y_at, 0, 0, logs_at)
+    struct.pack_into("<11i", work, 0, *header)
     at = 4 * KIND
     for t, (k, r) in enumerate(model.kinds):
-        level = LEVEL if t < len(model.scales) else FULL
+        level = LEVEL if t < model.means else FULL
         struct.pack_into("<3i", work, at, k, r, 4 * level)
         at += 12
     at = 4 * STATE
     for s in start_state(model):
         struct.pack_into("<i", work, at, s)
         at += 4
-    at += 4 * n
+    at = logs_at + (n + 1 & -2) * 2
     for _, cols, bias, _, blocks in model.layers():
         struct.pack_into("<ii", work, at, cols, blocks)
         at += 8
@@ -68,4 +68,4 @@ def prepare(model):
             struct.pack_into("<i", work, at, struct.unpack_from("<i", bias, 4 * j)[0] + BIAS_OFFSET)
             at += 4
     view = memoryview(work)
-    return work, view[x_at : x_at + n], view[y_at:], _Logs(work, 4 * (STATE + n))
+    return work, view[x_at : x_at + n], view[y_at:], _Logs(work, logs_at)

@@ -37,7 +37,7 @@ from ..features import FULL_BITS, LEVEL_MAX, start_state
 class Work:
     def __init__(self, model, inputs):
         self.kinds = model.kinds
-        self.scales = len(model.scales)
+        self.scales = model.means
         self.counters = model.features // len(model.kinds)
         self.table = model.table()
         self.state = array("i", start_state(model))

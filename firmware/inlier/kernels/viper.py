@@ -21,6 +21,7 @@ _NET_AT = const(6)
 _Y_AT = const(7)
 _LEVEL = const(8)
 _FULL = const(9)
+_LOGS_AT = const(10)
 _KIND = const(16)
 _STATE = const(34)
 
@@ -31,7 +32,7 @@ def features(deltas: ptr32, params: ptr8, work: ptr32):
     counters = work[_COUNTERS]
     table = ptr8(int(params) + (counters << 1))
     x = ptr8(int(work) + work[_X_AT])
-    logs = ptr32(int(work) + (_STATE + work[_FEATURES] << 2))
+    logs = ptr16(int(work) + work[_LOGS_AT])
     # LEVEL_MAX, in two steps: frozen code for ARMv6-M lies on halfwords, and
     # would load a 32-bit literal from beside it.
     top = 1 << 26
@@ -221,16 +222,15 @@ def autoencoder(w: ptr8, x: ptr8) -> int:
 
 @micropython.viper
 def evidence(w: ptr8, x: ptr32, sums: ptr32):
-    # w, the model's params, walks through the features' table; x, the work
-    # buffer, through the log features.
+    # w, the model's params, walks through the features' table.
     y = ptr8(int(x) + x[_Y_AT])
     n = x[_FEATURES]
     w = ptr8(int(w) + (x[_COUNTERS] << 1))
-    x = ptr32(int(x) + (_STATE + n << 2))
+    logs = ptr16(int(x) + x[_LOGS_AT])
     score = 0
     quiet = 0
     while n:
-        f = x[0]
+        f = int(logs[0])
         e = f - (w[2] | w[3] << 8)
         if e > 0:
             score += int(w[9]) * e
@@ -245,7 +245,7 @@ def evidence(w: ptr8, x: ptr32, sums: ptr32):
         if f > 0:
             score += int(w[11]) * f
         w = ptr8(int(w) + 12)
-        x = ptr32(int(x) + 4)
+        logs = ptr16(int(logs) + 2)
         y = ptr8(int(y) + 1)
         n -= 1
     sums[0] = score

@@ -109,7 +109,7 @@ class Keeper:
             or calm > model.clear_after
             or hold > max(model.cooldown, model.warmup)
             or run > max(model.quiet_after, model.clear_after)
-            or max(kept[grades_at:at]) > horizons.count
+            or max(kept[grades_at:at]) > len(horizons.counts)
             or peak >= _STATE_MAX
         ):
             return False
