@@ -3,9 +3,9 @@
 # The first of the kernels that loads is used: thumb on Cortex-M (the Pico),
 # viper on ports with native code (the ESP32), array with ulab, plain anywhere.
 # With secure=True also what checks, updates and keeps models (inlier/secure),
-# with sinks=True where alarms go (inlier/sinks); with recorder=False without what
-# records windows for `inlier record`. sources: of sockets, procfs (Linux alone) and
-# replay (windows that were recorded), those that count there.
+# with sinks=True where alarms go (inlier/sinks); with recorder=False without
+# what records windows for `inlier record`. sources: of sockets, procfs (Linux
+# alone) and replay (windows that were recorded), those that count there.
 import json
 import os
 

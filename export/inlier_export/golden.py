@@ -37,8 +37,8 @@ def windows(benign: Ints) -> Ints:
 def vectors(detector: Detector, benign: Ints) -> dict[str, object]:
     """windows: deltas, clamped as a window is; x and f: of the autoencoder's
     inputs + 128, uint8, and of the log features, little-endian int16, the low
-    30 bits of the CRC-32, for a small board's heap; ae, svm, quiet, event, gone:
-    ints, one a window.
+    30 bits of the CRC-32, for a small board's heap; ae, svm, quiet, event,
+    gone: ints, one a window.
     """
     deltas = windows(benign)
     t = reference.run(detector, deltas)

@@ -47,7 +47,8 @@ def _check_kind(path: Path, mode: int, what: str) -> None:
 
 def open_input(path: Path, limit_bytes: int | None, what: str = "file") -> BufferedReader:
     """The file at `path`, or the pipe once something is in it; Ctrl-C ends that
-    wait. Raises BadInput for what is neither, and for a file beyond limit_bytes.
+    wait. Raises BadInput for what is neither, and for a file beyond
+    limit_bytes.
     """
     check_input(path, what)
     try:

@@ -40,7 +40,9 @@ class Counting:
         totals[i] = totals[i] + n & self._mask
 
     def moved(self, s, n, direction, address=None):
-        """direction: "out" or "in". address: the other side's, if the call says so."""
+        """direction: "out" or "in". address: the other side's, if the call says
+        so.
+        """
         if not is_ip(s):
             return
         if kind(s) == socket.SOCK_STREAM:
@@ -118,7 +120,9 @@ class Counting:
         self.add("connects_refused" if code in _REFUSED else "connects_failed")
 
     def used(self, s, call, args, kwargs):
-        """Any read or write: the first one after a non-blocking connect tells how that ended."""
+        """Any read or write: the first one after a non-blocking connect tells
+        how that ended.
+        """
         if not self.attempts or id(s) not in self.attempts:
             return call(s, *args, **kwargs)
         try:
@@ -131,7 +135,9 @@ class Counting:
         return result
 
     def closing(self, s):
-        """Nobody will ask any more how the connect ended, so that asking changes nothing."""
+        """Nobody will ask any more how the connect ended, so that asking
+        changes nothing.
+        """
         if id(s) in self.attempts:
             try:
                 code = base.getsockopt(s, socket.SOL_SOCKET, socket.SO_ERROR)

@@ -73,13 +73,14 @@ async def run(
 ):
     """Score a window each window_ms, for ever.
 
-    on_alarm(pipeline, features): an alarm is raised (pipeline.event 1) or, being
-    on, has grown (2); features as from Pipeline.explain(). on_clear(pipeline).
-    on_quiet(pipeline): the device has gone quiet (pipeline.quiet.active), or is
-    back. on_window(pipeline) after each window. A callback should return soon:
-    the application waits for it. What one raises, a full flash under the latch
-    and a source that can't be read are noted in `faults`. feed() of a watchdog
-    is called after a window that was truly scored.
+    on_alarm(pipeline, features): an alarm is raised (pipeline.event 1) or,
+    being on, has grown (2); features as from Pipeline.explain().
+    on_clear(pipeline). on_quiet(pipeline): the device has gone quiet
+    (pipeline.quiet.active), or is back. on_window(pipeline) after each window.
+    A callback should return soon: the application waits for it. What one
+    raises, a full flash under the latch and a source that can't be read are
+    noted in `faults`. feed() of a watchdog is called after a window that was
+    truly scored.
     """
     faults = faults or Faults()
     guard = faults.guard

@@ -1,4 +1,6 @@
-"""Lines (line.py) kept on flash, in a ring of files: for `inlier record --ring`."""
+"""Lines (line.py) kept on flash, in a ring of files: for `inlier record
+--ring`.
+"""
 
 import os
 

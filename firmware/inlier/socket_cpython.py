@@ -172,7 +172,9 @@ def _watched(read, cls):
 
 
 def _stand_in(source):
-    """Count into `source`; returns what counts nothing: (socket class, getaddrinfo)."""
+    """Count into `source`; returns what counts nothing: (socket class,
+    getaddrinfo).
+    """
     cls = next((c for c in socket.socket.__mro__ if c.__module__ == "socket"), None)
     if cls is None:
         warnings.warn(_NOT_COUNTED % socket.socket, RuntimeWarning, stacklevel=3)

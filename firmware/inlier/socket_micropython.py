@@ -35,8 +35,8 @@ _UNDECIDED = (_errno.EINPROGRESS, _errno.EALREADY, _errno.EAGAIN, _errno.ENOTCON
 # lwIP calls a reset in answer to a SYN ECONNRESET
 _REFUSED = (_errno.ECONNREFUSED, _errno.ECONNRESET)
 # A connect that these answer was begun before, or not at all. A connection that
-# exists has no name in MicroPython's errno: it is 106 on Linux and on the Pico's
-# lwIP, 127 in the ESP32's newlib, 56 on BSD.
+# exists has no name in MicroPython's errno: it is 106 on Linux and on the
+# Pico's lwIP, 127 in the ESP32's newlib, 56 on BSD.
 _NOT_BEGUN = (0, 106, 127, 56, _errno.EALREADY, _errno.EBADF)
 
 _PEEK = getattr(_native, "MSG_PEEK", 2)
@@ -114,7 +114,9 @@ class socket(_io.IOBase):
                 self._add(_CONNECTS_REFUSED if code in _REFUSED else _CONNECTS_FAILED)
 
     def _first(self, call, *args):
-        """The first read or write after a non-blocking connect tells how it ended."""
+        """The first read or write after a non-blocking connect tells how it
+        ended.
+        """
         # lwIP queues what is written to a connection that does not exist yet.
         ended = self._events(4)
         try:
@@ -235,7 +237,9 @@ class socket(_io.IOBase):
     # The stream that poll and TLS see.
 
     def _events(self, events):
-        """Which of `events` the native socket has now: 4 also where a connect has ended."""
+        """Which of `events` the native socket has now: 4 also where a connect
+        has ended.
+        """
         if self._poller is None:
             self._poller = _select.poll()
             self._poller.register(self._s, events)

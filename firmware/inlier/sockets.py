@@ -67,7 +67,9 @@ _KNOWN_MASK = const(4095)
 
 
 class Sockets:
-    """The counters. One instance counts for the whole process: install() returns it."""
+    """The counters. One instance counts for the whole process: install()
+    returns it.
+    """
 
     name = "sockets"
     bits = 30  # the largest small int of a 31-bit board is 2^30 - 1
@@ -84,7 +86,8 @@ class Sockets:
         self._known = bytearray(_KNOWN_MASK + 1 >> 3)
         self._touched = False
 
-    # Small functions: a frame beyond 11 words would come from MicroPython's heap.
+    # Small functions: a frame beyond 11 words would come from MicroPython's
+    # heap.
 
     def read(self, values):
         """Copy the cumulative counters and begin a window: its hosts and ports
@@ -165,7 +168,9 @@ def is_name(host):
 
 
 def host_hash(host):
-    """18-bit hash of a host's text; for a dotted address that of its four bytes."""
+    """18-bit hash of a host's text; for a dotted address that of its four
+    bytes.
+    """
     h = 0
     octet = 0
     for i in range(len(host)):

@@ -14,8 +14,8 @@ from inlier.replay import Replay
 from inlier_export.model_file import read_model
 from inlier_trainer.sources import open_source
 
-# index, ae, svm, quiet (the quiet score), hot; event: 1 raised, 2 one that is on
-# has grown, -1 cleared; gone: 1 gone quiet, -1 back; features: [(name, per
+# index, ae, svm, quiet (the quiet score), hot; event: 1 raised, 2 one that is
+# on has grown, -1 cleared; gone: 1 gone quiet, -1 back; features: [(name, per
 # cent)] when raised or grown
 Scored = dict[str, Any]
 

@@ -196,5 +196,6 @@ def test_whoever_provokes_alarms_gets_at_most_one_in_twenty_two_windows():
     for period in (1, 7, 8, 9, 15, 16, 17, 22, 30):
         raised = events(trained(), ("xx" + "." * period) * 60).count(1)
         assert raised <= 60 * (period + 2) // 22 + 1, period
-    # two hot windows are two of eight for six more, then eight clear, eight cool
+    # two hot windows are two of eight for six more, then eight clear, eight
+    # cool
     assert events(trained(), ("xx" + "." * 22) * 60).count(1) == 60, "and may: that is the bound"

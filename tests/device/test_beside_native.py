@@ -108,7 +108,9 @@ def test_attributes_are_the_native_ones():
 
 
 def test_results_and_exceptions_are_the_native_ones():
-    """On a datagram socket that has one datagram of four bytes to read each time."""
+    """On a datagram socket that has one datagram of four bytes to read each
+    time.
+    """
     if not MICROPYTHON:
         return "test_native_cpython.py has CPython's"
     u, port = bound(socket.SOCK_DGRAM)

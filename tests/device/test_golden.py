@@ -143,7 +143,8 @@ def test_a_delta_of_any_size_keeps_every_sum_and_score_in_31_bits():
         states = sums(pipeline)
         for i in range(model.features):
             assert 0 <= states[i] <= DELTA_MAX and 0 <= pipeline.f[i] <= LOG_MAX, (name, i)
-        # a mean of the largest level, kept up, is that level: the sum of 2^k of it
+        # a mean of the largest level, kept up, is that level: the sum of 2^k of
+        # it
         for t in range(model.means):
             of_kind = range(t, model.features, len(model.kinds))
             top = max([states[i] >> model.kinds[t][0] for i in of_kind])

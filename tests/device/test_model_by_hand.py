@@ -51,7 +51,8 @@ def scored(blob, *windows):
 def test_a_model_without_layers_scores_by_what_lies_beyond_its_range():
     """Nothing is reconstructed, so that nothing is far from it."""
     pipeline, event = scored(small(persistences=0), [3, 0])
-    # log2(1 + 3 events) = 2 octaves: 32, which is 12 beyond high; 0 is 5 below low
+    # log2(1 + 3 events) = 2 octaves: 32, which is 12 beyond high; 0 is 5 below
+    # low
     assert [pipeline.f[0], pipeline.f[1]] == [32, 0]
     assert pipeline.svm == 12 * 100 and pipeline.quiet.score == 5 * 50
     assert pipeline.ae == 0 and pipeline.hot and event == 1

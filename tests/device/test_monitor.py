@@ -175,7 +175,8 @@ def test_a_device_that_goes_quiet_and_is_back_reaches_its_own_callback():
         return "needs asyncio"
     told = [what for what in watched() if what in ("gone", "back", "window", "hot")]
     assert told.count("gone") == told.count("back") == 1
-    # quiet from window 3 on, told in the third; back in the third after window 10
+    # quiet from window 3 on, told in the third; back in the third after window
+    # 10
     assert told.index("gone") == 5 and told.index("back") == 5 + 1 + 8, told
 
 

@@ -31,7 +31,9 @@ def outcome(call, *args):
 
 
 def unanswered():
-    """The port of a listener whose backlog is full: connects to it wait. And what keeps it so."""
+    """The port of a listener whose backlog is full: connects to it wait. And
+    what keeps it so.
+    """
     server, port = listening(0)
     held = [server]
     for _ in range(20):
@@ -187,7 +189,9 @@ def test_a_name_is_looked_up_before_it_is_connected():
 
 
 def started():
-    """A non-blocking connect that has succeeded, nothing asked yet; the other end; its listener."""
+    """A non-blocking connect that has succeeded, nothing asked yet; the other
+    end; its listener.
+    """
     server, port = listening()
     a = socket.socket()
     a.setblocking(False)
@@ -420,7 +424,9 @@ def test_so_error_tells_how_a_connect_ended():
 
 
 def test_a_module_that_takes_counting_away_is_warned_of():
-    """gevent's monkey.patch_all() puts a class of its own there, which calls `_socket` itself."""
+    """gevent's monkey.patch_all() puts a class of its own there, which calls
+    `_socket` itself.
+    """
     import warnings
 
     class Foreign:

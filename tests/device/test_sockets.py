@@ -1,4 +1,5 @@
-"""The counting sockets over real loopback connections, by CPython and by MicroPython.
+"""The counting sockets over real loopback connections, by CPython and by
+MicroPython.
 
 Both ends of each connection live in this process and are counted, so bytes_out
 equals bytes_in where all was read.
@@ -48,7 +49,9 @@ def address(port, host=HOST, kind=socket.SOCK_STREAM):
 
 
 def bound(kind=socket.SOCK_STREAM):
-    """A socket bound to a free port, and the port: MicroPython's has no getsockname."""
+    """A socket bound to a free port, and the port: MicroPython's has no
+    getsockname.
+    """
     for port in range(42000, 42999):
         s = socket.socket(socket.AF_INET, kind)
         try:
@@ -328,7 +331,8 @@ def test_distinct_hosts_and_ports_of_a_window():
 
     one = ("10.0.0.1", 80)
     other = ("10.0.0.2", 80)
-    # address 10.0.0.1, port 80 as the Unix port has it: family, port big-endian, address, padding
+    # address 10.0.0.1, port 80 as the Unix port has it: family, port
+    # big-endian, address, padding
     as_bytes = bytes([2, 0, 0, 80, 10, 0, 0, 1]) + bytes(8)
     assert contact() == [0, 0, 0, 0]
     assert contact(one, one, as_bytes) == [1, 1, 1, 0]
@@ -449,8 +453,8 @@ def scripted(events, **script):
 
 
 def test_how_a_connect_ends_on_the_boards():
-    """The Pico's and the ESP32's lwIP: a refused connect shows as ECONNRESET, on
-    the first use of the socket.
+    """The Pico's and the ESP32's lwIP: a refused connect shows as ECONNRESET,
+    on the first use of the socket.
     """
     if not MICROPYTHON:
         return "scripts a native socket of MicroPython"

@@ -1,9 +1,9 @@
 """The demonstration's doorbell on MicroPython, infected, its alarms going out
 over MQTT: for test_doorbell_mqtt.py.
 
-argv: a file of JSON: `doorbell` and `targets` as inlier_host/demo/servers.py gives
-them, `model`, `path` (folders to import from), `mqtt` (arguments of Mqtt).
-Prints one JSON object a window.
+argv: a file of JSON: `doorbell` and `targets` as inlier_host/demo/servers.py
+gives them, `model`, `path` (folders to import from), `mqtt` (arguments of
+Mqtt). Prints one JSON object a window.
 """
 
 import json

@@ -6,8 +6,8 @@ or null), `hot` (windows over the threshold), `silent` (windows without
 traffic), `windows`, `connect_first` (score only then), `in_step` (a window ends
 when all of the last one is sent), `pauses` (window: whether all of it must be
 sent first; there it waits for the file argv[1] + ".WINDOW"), `answer_s`,
-`window_ms` and `model`. Prints one JSON object a line: each window's end, alarm,
-clear, quiet, pause and problem.
+`window_ms` and `model`. Prints one JSON object a line: each window's end,
+alarm, clear, quiet, pause and problem.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
-"""`make mutants`: puts one small fault after the other into a module and runs the
-tests that cover it; a fault that they don't notice is a survivor.
+"""`make mutants`: puts one small fault after the other into a module and runs
+the tests that cover it; a fault that they don't notice is a survivor.
 
 tests/mutants/covered.toml says which tests cover which module, survivors.toml
 which survivors are known, and why each may live. One that is not listed fails.
@@ -7,9 +7,9 @@ Arguments are parts of modules' paths, to look at these alone.
 
 A fault is written into a copy of the tree. The tests run in a process forked
 from this one, which has loaded what is slow to load; what CPython does not
-notice, Unix MicroPython, where native kernels run, may. cosmic-ray does the same
-with ten replacements for each operator and a new interpreter for each; mutmut
-finds no test for a module that lies in a folder which is no package.
+notice, Unix MicroPython, where native kernels run, may. cosmic-ray does the
+same with ten replacements for each operator and a new interpreter for each;
+mutmut finds no test for a module that lies in a folder which is no package.
 """
 
 import ast

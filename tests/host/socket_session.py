@@ -1,4 +1,5 @@
-"""A scripted session over loopback, for strace to watch: prints the counters at the end.
+"""A scripted session over loopback, for strace to watch: prints the counters at
+the end.
 
 The same on CPython and on MicroPython's Unix port.
 """

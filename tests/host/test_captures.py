@@ -1,5 +1,5 @@
-"""Weeks of real devices, at three false alarms a week: none in the test part, and
-each attack of the table in time. Slow: for `make nightly`.
+"""Weeks of real devices, at three false alarms a week: none in the test part,
+and each attack of the table in time. Slow: for `make nightly`.
 """
 
 import os

@@ -28,8 +28,8 @@ def first(overlay, windows=2):
 
 
 def test_overlays_are_exact():
-    """SYN 74 bytes, acknowledgement 66, full segment 1514, datagram 142: sums by
-    hand.
+    """SYN 74 bytes, acknowledgement 66, full segment 1514, datagram 142: sums
+    by hand.
     """
     assert first(overlays.scan(5, 10_000)) == {
         **dict.fromkeys(("packets_out", "syn_out", "peers", "peers_new"), [50, 50]),
@@ -101,7 +101,8 @@ def test_overlays_hold_every_packet_once():
         "synack_in": beacons,
         "packets_out": 5 * beacons,
         "packets_in": 4 * beacons,
-        # SYN, the acknowledgement of its answer, three more, 100 bytes of payload
+        # SYN, the acknowledgement of its answer, three more, 100 bytes of
+        # payload
         "bytes_out": beacons * (74 + 66 + 3 * 66 + 100),
         "bytes_in": beacons * (74 + 66 + 2 * 66 + 100),
         "peers": 180,
@@ -213,8 +214,8 @@ def test_an_alarm_that_was_on_before_is_not_credited():
     laid = evaluate._lay(alarming(), test, attack)
     assert laid.detected_starts == 4 and not laid.detected and laid.delay_s == 10
     assert laid.unseen == pytest.approx(1 / 5)
-    # one that clears, and is raised again by the attack, is not credited either:
-    # who looks at it looks already
+    # one that clears, and is raised again by the attack, is not credited
+    # either: who looks at it looks already
     test = NOTHING.copy()
     test[starts[1] - 1, AT["connects_failed"]] = 9
     again = evaluate._lay(alarming(), test, failing(9, first_at=60))

@@ -1,5 +1,5 @@
-"""Training: the same bytes for the same input; what is unlike the benign windows
-scores, what is less than them does not; short recordings are told.
+"""Training: the same bytes for the same input; what is unlike the benign
+windows scores, what is less than them does not; short recordings are told.
 """
 
 import json

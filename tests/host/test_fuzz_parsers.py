@@ -1,5 +1,5 @@
-"""What anybody may send to the host or leave on the device's flash, built by its
-grammar and bent at its joints: a million a night (`make nightly`).
+"""What anybody may send to the host or leave on the device's flash, built by
+its grammar and bent at its joints: a million a night (`make nightly`).
 
 An answer within bounds, or the refusal that its caller knows; never another
 exception, and nothing that moves the cursor of a terminal.

@@ -1,5 +1,5 @@
-"""Captures, case by case: what refuses a connection, what a fragment holds, what
-outlives a chunk, four addresses, packets without a time.
+"""Captures, case by case: what refuses a connection, what a fragment holds,
+what outlives a chunk, four addresses, packets without a time.
 """
 
 import socket

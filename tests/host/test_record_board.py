@@ -181,8 +181,8 @@ def test_scores_are_compared_from_each_boot_up_to_a_gap():
 
 
 def test_events_are_those_of_the_alarm():
-    """Recorder sees no event, only that the alarm is active or not: both must say
-    the same.
+    """Recorder sees no event, only that the alarm is active or not: both must
+    say the same.
     """
     from inlier.model import Model
     from inlier.pipeline import Pipeline

@@ -1,7 +1,8 @@
-"""Other people's test suites over counted sockets: no test may end otherwise than over native ones.
+"""Other people's test suites over counted sockets: no test may end otherwise
+than over native ones.
 
-Parts of CPython's own on every run; all that touches sockets, and MicroPython's, in `make nightly`.
-Counts are held against strace.
+Parts of CPython's own on every run; all that touches sockets, and
+MicroPython's, in `make nightly`. Counts are held against strace.
 """
 
 import collections
@@ -206,7 +207,9 @@ def start(mode):
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_micropythons_tests_end_as_over_native_sockets(pattern):
-    """select_poll_custom and others print what they see: the whole output is compared."""
+    """select_poll_custom and others print what they see: the whole output is
+    compared.
+    """
     interpreter = tree() / "ports/unix/build-standard/micropython"
     ran = 0
     for file in sorted((tree() / "tests").glob(pattern + ".py")):

@@ -1,4 +1,5 @@
-"""Runs unittest modules, with the sockets counted or not, and writes each test's outcome as JSON.
+"""Runs unittest modules, with the sockets counted or not, and writes each
+test's outcome as JSON.
 
 python unittest_outcomes.py OUT native|counted NAME…
 """

@@ -1,5 +1,5 @@
-"""k of the last n scores over a threshold, at several lengths: the alarm's rule,
-vectorised over recordings.
+"""k of the last n scores over a threshold, at several lengths: the alarm's
+rule, vectorised over recordings.
 """
 
 from collections.abc import Sequence

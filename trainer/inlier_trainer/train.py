@@ -235,8 +235,8 @@ class Trainer:
         return np.minimum.accumulate(limits).tolist()
 
     def novelty(self) -> list[int]:
-        """Alarms on each fold by what was fitted without it in anything, at each
-        rung of the ladder.
+        """Alarms on each fold by what was fitted without it in anything, at
+        each rung of the ladder.
         """
         counts = np.zeros(len(budget.LADDER), np.int64)
         for fold in range(self.plan.folds):

@@ -54,7 +54,8 @@ def discovery(device_id, name, base):
                 "val_tpl": "{{ value_json.alarm }}",
                 "json_attr_t": base + "/alarm",
             },
-            # no device class: that a network is away is no problem of the device's
+            # no device class: that a network is away is no problem of the
+            # device's
             "quiet": {
                 "p": "binary_sensor",
                 "uniq_id": unique + "_quiet",

@@ -68,7 +68,8 @@ def timeline(
     height: int = HEIGHT,
 ) -> tuple[alt.LayerChart, int]:
     """The score with each horizon's threshold, known attacks and alarms; and
-    how many pixels the names above it take. said: an alarm's message, by window.
+    how many pixels the names above it take. said: an alarm's message, by
+    window.
     """
     scores = trace.svm
     clock = Clock(detector.window_ms, len(scores))

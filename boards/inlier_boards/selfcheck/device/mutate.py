@@ -2,8 +2,8 @@
 loads and scores within bounds. Between them mutated replay files: each is
 refused by a ValueError, or gives windows within bounds.
 
-mutate.py MODEL SEED COUNT, under CPython and MicroPython; inlier_boards/selfcheck
-also runs it on emulated boards.
+mutate.py MODEL SEED COUNT, under CPython and MicroPython;
+inlier_boards/selfcheck also runs it on emulated boards.
 """
 
 import gc

@@ -1,9 +1,9 @@
 """Windows without end: what a formula counts, through counters that wrap,
 features, scores and alarm, in constant memory.
 
-soak.py MODEL COUNT EVERY, under CPython and MicroPython; inlier_boards/selfcheck
-also runs it on emulated boards and holds the digests against the NumPy
-reference's.
+soak.py MODEL COUNT EVERY, under CPython and MicroPython;
+inlier_boards/selfcheck also runs it on emulated boards and holds the digests
+against the NumPy reference's.
 """
 
 import gc
