@@ -35,16 +35,16 @@ def windows(benign: Ints) -> Ints:
 
 
 def vectors(detector: Detector, benign: Ints) -> dict[str, object]:
-    """windows: deltas, clamped as a window is; x: hex of the autoencoder's
-    inputs + 128; f: the low 30 bits of the CRC-32 of the log features as
-    little-endian int16, for a small board's heap; ae, svm, quiet, event, gone: ints, one a
-    window.
+    """windows: deltas, clamped as a window is; x and f: of the autoencoder's
+    inputs + 128, uint8, and of the log features, little-endian int16, the low
+    30 bits of the CRC-32, for a small board's heap; ae, svm, quiet, event, gone:
+    ints, one a window.
     """
     deltas = windows(benign)
     t = reference.run(detector, deltas)
     return {
         "windows": deltas.tolist(),
-        "x": [row.tobytes().hex() for row in t.x],
+        "x": [zlib.crc32(row.tobytes()) & DELTA_MAX for row in t.x],
         "f": [zlib.crc32(row.astype("<i2").tobytes()) & DELTA_MAX for row in t.f],
         **{name: getattr(t, name).tolist() for name in ("ae", "svm", "quiet", "event", "gone")},
     }

@@ -174,7 +174,7 @@ def procfs(elsewhere: Elsewhere) -> Path:
         "import sys; from dataclasses import replace; from pathlib import Path; "
         "from inlier.procfs import Procfs; from inlier_export.model_file import pack; "
         "from inlier_export.synthetic import random_detector as random; "
-        "made = replace(random(3, (8,), (0, 63), Procfs.counters, (0, 2)), source='procfs'); "
+        "made = replace(random(3, (8,), Procfs.counters, (0, 2)), source='procfs'); "
         "Path(sys.argv[1]).write_bytes(pack(made))"
     )
     elsewhere.run(elsewhere.python, "-c", code, path)
