@@ -10,7 +10,7 @@ import pytest
 from device_of_tests import AT, SETTINGS, benign
 from inlier.sockets import Sockets
 from inlier_export import reference
-from inlier_trainer import autoencoder, recordings, threshold, train, units
+from inlier_trainer import autoencoder, recordings, train, units
 from inlier_trainer.learn import learn
 
 
@@ -76,16 +76,6 @@ def test_too_varied_a_recording_says_how_much_more_and_what_it_can_answer(tmp_pa
     assert 1 < more < 10
     code, out, err = inlier(*command, "1/week")
     assert code == 0 and "more, or say" not in err, "what it proposes is enough"
-
-
-def test_a_recording_too_short_for_a_rate_of_rows_says_how_many_more():
-    rate = threshold.rate_per_window("1/week", 10_000)
-    assert threshold.shortage(20_000, 15_120, rate, 10_000) is None, (
-        "a quarter of a week's 60,480 windows"
-    )
-    short = threshold.shortage(10_000, 7_560, rate, 10_000)
-    assert short is not None and short.windows_more == 10_000
-    assert short.answerable == "2/week"
 
 
 def test_a_unit_too_short_to_learn_from_alone_is_named(tmp_path, inlier):

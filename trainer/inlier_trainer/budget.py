@@ -19,6 +19,7 @@ from .threshold import PERIOD_MS
 LADDER = (0.25, 0.35, 0.5, 0.6, 0.7, 0.85, 1.0, 1.1, 1.2, 1.3, 1.4, 1.7, 2.0, 2.4, 2.8, 4.0)
 PRIOR_WEEKS = 4.0
 INTERVAL = (0.1, 0.9)
+OTHER = 3  # times what was asked for: what that would buy is said
 
 
 def prior_rate(rung: float) -> float:

@@ -26,7 +26,6 @@ WINDOWS_MIN = 333  # a recording: ranges and some 1,000 weights rest on it
 # reconstruction: sixteenths of an octave.
 DISTANCE_PAD = 5
 DETECTORS = ("svm", "autoencoder", "both")
-OTHER_BUDGET = 3  # times what was asked for: what that would buy is said
 
 
 @dataclass
@@ -82,7 +81,7 @@ class Trained:
     """A model, with what is known of it. choice: the point on the budget's
     line; windows: recorded; benign: all windows, end to end; x_fit: the
     autoencoder's inputs of distinct benign rows. delay, other_delay: median
-    windows to the alarm over made-up shifts, at the budget and at OTHER_BUDGET
+    windows to the alarm over made-up shifts, at the budget and at budget.OTHER
     times it. anomalies: what looks like an infection, and was accepted.
     """
 
@@ -332,7 +331,7 @@ def train(
     counts = trainer.novelty()
     plan_ = trainer.plan
     choice = budget.choose(counts, plan_.windows, settings.window_ms, asked)
-    other = budget.choose(counts, plan_.windows, settings.window_ms, OTHER_BUDGET * asked)
+    other = budget.choose(counts, plan_.windows, settings.window_ms, budget.OTHER * asked)
     detector = trainer.detector(choice.rung)
     benign = np.concatenate(recorded)
     longest = max(recorded, key=len)

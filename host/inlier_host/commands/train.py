@@ -21,13 +21,14 @@ from inlier_host.options import (
     one_of,
     say,
 )
+from inlier_trainer import budget
 from inlier_trainer.horizons import HORIZONS
 
 if TYPE_CHECKING:
     from inlier_trainer.learn import Learned
 
 GOLDEN = 64  # windows: of the recording's end
-OTHER_BUDGET = 3  # see inlier_trainer.train
+WEEKS_TOLD = 0.5  # of a shorter recording the rate says little
 
 
 def train(
@@ -158,20 +159,21 @@ def said(learned: "Learned", out: Path) -> Iterator[str]:
     """What was learned, in sentences."""
     result = learned.trained
     d, choice = result.detector, result.choice
-    budget = str(d.metadata["false_alarms"])
+    asked = str(d.metadata["false_alarms"])
     window_s = d.window_ms / 1000
     yield (
         f"{out}: {len(result.blob)} bytes, {d.features} features; alarms at "
         + ", ".join(f"{k} of {n} windows" for k, n, _ in d.horizons)
     )
     yield (
-        f"for {budget}: {choice.per_week:.2g} alarms a week on kinds of benign events that were "
+        f"for {asked}: {choice.per_week:.2g} alarms a week on kinds of benign events that were "
         f"never recorded (80 % interval {choice.low:.2g} to {choice.high:.2g}); {choice.counted} "
         f"in {choice.weeks:.2g} weeks of left-out folds, and what other devices showed"
+        + ("" if choice.weeks >= WEEKS_TOLD else ", on which it rests: record longer")
     )
     yield (
         f"a made-up small shift of its own counters is seen after {result.delay * window_s:g} s, "
-        f"half of the time; at {OTHER_BUDGET} times the false alarms after "
+        f"half of the time; at {budget.OTHER} times the false alarms after "
         f"{result.other_delay * window_s:g} s"
     )
     if len(result.plan.horizons) < len(HORIZONS):
@@ -202,10 +204,10 @@ def said(learned: "Learned", out: Path) -> Iterator[str]:
 def shortage(learned: "Learned") -> str:
     """What to do where no point on the line keeps the budget."""
     choice = learned.trained.choice
-    budget = learned.trained.detector.metadata["false_alarms"]
+    asked = learned.trained.detector.metadata["false_alarms"]
     return (
         f"inlier: its own events are too varied, or too little is recorded, to answer for "
-        f"{budget}: the most patient model is expected to raise {choice.per_week:.2g} a week; "
+        f"{asked}: the most patient model is expected to raise {choice.per_week:.2g} a week; "
         f"record {choice.weeks_more:.2g} weeks more, or say --false-alarms "
         f"{math.ceil(choice.per_week)}/week"
     )
