@@ -4,7 +4,7 @@
 #     make test                   lint, types and every test
 PYTHON ?= python3
 BIN := .venv/bin
-unexport PYTHONDONTWRITEBYTECODE  # without bytecode on disk each process that trains compiles TensorFlow anew: 15 s
+unexport PYTHONDONTWRITEBYTECODE  # without bytecode on disk each process compiles its libraries anew
 
 # One worker more than cores: the demonstration waits for its clock most of the time.
 WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)

@@ -2,7 +2,7 @@
 golden vectors.
 
 Each module offers the same four functions (see plain.py): prepare, features,
-autoencoder, svm. The fastest that this interpreter can load is chosen here,
+autoencoder, evidence. The fastest that this interpreter can load is chosen here,
 once, at import.
 """
 

@@ -36,8 +36,8 @@ class Slots:
     can't name one either, or forbid the next.
 
     key: another one for the record, see record.Record. floor: keeps the lowest
-    number that may ever run where an attacker who writes files can't
-    (nvs.Floor): read() and raise_to(number).
+    number that may ever run where an attacker who writes files can't, such as
+    an ESP32's NVS: an object of yours with read() and raise_to(number).
     """
 
     def __init__(self, authentic, key=None, floor=None):
