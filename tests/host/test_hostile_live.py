@@ -235,6 +235,7 @@ def hasty(path):
     return path
 
 
+@pytest.mark.slow
 def test_idle_connections_to_the_page_do_not_stop_the_scoring(tmp_path):
     """More than the descriptors that the process may open."""
     model, saved = hasty(tmp_path / "m.inlier"), tmp_path / "w.csv"

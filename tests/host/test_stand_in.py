@@ -138,6 +138,7 @@ def present(module):
     return importlib.util.find_spec("test") and importlib.util.find_spec(f"test.{module}")
 
 
+@pytest.mark.slow
 def test_parts_of_cpythons_suites_end_as_over_native_sockets(tmp_path):
     names = [name for name in FAST if present(name.split(".")[1])]
     if not names:
