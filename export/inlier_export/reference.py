@@ -5,8 +5,8 @@ The formulas and their reasons stand in inlier.features and
 inlier.kernels.plain.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
@@ -221,13 +221,6 @@ class Trace:
     hot: NDArray[np.bool_]
     event: Ints
     gone: Ints
-
-
-def joined(traces: Sequence[Trace]) -> Trace:
-    """Runs, each from boot, one after the other."""
-    return Trace(
-        *(np.concatenate([getattr(trace, part.name) for trace in traces]) for part in fields(Trace))
-    )
 
 
 def run(detector: Detector, deltas: Ints, progress: Advance | None = None) -> Trace:

@@ -48,14 +48,16 @@ class Settings:
 
 @dataclass
 class Fitted:
-    """Ranges and autoencoder of some folds. high, low, offset, input_shift,
-    far: (features,), without pads.
+    """Ranges and autoencoder of some folds. high, offset, input_shift, far:
+    (features,), without pads. x: the autoencoder's inputs of distinct rows, that
+    it was fitted on.
     """
 
     high: Ints
     offset: Ints
     input_shift: Ints
     far: Ints
+    x: Bytes
     layers: list[Layer]
     float_layers: FloatLayers
 
@@ -169,17 +171,18 @@ class Trainer:
         rows = autoencoder.distinct(f, settings.seed)
         offset, input_shift = autoencoder.ranges(rows)
         high = f.max(axis=0).astype(np.int64)
+        far = np.zeros_like(high)
+        x = reference.inputs(rows, offset, input_shift)
         if settings.detectors == "svm":
-            return Fitted(high, offset, input_shift, np.zeros_like(high), [], [])
+            return Fitted(high, offset, input_shift, far, x, [], [])
         shown = autoencoder.examples(rows, offset, input_shift, len(self.schema.kinds))
         floats = autoencoder.fit(shown, settings.hidden, settings.seed, settings.backend)
-        layers = quantise.layers(floats, reference.inputs(rows, offset, input_shift))
-        far = np.zeros_like(high)
+        layers = quantise.layers(floats, x)
         for part in np.array_split(f, -(-len(f) // 8192)):
             y = reference.reconstruct(reference.inputs(part, offset, input_shift), layers)
             away = reference.distance(part, y, offset, input_shift).max(axis=0)
             far = np.maximum(far, away)
-        return Fitted(high, offset, input_shift, far, layers, floats)
+        return Fitted(high, offset, input_shift, far, x, layers, floats)
 
     def outlying(self, f: NDArray[np.int16], fit: Fitted) -> Outlying:
         """Excess of log features f (n, features) under a fit."""
@@ -324,7 +327,8 @@ def train(
     settings give the same bytes. Raises BadInput.
     """
     allowed = set(settings.allow_constant)
-    recordings.check(np.concatenate(recorded), settings.counters, origin, WINDOWS_MIN, allowed)
+    benign = np.concatenate(recorded)
+    recordings.check(benign, settings.counters, origin, WINDOWS_MIN, allowed)
     asked = per_week(settings.false_alarms)
     anomalies = _anomalies(recorded, settings, origin)
     trainer = Trainer(recorded, settings, progress)
@@ -333,11 +337,9 @@ def train(
     choice = budget.choose(counts, plan_.windows, settings.window_ms, asked)
     other = budget.choose(counts, plan_.windows, settings.window_ms, budget.OTHER * asked)
     detector = trainer.detector(choice.rung)
-    benign = np.concatenate(recorded)
     longest = max(recorded, key=len)
     delay, other_delay = shifts.delays(longest, [detector, trainer.detector(other.rung)])
     fit = trainer.fitted()
-    rows = autoencoder.distinct(trainer.f[plan_.inside(frozenset())], settings.seed)
     return Trained(
         detector=detector,
         blob=pack(detector),
@@ -345,7 +347,7 @@ def train(
         plan=plan_,
         choice=choice,
         benign=benign,
-        x_fit=reference.inputs(rows, fit.offset, fit.input_shift),
+        x_fit=fit.x,
         delay=delay,
         other_delay=other_delay,
         quiet_counters=gone_quiet.used(detector),
