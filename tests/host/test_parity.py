@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from inlier_boards.build.micropython import find_or_build
+from inlier_boards.catalogue import names, read_board
+from inlier_boards.emulators.emulate import emulate
 from inlier_export import reference
 from inlier_export.model_file import pack, unpack
 from inlier_export.synthetic import COUNTERS, extreme_windows, random_detector, with_thresholds
@@ -41,7 +43,7 @@ def case(tmp_path_factory):
     assert 0.2 < trace.hot.mean() < 0.9
     for events, kinds in ((trace.event, (1, 2, -1)), (trace.gone, (1, -1))):
         assert all((events == kind).sum() > 3 for kind in kinds), "a rule that never decides"
-    return folder, lines
+    return folder, lines, deltas
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def case(tmp_path_factory):
     ],
 )
 def test_every_implementation_gives_the_reference_s_integers(case, interpreter, kernel):
-    folder, expected = case
+    folder, expected, _ = case
     command = sys.executable if interpreter == "cpython" else find_or_build()
     path = os.pathsep.join([str(ROOT / "firmware"), ".frozen"])
     done = subprocess.run(
@@ -75,6 +77,18 @@ def test_every_implementation_gives_the_reference_s_integers(case, interpreter, 
     got = done.stdout.split("\n")[:-1]
     differing = [i for i, (a, b) in enumerate(zip(got, expected, strict=True)) if a != b]
     assert not differing, f"{len(differing)} windows differ, the first at {differing[0]}"
+
+
+@pytest.mark.skipif("INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`")
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.boards(name)) for name in names(emulated=True)]
+)
+def test_every_emulated_board_gives_the_reference_s_integers(case, name):
+    """With the kernel that it chooses, over the same 10,000 windows."""
+    folder, _, deltas = case
+    said = emulate(read_board(name), (folder / "model").read_bytes(), deltas)
+    assert said.mismatches == 0, f"{name}, kernel {said.kernel}"
+    assert len(said.trace.ae) == WINDOWS
 
 
 def test_model_file_holds_the_detector_exactly():
