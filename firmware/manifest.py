@@ -4,8 +4,9 @@
 # viper on ports with native code (the ESP32), array with ulab, plain anywhere.
 # With secure=True also what checks, updates and keeps models (inlier/secure),
 # with sinks=True where alarms go (inlier/sinks); with recorder=False without
-# what records windows for `inlier record`. sources: of sockets, procfs (Linux
-# alone) and replay (windows that were recorded), those that count there.
+# what records windows for `inlier record`. sources: those that count there, of
+# sockets, packets (firmware with its C module, and Linux), procfs (Linux alone)
+# and replay (windows that were recorded).
 import json
 import os
 
@@ -15,6 +16,7 @@ _RECORDER = ("inlier/line.py", "inlier/recorder.py", "inlier/ring.py")
 
 _SOURCES = {
     "sockets": ("socket_micropython", "sockets"),
+    "packets": ("packets",),
     "procfs": ("procfs",),
     "replay": ("replay",),
 }

@@ -8,16 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from inlier.packets import Packets
 from inlier_export.errors import BadInput
 from inlier_export.reference import Detector, Schema
 from inlier_host.commands import evaluate as cli_evaluate
 from inlier_trainer import autoencoder, evaluate, overlays
 from inlier_trainer.budget import Choice
-from inlier_trainer.pcap.count import Pcap
 from test_cli import refused
 from test_pcap import DEVICE, IP, PEER, SYN, SYNACK, framed, ip4, pcap, tcp, udp
 
-AT = {name: i for i, name in enumerate(Pcap.counters)}
+AT = {name: i for i, name in enumerate(Packets.counters)}
 HOST = bytes([10, 9, 9, 9])
 
 
@@ -122,11 +122,11 @@ def test_overlays_hold_every_packet_once():
         (overlays.beacon(9, 10_000), beacon),
         (overlays.flood(1000, 10_000), flood),
     ):
-        sums = dict(zip(Pcap.counters, overlay.windows.sum(axis=0).tolist(), strict=True))
+        sums = dict(zip(Packets.counters, overlay.windows.sum(axis=0).tolist(), strict=True))
         assert {name: n for name, n in sums.items() if n} == expected, overlay.name
 
     windows = overlays.theft(100, 10_000).windows
-    sums = dict(zip(Pcap.counters, windows.sum(axis=0).tolist(), strict=True))
+    sums = dict(zip(Packets.counters, windows.sum(axis=0).tolist(), strict=True))
     segments = -(-1800 * 100_000 // 1448)
     assert sums["packets_out"] == segments and sums["bytes_out"] == segments * 1514
     assert sums["bytes_in"] == sums["packets_in"] * 66
@@ -153,14 +153,14 @@ def alarming(limits=((1, 1, 10),), warmup=0, clear_after=3):
     """A detector of one look: connections that fail, 127 for each sixteenth of
     an octave.
     """
-    counters = tuple(Pcap.counters)
+    counters = tuple(Packets.counters)
     n = len(counters)
     zero = np.zeros(n, np.int64)
     weights = np.zeros((n, 3), np.int64)
     weights[AT["connects_failed"], 0] = 127
     schema = Schema(counters, (0,), (), np.full(n, 8), zero)
     return Detector(
-        source="pcap",
+        source="packets",
         window_ms=10_000,
         schema=schema,
         offset=zero,
@@ -288,7 +288,7 @@ def test_units_are_two_at_least(inlier):
 def test_an_alarm_is_credited_to_the_attack_that_raised_it_and_timed_to_its_window_s_end(
     monkeypatch, before, during, delay_s, unseen
 ):
-    attack = overlays.Overlay("made up", np.ones((10, len(Pcap.counters)), np.int64))
+    attack = overlays.Overlay("made up", np.ones((10, len(Packets.counters)), np.int64))
 
     def scored(detector, laid):
         assert laid.sum() == attack.windows.sum(), "laid over silence, once"
@@ -301,7 +301,7 @@ def test_an_alarm_is_credited_to_the_attack_that_raised_it_and_timed_to_its_wind
         return SimpleNamespace(event=event)
 
     monkeypatch.setattr(evaluate.reference, "run", scored)
-    test = np.zeros((1000, len(Pcap.counters)), np.int64)
+    test = np.zeros((1000, len(Packets.counters)), np.int64)
     laid = evaluate._lay(SimpleNamespace(window_ms=10_000), test, attack)
     assert (laid.delay_s, laid.worst_delay_s, laid.unseen) == (delay_s, delay_s, unseen)
     assert laid.detected == (delay_s is not None) and laid.starts == 5

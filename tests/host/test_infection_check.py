@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from device_of_tests import benign
+from inlier.packets import Packets
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 from inlier_trainer import infection_check, overlays, recordings, train
-from inlier_trainer.pcap.count import Pcap, count
+from inlier_trainer.pcap.count import count
 from test_cli import refused
 from test_pcap import DATA, REAL, needs_captures
 
@@ -141,7 +142,7 @@ def test_a_device_s_own_habits_are_not_accused(rows):
 )
 def test_attacks_laid_over_a_device_s_packets_are_found(attack):
     rng = np.random.default_rng(2)
-    rows = np.zeros((5000, len(Pcap.counters)), np.int64)
+    rows = np.zeros((5000, len(Packets.counters)), np.int64)
     means = {
         "packets_out": 2,
         "udp_out": 0.5,
@@ -151,16 +152,16 @@ def test_attacks_laid_over_a_device_s_packets_are_found(attack):
         "ports": 0.3,
     }
     for name, mean in means.items():
-        rows[:, Pcap.counters.index(name)] = rng.poisson(mean, len(rows))
-    assert said(rows, Pcap.counters) == []
+        rows[:, Packets.counters.index(name)] = rng.poisson(mean, len(rows))
+    assert said(rows, Packets.counters) == []
     rows[3000 : 3000 + len(attack.windows)] += attack.windows
-    assert said(rows, Pcap.counters)
+    assert said(rows, Packets.counters)
 
 
 @needs_captures
 @pytest.mark.parametrize(("name", "device"), REAL.items())
 def test_real_weeks_are_not_accused_and_a_real_infection_is(name, device):
-    found = said(count(DATA / f"{name}.pcap.gz", device, 10_000).windows, Pcap.counters)
+    found = said(count(DATA / f"{name}.pcap.gz", device, 10_000).windows, Packets.counters)
     assert bool(found) == name.startswith("infected"), found
 
 

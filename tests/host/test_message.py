@@ -11,6 +11,7 @@ import pytest
 
 from inlier.benign import PAD, most
 from inlier.model import Model
+from inlier.packets import Packets
 from inlier.pipeline import Pipeline
 from inlier.procfs import Procfs
 from inlier.replay import Replay
@@ -67,7 +68,7 @@ def pipeline():
 
 
 def test_every_counter_of_a_device_has_words():
-    assert not {*Procfs.counters, *Sockets.counters} - set(message.WORDS)
+    assert not {*Procfs.counters, *Sockets.counters, *Packets.counters} - set(message.WORDS)
 
 
 def step(pipeline, *deltas):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from inlier.packets import Packets
 from inlier.sockets import Sockets
 from inlier_trainer.one_class_svm import INBOUND, LOOKUPS, upper_bounds, weights
-from inlier_trainer.pcap.count import Pcap
 
 MARGIN = 48.0
 
@@ -47,7 +47,7 @@ def test_the_margin_and_the_bounds_hold_where_benign_events_press_every_column()
 
 
 def test_what_others_do_to_the_device_is_bounded_in_every_source():
-    for source in (Sockets, Pcap):
+    for source in (Sockets, Packets):
         upper = upper_bounds(tuple(source.counters), 4).reshape(-1, 4)
         for name, bounds in zip(source.counters, upper, strict=True):
             assert (bounds == bounds[0]).all(), "all features of a counter"

@@ -13,10 +13,11 @@ import dpkt
 import numpy as np
 import pytest
 
+from inlier.packets import Packets
 from inlier_export.errors import BadInput
 from inlier_host import cli
 from inlier_trainer.pcap import reader
-from inlier_trainer.pcap.count import Pcap, count
+from inlier_trainer.pcap.count import count
 from inlier_trainer.recordings import read_windows
 
 DATA = Path(os.environ.get("INLIER_DATA", Path(__file__).parents[3] / "shared/data")) / "pcap"
@@ -156,7 +157,7 @@ def counted(tmp_path, content, device=DEVICE):
 
 
 def columns(result):
-    return {name: result.windows[:, i].tolist() for i, name in enumerate(Pcap.counters)}
+    return {name: result.windows[:, i].tolist() for i, name in enumerate(Packets.counters)}
 
 
 def talk(link=1):
@@ -288,7 +289,7 @@ def test_record_writes_the_windows(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 0 and '"windows": 3' in capsys.readouterr().out
-    assert (read_windows(out, Pcap.counters) == count(path, DEVICE, 10_000).windows).all()
+    assert (read_windows(out, Packets.counters) == count(path, DEVICE, 10_000).windows).all()
 
 
 @pytest.mark.parametrize("resolution", [0, 6, 9, 12, 127, 128, 255])
@@ -388,7 +389,7 @@ def test_real_captures_agree_with_dpkt(name):
     print(
         f"{name}: {result.packets} packets, dpkt's objects take {theirs / ours:.1f} times as long"
     )
-    at = {counter: i for i, counter in enumerate(Pcap.counters)}
+    at = {counter: i for i, counter in enumerate(Packets.counters)}
     for window, row in rows.items():
         told = {
             counter: int(result.windows[window, at[counter]])

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from inlier.packets import Packets
 from inlier_export import reference
 from inlier_export.reference import Detector, Ints
 
 from .overlays import Overlay
-from .pcap.count import Pcap, count
+from .pcap.count import count
 from .progress import Progress
 from .recordings import split
 from .threshold import PERIOD_MS
@@ -103,13 +104,13 @@ def read(path: Path, device: str, window_ms: int, progress: Progress) -> Capture
 
 def settings(window_ms: int, false_alarms: str, seed: int, detectors: str = "both") -> Settings:
     return Settings(
-        source="pcap",
-        counters=Pcap.counters,
+        source=Packets.name,
+        counters=Packets.counters,
         window_ms=window_ms,
         false_alarms=false_alarms,
         seed=seed,
         detectors=detectors,
-        allow_constant=Pcap.counters,
+        allow_constant=Packets.counters,
         accept_anomalies=True,  # it measures, and its models go nowhere
     )
 

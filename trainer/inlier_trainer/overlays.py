@@ -1,7 +1,7 @@
 """Attack traffic to lay over benign windows: from an infected device's capture,
 and synthetic.
 
-An overlay is windows (n, counters) of the source `pcap` that are added to the
+An overlay is windows (n, counters) of the source `packets` that are added to the
 benign ones. Sums of distinct hosts and ports are exact as long as the attack's
 are others than the device's own; where they are not, the attack is overstated
 by those.
@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from inlier.packets import Packets
 from inlier_export.errors import BadInput
 from inlier_export.reference import Ints
-from inlier_trainer.pcap.count import Pcap, count
+from inlier_trainer.pcap.count import count
 
 DURATION_S = 1800
 SYN_BYTES, ACK_BYTES, DATA_BYTES = (
@@ -22,7 +23,7 @@ SYN_BYTES, ACK_BYTES, DATA_BYTES = (
     66,
     1514,
 )  # Ethernet frames: a SYN with its options, an acknowledgement, a full segment
-_AT = {name: i for i, name in enumerate(Pcap.counters)}
+_AT = {name: i for i, name in enumerate(Packets.counters)}
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Overlay:
 
 
 def _empty(window_ms: int) -> Ints:
-    return np.zeros((-(-DURATION_S * 1000 // window_ms), len(Pcap.counters)), np.int64)
+    return np.zeros((-(-DURATION_S * 1000 // window_ms), len(Packets.counters)), np.int64)
 
 
 def _events(rate_per_s: float, windows: int, window_ms: int) -> Ints:

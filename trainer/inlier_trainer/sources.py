@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from inlier.packets import Packets
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 from inlier_export.errors import BadInput
-from inlier_trainer.pcap.count import Pcap
 
-SOURCES: dict[str, tuple[str, ...]] = {s.name: tuple(s.counters) for s in (Sockets, Procfs, Pcap)}
+SOURCES: dict[str, tuple[str, ...]] = {
+    s.name: tuple(s.counters) for s in (Sockets, Procfs, Packets)
+}
 
 
 def counters_of(source: str) -> tuple[str, ...]:
@@ -21,9 +23,9 @@ def counters_of(source: str) -> tuple[str, ...]:
 def open_source(source: str) -> Any:
     """The source that counts this machine. Raises BadInput where it can't."""
     counters_of(source)
-    if source == Pcap.name:
+    if source == Packets.name:
         raise BadInput(
-            "source 'pcap' reads captures: give one with 'inlier record --pcap FILE --device "
+            "source 'packets' reads captures: give one with 'inlier record --pcap FILE --device "
             "ADDRESS'"
         )
     if source != Procfs.name:

@@ -118,14 +118,14 @@ def _check_device(address: str | None) -> None:
 
 
 def _record_capture(pcap: Path, device: str, window_ms: int, out: Path, as_json: bool) -> None:
-    from inlier_trainer.pcap.count import Pcap
+    from inlier.packets import Packets
     from inlier_trainer.pcap.count import count as run
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import write_windows
 
     with bars(quiet=as_json) as progress:
         counted = run(pcap, device, window_ms, progress)
-    write_windows(out, Pcap.counters, counted.windows)
+    write_windows(out, Packets.counters, counted.windows)
     summary = {
         "recording": str(out),
         "windows": len(counted.windows),

@@ -1,19 +1,5 @@
-"""Counts a device's packets into windows.
-
-What is counted, a window, of packets from the device (out) and to it or to
-everybody (in), lengths as on the link:
-
-    bytes_out, bytes_in, packets_out, packets_in
-    syn_out, syn_in       TCP connections begun; synack_in: answered; rst_in:
-                          refused or broken off by the peer
-    udp_out, udp_in, icmp (both ways), arp (both ways), dns (queries to port
-    53), broadcast (in, to many)
-    peers, ports          distinct hosts that the device sent to, and distinct
-                          remote ports of its SYNs and datagrams
-    peers_new             hosts that it sent to for the first time in the capture
-    connects_failed       SYNs that were answered by RST, or by nothing within UNANSWERED_MS
-
-Multicast and broadcast addresses are no peers.
+"""Counts a device's packets into windows of the source `packets`, as
+inlier/packets.py says.
 """
 
 import ipaddress
@@ -24,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from inlier.packets import UNANSWERED_MS
+from inlier.packets import Packets as Source
 from inlier_export.errors import BadInput
 from inlier_export.reference import Bytes, Ints
 from inlier_trainer.progress import Progress, quiet
@@ -31,27 +19,11 @@ from inlier_trainer.progress import Progress, quiet
 from .packets import ICMP, ICMP6, LINKS, TCP, UDP, Bools, Hashes, Packets, address_hash, decode
 from .reader import Broken, Chunk, chunks
 
-
-class Pcap:
-    """The source, as inlier's others are described; a device has no such
-    source.
-    """
-
-    name = "pcap"
-    counters = (
-        "bytes_out", "bytes_in", "packets_out", "packets_in", "syn_out", "syn_in", "synack_in",
-        "rst_in", "udp_out",
-        "udp_in", "icmp", "arp", "dns", "broadcast", "peers", "ports", "peers_new",
-        "connects_failed",
-    )  # fmt: skip
-
-
 TELNET = (23, 2323)  # as Mirai scans (Antonakakis et al., "Understanding the Mirai Botnet", 2017)
-UNANSWERED_MS = 3000
 WINDOWS_MAX = 1 << 22  # more than a year of windows of 10 s: a time stamp far off is damage
 _SYN, _RST, _ACK = 2, 4, 16
 _PAIR_MIX = np.uint64(0xD6E8FEB86659FD93)  # odd: a value and a window make one hash
-_AT = {name: i for i, name in enumerate(Pcap.counters)}
+_AT = {name: i for i, name in enumerate(Source.counters)}
 
 
 def device_address(text: str) -> int | Hashes:
@@ -89,7 +61,7 @@ class _State:
     """What outlives a chunk."""
 
     first_ns: int = -1
-    windows: Ints = field(default_factory=lambda: np.zeros((0, len(Pcap.counters)), np.int64))
+    windows: Ints = field(default_factory=lambda: np.zeros((0, len(Source.counters)), np.int64))
     seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     telnet: int = 0
     known: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
@@ -190,7 +162,7 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
     flags = p.flags & (_SYN | _ACK)
     syn = tcp & (flags == _SYN)
     state.telnet += int((syn & out & np.isin(p.port_to, TELNET)).sum())
-    events = np.zeros((len(Pcap.counters), len(mine)), np.int64)
+    events = np.zeros((len(Source.counters), len(mine)), np.int64)
     for name, column in (
         ("bytes_out", np.where(out, p.length, 0)), ("bytes_in", np.where(into, p.length, 0)),
         ("packets_out", out),
