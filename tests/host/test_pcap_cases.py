@@ -91,7 +91,7 @@ def test_a_reset_from_another_port_or_host_refuses_nothing(tmp_path):
 
 
 def test_an_answer_is_waited_for_so_long_and_no_longer(tmp_path):
-    for late_s, failed in ((2.999, 0), (3, 0), (3.001, 1)):
+    for late_s, failed in ((2.999, 0), (3, 1), (3.001, 1)):
         packets = [
             (0, out(ip4(IP, PEER, 6, tcp(4000, 80, SYN)))),
             (late_s, out(ip4(IP, PEER, 17, udp(1, 2)))),  # the capture goes on until then
@@ -226,16 +226,17 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path):
         counting.count(tmp_path / "none", DEVICE, 10_000)
 
 
-def test_a_syn_again_after_its_time_is_another_attempt_and_its_failure_is_in_its_own_window(
+def test_a_syn_again_after_its_time_is_another_attempt_and_it_fails_when_that_is_known(
     tmp_path,
 ):
     syn = out(ip4(IP, PEER, 6, tcp(4000, 80, SYN)))
     other = out(ip4(IP, PEER, 17, udp(1, 2)))
     for stamps, failed in (
         ((0, 1, 2.9), [1]),  # one attempt, repeated
-        ((0, 3), [1]),
-        ((0, 3.1), [2]),
-        ((8, 12), [1, 1]),
+        ((0, 2.999), [1]),
+        ((0, 3), [2]),
+        ((8, 12), [0, 2]),
+        ((6.999, 12), [1, 1]),
     ):
         packets = [(0, other), *((at, syn) for at in stamps), (19 if stamps[0] else 9, other)]
         assert moved(counted(tmp_path, pcap(packets)), "connects_failed") == [failed], stamps

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inlier.packets import UNANSWERED_MS
+from inlier.packets import KNOWN, PEERS, PORTS, UNANSWERED_MS, WAITING, mix
 from inlier.packets import Packets as Source
 from inlier_export.errors import BadInput
 from inlier_export.reference import Bytes, Ints
@@ -22,7 +22,6 @@ from .reader import Broken, Chunk, chunks
 TELNET = (23, 2323)  # as Mirai scans (Antonakakis et al., "Understanding the Mirai Botnet", 2017)
 WINDOWS_MAX = 1 << 22  # more than a year of windows of 10 s: a time stamp far off is damage
 _SYN, _RST, _ACK = 2, 4, 16
-_PAIR_MIX = np.uint64(0xD6E8FEB86659FD93)  # odd: a value and a window make one hash
 _AT = {name: i for i, name in enumerate(Source.counters)}
 
 
@@ -61,16 +60,17 @@ class _State:
     """What outlives a chunk."""
 
     first_ns: int = -1
+    latest_ns: int = -1
     windows: Ints = field(default_factory=lambda: np.zeros((0, len(Source.counters)), np.int64))
     seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     telnet: int = 0
-    known: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
-    pairs: dict[str, tuple[Ints, Hashes]] = field(
+    known: Bools = field(default_factory=lambda: np.zeros(KNOWN, np.bool_))
+    pairs: dict[str, Ints] = field(
         default_factory=dict
-    )  # window, and a hash of what it counted as distinct
-    waiting: dict[tuple[int, int, int], int] = field(
+    )  # of the newest windows, and what they counted as distinct: window * bits + bit
+    waiting: dict[int, tuple[int, int]] = field(
         default_factory=dict
-    )  # an unanswered SYN: peer, ports; time_ns
+    )  # an unanswered SYN's slot -> key and ms since first_ns
 
 
 def count(path: Path, device: str, window_ms: int, progress: Progress = quiet) -> Counted:
@@ -92,6 +92,7 @@ def count(path: Path, device: str, window_ms: int, progress: Progress = quiet) -
                 )
             p = decode(chunk)
             out, into = _directions(p, wanted)
+            state.latest_ns = max(state.latest_ns, int(p.time_ns.max(initial=-1)))
             if state.first_ns < 0:
                 own = out | into
                 if own.any():
@@ -112,6 +113,9 @@ def count(path: Path, device: str, window_ms: int, progress: Progress = quiet) -
         raise BadInput(
             f"{path}: no packet of {device} in {packets}; the busiest senders are {said}"
         )
+    for _, then_ms in state.waiting.values():
+        if then_ms + UNANSWERED_MS <= (state.latest_ns - state.first_ns) // 1_000_000:
+            _fail(state, then_ms + UNANSWERED_MS, window_ms)
     return Counted(state.windows, state.seen, packets, broken, state.telnet)
 
 
@@ -145,7 +149,6 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
     mine = mine[np.argsort(p.time_ns[mine], kind="stable")]  # stamps out of order, within a chunk
     if not len(mine):
         return
-    latest_ns = int(p.time_ns.max())
     p, out, into = p.taken(mine), out[mine], into[mine]
     # An older packet than the first of all belongs to the first window.
     window = np.maximum(0, (p.time_ns - state.first_ns) // (window_ms * 1_000_000))
@@ -179,13 +182,14 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
 
     sent = np.flatnonzero(out & ~p.many & (p.host_to != 0))
     chosen = sent[(syn[sent] | udp[sent]) & (p.port_to[sent] > 0)]
-    _distinct(state, "peers", window[sent], p.host_to[sent])
-    _distinct(state, "ports", window[chosen], p.port_to[chosen].astype(np.uint64))
-    hosts, first = np.unique(p.host_to[sent], return_index=True)
-    fresh = ~np.isin(hosts, state.known)
+    hosts, ports = p.host_to[sent].astype(np.int64), p.port_to[chosen]
+    _distinct(state, "peers", window[sent], hosts & PEERS - 1, PEERS)
+    _distinct(state, "ports", window[chosen], (ports ^ ports >> 12) & PORTS - 1, PORTS)
+    bits, first = np.unique(hosts & KNOWN - 1, return_index=True)
+    fresh = ~state.known[bits]
     np.add.at(state.windows[:, _AT["peers_new"]], window[sent][first[fresh]], 1)
-    state.known = np.union1d(state.known, hosts[fresh])
-    _connects(state, p, tcp & (p.flags & (_SYN | _RST) > 0), out, latest_ns, window_ms)
+    state.known[bits] = True
+    _connects(state, p, tcp & (p.flags & (_SYN | _RST) > 0), out, window_ms)
 
 
 def _grown(rows: Ints, n: int) -> Ints:
@@ -196,58 +200,50 @@ def _grown(rows: Ints, n: int) -> Ints:
     return grown
 
 
-def _distinct(state: _State, name: str, window: Ints, values: Hashes) -> None:
-    """Count each value once a window. What the newest windows had is kept: they
+def _distinct(state: _State, name: str, window: Ints, bit: Ints, bits: int) -> None:
+    """Count each bit once a window. What the newest windows had is kept: they
     may go on in the next chunk.
     """
     if not len(window):
         return
-    before, known = state.pairs.get(name, (window[:0], values[:0]))
-    pairs = values * _PAIR_MIX + window.astype(np.uint64)
-    pairs ^= pairs >> np.uint64(32)
-    distinct, first = np.unique(pairs, return_index=True)
-    fresh = ~np.isin(distinct, known)
-    distinct, at = distinct[fresh], window[first[fresh]]
-    np.add.at(state.windows[:, _AT[name]], at, 1)
-    at, distinct = np.concatenate([before, at]), np.concatenate([known, distinct])
-    new = at >= at.max() - 1
-    state.pairs[name] = at[new], distinct[new]
+    before = state.pairs.get(name, window[:0])
+    pairs = np.setdiff1d(window * bits + bit, before)
+    np.add.at(state.windows[:, _AT[name]], pairs // bits, 1)
+    pairs = np.concatenate([before, pairs])
+    state.pairs[name] = pairs[pairs >= (pairs.max() // bits - 1) * bits]
 
 
-def _connects(
-    state: _State, p: Packets, marked: Bools, out: Bools, latest_ns: int, window_ms: int
-) -> None:
+def _connects(state: _State, p: Packets, marked: Bools, out: Bools, window_ms: int) -> None:
     """Follow each SYN to its answer. Few packets of a device's are SYNs or
     answer one: a loop does.
     """
-    patience_ns = UNANSWERED_MS * 1_000_000
-    chosen = p.taken(marked)
+    chosen, sent = p.taken(marked), out[marked]
+    host = np.where(sent, chosen.host_to, chosen.host_from)
+    remote = np.where(sent, chosen.port_to, chosen.port_from)
+    local = np.where(sent, chosen.port_from, chosen.port_to)
+    keys = mix(host ^ (remote << 16 | local).astype(np.uint64))
+    times = (chosen.time_ns - state.first_ns) // 1_000_000
     packets = zip(
-        chosen.time_ns.tolist(), chosen.flags.tolist(), out[marked].tolist(),
-        chosen.host_from.tolist(),
-        chosen.host_to.tolist(), chosen.port_from.tolist(), chosen.port_to.tolist(), strict=True,
+        times.tolist(), chosen.flags.tolist(), sent.tolist(), keys.tolist(), strict=True
     )  # fmt: skip
-    for now, flag, sent, host_from, host_to, port_from, port_to in packets:
-        if sent:
-            key = (host_to, port_to, port_from)
-            if flag & (_SYN | _ACK) == _SYN:
-                then = state.waiting.setdefault(
-                    key, now
-                )  # a repeated SYN is the same connection, for a while
-                if now - then > patience_ns:
-                    _fail(state, then, window_ms)
-                    state.waiting[key] = now
-        else:
-            then = state.waiting.pop((host_from, port_from, port_to), -1)
-            if then >= 0 and flag & _RST:
-                _fail(state, then, window_ms)
-    for key in [key for key, then in state.waiting.items() if latest_ns - then > patience_ns]:
-        _fail(state, state.waiting.pop(key), window_ms)
+    for now, flag, begun, key in packets:
+        if begun and flag & (_SYN | _ACK) != _SYN:
+            continue
+        held, then = state.waiting.get(key & WAITING - 1, (-1, 0))
+        if held >= 0 and (begun or held == key):
+            old = now - then >= UNANSWERED_MS
+            if held == key and begun and not old:
+                continue  # a repeated SYN is the same connection
+            del state.waiting[key & WAITING - 1]
+            if old:
+                _fail(state, then + UNANSWERED_MS, window_ms)
+            elif held == key and flag & _RST:
+                _fail(state, now, window_ms)
+        if begun:
+            state.waiting[key & WAITING - 1] = key, now
 
 
-def _fail(state: _State, then_ns: int, window_ms: int) -> None:
-    """In the window of its SYN: a recording may look ahead, and a live source
-    would tell it UNANSWERED_MS later.
-    """
-    at = max(0, (then_ns - state.first_ns) // (window_ms * 1_000_000))
-    state.windows[min(at, len(state.windows) - 1), _AT["connects_failed"]] += 1
+def _fail(state: _State, at_ms: int, window_ms: int) -> None:
+    at = max(0, at_ms // window_ms)
+    if at < len(state.windows):  # what is after the device's last packet is no window
+        state.windows[at, _AT["connects_failed"]] += 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from inlier.packets import mix
 from inlier_export.reference import Bytes, Ints
 
 from .reader import Chunk
@@ -29,10 +30,6 @@ _IP4, _IP6, _ARP, _VLAN, _QINQ = 0x0800, 0x86DD, 0x0806, 0x8100, 0x88A8
 _EXTENSIONS = (0, 43, 60)  # hop-by-hop, routing, destination options
 _FRAGMENT = 44
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
-_ADDRESS_MIX = np.uint64(
-    0x9E3779B97F4A7C15
-)  # of a multiplicative hash (Knuth, volume 3, section 6.4)
-
 Bools = NDArray[np.bool_]
 Hashes = NDArray[np.uint64]
 
@@ -65,16 +62,14 @@ class Packets:
 
 
 def address_hash(octets: Bytes) -> Hashes:
-    """64-bit hashes of addresses (n, 4 or 16) uint8; an IPv4 address and the
-    same mapped into IPv6 are two hosts.
-    """
-    words = np.zeros((len(octets), 2), np.uint64)
-    for i in range(octets.shape[1]):
-        words[:, i // 8] = words[:, i // 8] << np.uint64(8) | octets[:, i].astype(np.uint64)
-    mixed: Hashes = (words[:, 0] + np.uint64(octets.shape[1])) * _ADDRESS_MIX
-    mixed ^= mixed >> np.uint64(29)
-    mixed = (mixed + words[:, 1]) * _ADDRESS_MIX
-    return mixed ^ mixed >> np.uint64(32)
+    """`host` of inlier/packets.py, of addresses (n, 4 or 16) uint8."""
+    h = np.zeros(len(octets), np.uint64)
+    for at in range(0, octets.shape[1], 4):
+        word = np.zeros_like(h)
+        for i in range(at, at + 4):
+            word = word << np.uint64(8) | octets[:, i].astype(np.uint64)
+        h = mix(h ^ word)
+    return h
 
 
 class _Fields:
