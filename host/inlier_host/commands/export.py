@@ -1,4 +1,4 @@
-"""Numbers and signs a model."""
+"""Numbers and signs a model; writes it in other forms."""
 
 import json
 import time
@@ -16,7 +16,9 @@ NUMBER_MAX = (1 << 32) - 1
 
 def export(
     model: Annotated[Path, typer.Argument(help="The model file to export.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The signed model file to write.")
+    ] = None,
     key: Key = None,
     number: Annotated[
         int | None,
@@ -25,15 +27,25 @@ def export(
     module: Annotated[
         Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")
     ] = None,
+    c_header: Annotated[
+        Path | None,
+        typer.Option(
+            "--c-header", help="Also write the model and what scores it as one C99 header."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Number a model and sign it.
+    """Number a model and sign it, or write it in another form.
 
-    For devices that accept only what their maker signed, and nothing older.
+    Signed for devices that accept only what their maker signed, and nothing
+    older: --out needs a key. As a Python module of bytes, or for firmware
+    without MicroPython as a C header (--c-header model.h), also unsigned.
 
     Example: inlier export model.inlier --key fleet.key -o doorbell.inlier
     """
+    from inlier.secure import authentic
     from inlier_export import model_file
+    from inlier_export.c_header import c_header as header_of
     from inlier_export.inputs import check_input
     from inlier_host.keys import find
     from inlier_trainer.files import check_outputs, write_atomic
@@ -41,8 +53,14 @@ def export(
     chosen = int(time.time()) if number is None else number
     secret = b""
 
+    def an_output() -> None:
+        if not (out or module or c_header):
+            raise BadInput("nothing to write: give --out, --module or --c-header")
+
     def the_key() -> None:
         nonlocal secret
+        if not out:
+            return
         secret = find(key) or b""
         if not secret:
             raise BadInput(
@@ -55,20 +73,39 @@ def export(
             raise BadInput(f"--number {chosen}: give a number from 0 to {NUMBER_MAX}")
 
     together(
+        an_output,
         the_key,
         the_number,
         lambda: check_input(model, "model"),
         # the model itself may be signed in its place
-        lambda: check_outputs([out, module], [key]),
-        lambda: check_outputs([module], [model]),
+        lambda: check_outputs([out, module, c_header], [key]),
+        lambda: check_outputs([module, c_header], [model]),
     )
     blob = model_file.read_blob(model)
     model_file.model_of(model, blob)
-    signed = model_file.pack(replace(model_file.unpack(blob), number=chosen), secret)
+    if out:
+        blob = model_file.pack(replace(model_file.unpack(blob), number=chosen), secret)
+    written: list[tuple[Path, bytes]] = []
     if module:
-        write_atomic(module, model_file.python_module(signed).encode())
-    write_atomic(out, signed)
+        written.append((module, model_file.python_module(blob).encode()))
+    if c_header:
+        written.append((c_header, header_of(model_file.unpack(blob)).encode()))
+    if out:
+        written.append((out, blob))
+    for path, content in written:
+        write_atomic(path, content)
     if as_json:
-        print(json.dumps({"model": str(out), "bytes": len(signed), "number": chosen}))
-    else:
-        say(f"{out}: {len(signed)} bytes, signed, number {chosen}")
+        print(
+            json.dumps(
+                {
+                    "model": str(out or model),
+                    "bytes": len(blob),
+                    "number": authentic.number(blob),
+                    "written": [str(path) for path, _ in written],
+                }
+            )
+        )
+        return
+    for path, content in written:
+        signed = f", signed, number {chosen}" if path == out else ""
+        say(f"{path}: {len(content)} bytes{signed}")
