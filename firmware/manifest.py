@@ -5,8 +5,8 @@
 # With secure=True also what checks, updates and keeps models (inlier/secure),
 # with sinks=True where alarms go (inlier/sinks); with recorder=False without
 # what records windows for `inlier record`. sources: those that count there, of
-# sockets, packets (firmware with its C module, and Linux), procfs (Linux alone)
-# and replay (windows that were recorded).
+# sockets, packets (firmware with its C module), procfs (Linux alone) and
+# replay (windows that were recorded).
 import json
 import os
 
@@ -14,9 +14,11 @@ options.defaults(kernels=("viper",), sources=("sockets",), secure=False, sinks=F
 
 _RECORDER = ("inlier/line.py", "inlier/recorder.py", "inlier/ring.py")
 
+_LINUX = ("inlier/packet_socket_micropython.py", "inlier/packets_linux.py", "inlier/socket_unix.py")
+
 _SOURCES = {
     "sockets": ("socket_micropython", "sockets"),
-    "packets": ("packets",),
+    "packets": ("packet_counters", "packets"),
     "procfs": ("procfs",),
     "replay": ("replay",),
 }
@@ -44,7 +46,7 @@ def _wanted(path):
         return options.recorder or path == "inlier/line.py" and options.sinks
     if path == "inlier/benign.py":
         return options.sinks
-    if path == "inlier/socket_unix.py":  # no board is one
+    if path in _LINUX:  # no board is one
         return False
     if folder == "inlier" and name[: -len(".py")] in _sources:
         return name[: -len(".py")] in _counted

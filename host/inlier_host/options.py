@@ -17,6 +17,13 @@ Key = Annotated[
     Path | None,
     typer.Option(help="File with the key; by default the environment variable INLIER_KEY."),
 ]
+Interface = Annotated[
+    str | None,
+    typer.Option(
+        help="Whose packets --source packets counts, such as wlan0; without it that of the "
+        "default route."
+    ),
+]
 
 Seed = Annotated[
     int, typer.Option(min=0, max=(1 << 31) - 2000, help="Of all that is drawn by chance.")

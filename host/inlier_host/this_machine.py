@@ -16,20 +16,26 @@ from inlier_trainer.sources import open_source
 
 # index, ae, svm, quiet (the quiet score), hot; event: 1 raised, 2 one that is
 # on has grown, -1 cleared; gone: 1 gone quiet, -1 back; features: [(name, per
-# cent)] when raised or grown
+# cent)] when raised or grown; lost: of source packets, those that the kernel
+# dropped
 Scored = dict[str, Any]
 
 
-def prepare(path: Path, source: str) -> Pipeline:
-    """The model at `path` over this machine's counters. Raises BadInput."""
-    counting = open_source(source)
-    return Pipeline(read_model(path, counting.name, tuple(counting.counters)), counting)
+def prepare(path: Path, source: str, interface: str | None) -> tuple[Pipeline, Any]:
+    """The model at `path` over this machine's counters, and what counts them.
+    interface: whose packets. Raises BadInput.
+    """
+    counting = open_source(source, interface)
+    return Pipeline(read_model(path, counting.name, tuple(counting.counters)), counting), counting
 
 
-def live(pipeline: Pipeline, count: int, each: Callable[[Scored], None], sink: Any = None) -> None:
+def live(
+    watched: tuple[Pipeline, Any], count: int, each: Callable[[Scored], None], sink: Any = None
+) -> None:
     """Score this machine's windows as they end, `count` of them (-1: until
     interrupted). sink: one of inlier.sinks.
     """
+    pipeline, counting = watched
     events: list[Scored] = []
     failed: list[Exception] = []
 
@@ -38,6 +44,8 @@ def live(pipeline: Pipeline, count: int, each: Callable[[Scored], None], sink: A
 
         def on_window(pipeline: Pipeline) -> None:
             event = events.pop() if events else {"event": 0}
+            if hasattr(counting, "lost"):
+                event["lost"] = counting.lost
             try:
                 each(_window(pipeline, **event))
                 if sink:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from inlier.packets import Packets
+from inlier.packet_counters import Packets
 from inlier_export.errors import BadInput
 from inlier_export.reference import Detector, Schema
 from inlier_host.commands import evaluate as cli_evaluate

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from device_of_tests import benign
-from inlier.packets import Packets
+from inlier.packet_counters import Packets
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 from inlier_trainer import infection_check, overlays, recordings, train

@@ -11,7 +11,7 @@ import pytest
 
 from inlier.benign import PAD, most
 from inlier.model import Model
-from inlier.packets import Packets
+from inlier.packet_counters import Packets
 from inlier.pipeline import Pipeline
 from inlier.procfs import Procfs
 from inlier.replay import Replay

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inlier.packets import Packets
+from inlier.packet_counters import Packets
 from inlier.sockets import Sockets
 from inlier_trainer.one_class_svm import INBOUND, LOOKUPS, upper_bounds, weights
 

@@ -21,7 +21,10 @@ FIRMWARE = Path(__file__).parents[2] / "firmware"
 def test_mip_installs_every_file_of_the_runtime():
     urls = json.loads((FIRMWARE / "package.json").read_text())["urls"]
     files = {str(p.relative_to(FIRMWARE)) for p in (FIRMWARE / "inlier").rglob("*.py")}
-    cpython = {"inlier/socket_cpython.py", "inlier/counting_cpython.py"}
+    cpython = {
+        f"inlier/{name}.py"
+        for name in ("socket_cpython", "counting_cpython", "packet_socket_cpython")
+    }
     assert {source for _, source in urls} == files - cpython
     assert all(target == source for target, source in urls)
 

@@ -13,7 +13,7 @@ import dpkt
 import numpy as np
 import pytest
 
-from inlier.packets import Packets
+from inlier.packet_counters import Packets
 from inlier_export.errors import BadInput
 from inlier_host import cli
 from inlier_trainer.pcap import reader

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inlier.packets import Packets
+from inlier.packet_counters import Packets
 from inlier_export import reference
 from inlier_export.reference import Detector, Ints
 

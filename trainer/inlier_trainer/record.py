@@ -14,8 +14,15 @@ from .progress import Progress
 from .sources import open_source
 
 
-def record(source: str, window_ms: int, count: int, out: Path, progress: Progress) -> None:
-    """Write `count` windows to the CSV `out`.
+def record(
+    source: str,
+    window_ms: int,
+    count: int,
+    out: Path,
+    progress: Progress,
+    interface: str | None = None,
+) -> None:
+    """Write `count` windows to the CSV `out`. interface: whose packets.
 
     They gather in `<out>.part`, which takes the place of `out` when it is
     whole: an interrupt or a full disk leaves the former file, and what was
@@ -27,7 +34,7 @@ def record(source: str, window_ms: int, count: int, out: Path, progress: Progres
             f"{part}: an interrupted recording is there; use it, move it away or delete it, then "
             f"record again"
         )
-    counting = open_source(source)
+    counting = open_source(source, interface)
     done = 0
     try:
         with part.open("w") as file:

@@ -16,7 +16,7 @@ import typer
 from inlier_export.errors import BadInput
 from inlier_export.inputs import check_input
 from inlier_export.printable import printable
-from inlier_host.options import goes_without, needs, say, together
+from inlier_host.options import Interface, goes_without, needs, say, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +34,7 @@ def monitor(
         Path | None, typer.Argument(help="The model file; none for a device, which has its own.")
     ] = None,
     source: Annotated[str, typer.Option(help="Source that counts on this machine.")] = "procfs",
+    interface: Interface = None,
     replay: Annotated[
         Path | None, typer.Option(help="Score this recording instead of live traffic.")
     ] = None,
@@ -85,7 +86,11 @@ def monitor(
 
     checks: list[Callable[[], object]] = [] if web else [lambda: needs(context, "--web", "port")]
     if replay or model is None:
-        checks.append(lambda: goes_without(context, "--replay" if replay else chosen[0], "source"))
+        checks.append(
+            lambda: goes_without(
+                context, "--replay" if replay else chosen[0], "source", "interface"
+            )
+        )
     if save:
         checks.append(lambda: check_output(save, new=True))
     for path, what in ((model, "model"), (replay, "recording")):
@@ -93,7 +98,7 @@ def monitor(
             checks.append(partial(check_input, path, what))
     together(*checks)
     if model and as_json and not (web or save):
-        _windows(model, source, replay, count)
+        _windows(model, source, interface, replay, count)
         return
     if model and replay and not web:
         _replay(model, replay, count)
@@ -109,7 +114,7 @@ def monitor(
         _watch(feed.serial_port(serial), serial, save, web, port, count, as_json)
     elif model:
         _watch(
-            feed.this_machine(model, source),
+            feed.this_machine(model, source, interface),
             f"{model.stem} on this machine",
             save,
             web,
@@ -119,14 +124,16 @@ def monitor(
         )
 
 
-def _windows(model: Path, source: str, replay: Path | None, count: int) -> None:
+def _windows(
+    model: Path, source: str, interface: str | None, replay: Path | None, count: int
+) -> None:
     from inlier_host import this_machine as running
 
     def each(window: running.Scored) -> None:
         print(json.dumps(window), flush=True)
 
     if replay is None:
-        running.live(running.prepare(model, source), count, each)
+        running.live(running.prepare(model, source, interface), count, each)
     else:
         for window in _first(count, running.replay(model, replay)):
             each(window)

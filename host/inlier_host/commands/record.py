@@ -12,7 +12,7 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
-from inlier_host.options import Json, goes_without, milliseconds, needs, say, together
+from inlier_host.options import Interface, Json, goes_without, milliseconds, needs, say, together
 
 BOARD = ("ring", "restart", "model")
 
@@ -24,6 +24,7 @@ def record(
         typer.Option("--out", "-o", help="The CSV to write; of a capture or a board also Parquet."),
     ] = Path("windows.csv"),
     source: Annotated[str, typer.Option(help="Source that counts.")] = "procfs",
+    interface: Interface = None,
     window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
     count: Annotated[int, typer.Option(min=1, help="Windows to record.")] = 8640,
     pcap: Annotated[
@@ -69,12 +70,14 @@ def record(
     checks: list[Callable[[], object]] = []
     if port is not None or ring is not None:
         what = "--ring" if port is None else "--port"
-        checks.append(lambda: goes_without(context, what, "pcap", "device", "source", "window"))
+        checks.append(
+            lambda: goes_without(context, what, "pcap", "device", "source", "interface", "window")
+        )
         if ring is not None:
             checks.append(lambda: goes_without(context, "--ring", "count", "restart"))
     elif pcap is not None:
         checks += [
-            lambda: goes_without(context, "--pcap", "source", "count"),
+            lambda: goes_without(context, "--pcap", "source", "interface", "count"),
             lambda: needs(context, "--port", *BOARD),
             lambda: check_input(pcap, "capture"),
             lambda: _check_device(device),
@@ -100,7 +103,7 @@ def record(
     from inlier_trainer.record import record as run
 
     with bars(quiet=as_json) as progress:
-        run(source, milliseconds(window), count, out, progress)
+        run(source, milliseconds(window), count, out, progress, interface)
     if as_json:
         print(json.dumps({"recording": str(out), "windows": count}))
     else:
@@ -118,7 +121,7 @@ def _check_device(address: str | None) -> None:
 
 
 def _record_capture(pcap: Path, device: str, window_ms: int, out: Path, as_json: bool) -> None:
-    from inlier.packets import Packets
+    from inlier.packet_counters import Packets
     from inlier_trainer.pcap.count import count as run
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import write_windows

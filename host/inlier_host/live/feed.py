@@ -42,12 +42,12 @@ AGAIN_S = 1
 PASSWORD_VARIABLE = "INLIER_MQTT_PASSWORD"
 
 
-def this_machine(model: Path, source: str) -> Feed:
-    """Raises BadInput at once for a bad model or source."""
-    pipeline = monitor.prepare(model, source)
+def this_machine(model: Path, source: str, interface: str | None) -> Feed:
+    """Raises BadInput at once for a bad model, source or interface."""
+    watched = monitor.prepare(model, source, interface)
 
     def feed(emit: Emit) -> None:
-        monitor.live(pipeline, -1, lambda window: None, Lines(emit))
+        monitor.live(watched, -1, lambda window: None, Lines(emit))
 
     return feed
 

@@ -1,5 +1,5 @@
 """Counts a device's packets into windows of the source `packets`, as
-inlier/packets.py says.
+inlier/packet_counters.py says.
 """
 
 import ipaddress
@@ -10,13 +10,24 @@ from pathlib import Path
 
 import numpy as np
 
-from inlier.packets import KNOWN, PEERS, PORTS, UNANSWERED_MS, WAITING, mix
-from inlier.packets import Packets as Source
+from inlier.packet_counters import KNOWN, PEERS, PORTS, UNANSWERED_MS, WAITING, mix
+from inlier.packet_counters import Packets as Source
 from inlier_export.errors import BadInput
 from inlier_export.reference import Bytes, Ints
 from inlier_trainer.progress import Progress, quiet
 
-from .packets import ICMP, ICMP6, LINKS, TCP, UDP, Bools, Hashes, Packets, address_hash, decode
+from .packets import (
+    ICMP,
+    ICMP6,
+    LINKS,
+    TCP,
+    UDP,
+    Bools,
+    Hashes,
+    Packets,
+    address_hash,
+    decode,
+)
 from .reader import Broken, Chunk, chunks
 
 TELNET = (23, 2323)  # as Mirai scans (Antonakakis et al., "Understanding the Mirai Botnet", 2017)

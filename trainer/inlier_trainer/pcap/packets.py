@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inlier.packets import mix
+from inlier.packet_counters import mix
 from inlier_export.reference import Bytes, Ints
 
 from .reader import Chunk
@@ -62,7 +62,7 @@ class Packets:
 
 
 def address_hash(octets: Bytes) -> Hashes:
-    """`host` of inlier/packets.py, of addresses (n, 4 or 16) uint8."""
+    """`host` of inlier/packet_counters.py, of addresses (n, 4 or 16) uint8."""
     h = np.zeros(len(octets), np.uint64)
     for at in range(0, octets.shape[1], 4):
         word = np.zeros_like(h)

@@ -1,0 +1,226 @@
+"""A Linux machine counts its own packets as `record --pcap` does: over a ring
+that the test fills, and over the kernel's between two ends of a cable in a
+network namespace that the test makes.
+"""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from frames import windows
+from inlier import packets_linux
+from inlier.packet_counters import Packets
+from inlier_trainer.pcap.count import count
+from test_pcap import (
+    DATA,
+    DEVICE,
+    IP,
+    MAC,
+    PEER,
+    REAL,
+    ROUTER,
+    SYN,
+    ethernet,
+    ip4,
+    ip6,
+    needs_captures,
+    pcap,
+    talk,
+    tcp,
+    udp,
+)
+
+AT = {name: i for i, name in enumerate(Packets.counters)}
+VLAN = struct.pack(">HH", 0x8100, 7)
+
+
+class Cable:
+    """The kernel's side: its socket, and the ring that it fills."""
+
+    def __init__(self, monkeypatch, own=MAC):
+        self.ring, self.own, self.ms = bytearray(packets_linux.SLOT * packets_linux.SLOTS), own, 0
+        self.index, self.dropped, self.opened = 4, 0, 0
+        monkeypatch.setattr(packets_linux, "PacketSocket", self.socket)
+        monkeypatch.setattr(packets_linux, "index_of", lambda name: self.index)
+        self.said = []
+        self.source = packets_linux.Linux("eth7", self.said.append, lambda: self.ms)
+        self.values = [0] * len(Packets.counters)
+
+    def socket(self):
+        self.opened += 1
+        self.slot = 0
+        return self
+
+    def set(self, *option): ...
+    def close(self): ...
+
+    def get(self, level, option, size):
+        dropped, self.dropped = self.dropped, 0
+        return struct.pack("II", 99, dropped)
+
+    def map(self, size):
+        assert size == len(self.ring)
+        return self.ring
+
+    def bind(self, interface):
+        return 1
+
+    def frame(self, octets, sent):
+        status, length = 1, len(octets)
+        if not sent and octets[12:14] in (b"\x81\x00", b"\x88\xa8") and length >= 18:
+            octets, length, status = octets[:12] + octets[16:], length - 4, 0x11
+        kind = 4 if sent else 0 if octets[:6] == self.own else 2 if octets[0] & 1 else 3
+        kept, at = octets[: packets_linux.SLOT - 66], self.slot * packets_linux.SLOT
+        assert self.ring[at] == 0, "the slot is free"
+        struct.pack_into("<IIIH28xB", self.ring, at, status, length, len(kept), 66, kind)
+        self.ring[at + 66 : at + 66 + len(kept)] = kept  # what was there before stays behind it
+        self.slot = (self.slot + 1) % packets_linux.SLOTS
+
+    def at(self, ms):
+        self.ms = ms
+
+    def drain(self):
+        self.source.drain()
+
+    def read(self):
+        self.source.read(self.values)
+        return list(self.values)
+
+
+@pytest.fixture
+def cable(monkeypatch):
+    return Cable(monkeypatch)
+
+
+def same(tmp_path, packets, cable, window_ms=10_000):
+    path = tmp_path / "capture"
+    path.write_bytes(pcap(packets))
+    counted = count(path, DEVICE, window_ms).windows
+    told = windows(path, DEVICE, window_ms, cable)
+    differ = np.argwhere(told != counted)
+    assert told.shape == counted.shape and not len(differ), [
+        (int(row), Packets.counters[column], int(told[row, column]), int(counted[row, column]))
+        for row, column in differ[:5]
+    ]
+
+
+SIX = tuple(bytes.fromhex("fe80" + "0" * 26 + end) for end in ("05", "09")) + (
+    bytes.fromhex("ff02" + "0" * 27 + "1"),
+)
+KINDS = [
+    ethernet(ip4(IP, PEER, 6, tcp(1, 80, SYN)), tags=VLAN),
+    ethernet(ip4(PEER, IP, 6, tcp(80, 1, 18)), source=ROUTER, target=MAC, tags=VLAN),
+    ethernet(ip4(PEER, IP, 6, tcp(80, 1, 20)), source=ROUTER, target=MAC, tags=VLAN + VLAN),
+    ethernet(ip4(IP, PEER, 17, udp(9, 53, bytes(100)), fragment=0x2000)),
+    ethernet(ip4(IP, PEER, 17, udp(9, 53), fragment=13)),
+    ethernet(ip4(IP, PEER, 17, udp(9, 53))[:-2]),
+    ethernet(ip4(IP, bytes(4), 17, udp(9, 99, bytes(9)))),
+    ethernet(ip4(IP, PEER, 17, udp(9, 0, bytes(9)))),
+    ethernet(ip4(IP, bytes([224, 0, 0, 251]), 17, udp(5353, 5353, bytes(9)))),
+    ethernet(ip4(PEER, b"\xff" * 4, 17, udp(68, 67, bytes(9))), source=ROUTER, target=b"\2" * 6),
+    ethernet(ip4(PEER, IP, 1, bytes(60)), source=ROUTER, target=MAC),
+    ethernet(ip4(PEER, IP, 6, tcp(7, 22, SYN)), source=ROUTER, target=MAC),
+    ethernet(ip4(PEER, IP, 6, tcp(7, 22, SYN)), source=ROUTER, target=b"\2" * 6),
+    ethernet(bytes(28), 0x0806, target=b"\xff" * 6),
+    ethernet(bytes(46), 0x0806, source=ROUTER, target=b"\xff" * 6),
+    ethernet(ip6(*SIX[:2], 6, tcp(5, 443, SYN)), 0x86DD),
+    ethernet(ip6(SIX[1], SIX[0], 6, tcp(443, 5, 20)), 0x86DD, ROUTER, MAC),
+    ethernet(ip6(*SIX[:2], 0, struct.pack(">BB6x", 17, 0) + udp(5, 53)), 0x86DD),
+    ethernet(ip6(*SIX[:2], 44, struct.pack(">BBHI", 17, 0, 8, 1) + udp(5, 53)), 0x86DD),
+    ethernet(ip6(SIX[0], SIX[2], 58, bytes(24)), 0x86DD, target=b"\x33\x33\0\0\0\1"),
+    ethernet(b"", 0x0800),
+    ethernet(b"\x45", 0x88CC),
+]
+
+
+def test_windows_are_those_of_a_capture(tmp_path, cable):
+    same(tmp_path, talk(), cable)
+
+
+def test_every_kind_of_packet_counts_as_it_does_in_a_capture(tmp_path, cable):
+    same(tmp_path, [(3.5 * i, frame) for i, frame in enumerate(KINDS)], cable)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0, 0.4, 2.9, 3, 3.1, 11]),
+            st.sampled_from(KINDS),
+            st.lists(st.tuples(st.integers(12, 70), st.integers(0, 255)), max_size=3),
+            st.integers(14, 190),
+        ),
+        min_size=1,
+        max_size=40,
+    )
+)
+@example([(0, KINDS[0], [], 190), (2.9, KINDS[0], [], 190), (3, KINDS[0], [], 190)])
+def test_whatever_a_frame_holds_it_counts_as_in_a_capture(tmp_path_factory, steps):
+    now, packets = 0.0, [(0, KINDS[3])]
+    for wait, frame, changes, size in steps:
+        now += wait
+        octets = bytearray(frame)
+        for place, value in changes:
+            if place < len(octets):
+                octets[place] = value
+        packets.append((now, bytes(octets[:size])))
+    with pytest.MonkeyPatch.context() as patch:
+        same(tmp_path_factory.mktemp("any"), packets, Cable(patch))
+
+
+def test_a_scan_fills_the_bitmaps_and_the_slots_alike(tmp_path, cable):
+    packets = [
+        (i / 500, ethernet(ip4(IP, struct.pack(">I", 0x0A000000 + i * i), 6, tcp(9, i, SYN))))
+        for i in range(1, 6000)
+    ]
+    same(tmp_path, packets, cable)
+
+
+@needs_captures
+@pytest.mark.parametrize("name", REAL)
+def test_real_captures_give_equal_windows(name, monkeypatch):
+    path, mac = DATA / f"{name}.pcap.gz", bytes.fromhex(REAL[name].replace(":", ""))
+    counted = count(path, REAL[name], 10_000).windows
+    assert (windows(path, REAL[name], 10_000, Cable(monkeypatch, mac)) == counted).all()
+
+
+def test_packets_that_the_kernel_dropped_are_told_and_make_no_window_calm(cable):
+    before = cable.read()
+    cable.dropped = 700
+    after = cable.read()
+    assert cable.source.lost == 700 and "the kernel dropped 700 packets" in cable.said[0]
+    assert [after[AT[c]] - before[AT[c]] for c in ("packets_out", "packets_in")] == [700, 700]
+    cable.read()
+    assert cable.source.lost == 0 and len(cable.said) == 1, "the next window is whole"
+
+
+def test_a_ring_goes_round_and_a_fast_link_is_not_followed_for_ever(cable):
+    frame = ethernet(ip4(IP, PEER, 17, udp(9, 99, bytes(99))))
+    total = 0
+    for _ in range(3):
+        for _ in range(packets_linux.SLOTS - 1):
+            cable.frame(frame, True)
+        total += packets_linux.SLOTS - 1
+        assert cable.read()[AT["udp_out"]] == total
+    assert not any(cable.ring[:: packets_linux.SLOT]), "every slot is the kernel's again"
+
+
+def test_an_interface_that_goes_and_comes_is_followed_and_its_window_marked(cable):
+    frame = ethernet(ip4(IP, PEER, 17, udp(9, 99, bytes(99))))
+    cable.index = 0
+    cable.read()
+    cable.read()
+    assert cable.said == ["inlier: interface 'eth7' is gone"] and cable.opened == 1
+    assert cable.source.lost == 0, "nothing moves where there is no interface"
+    cable.index = 9  # as a USB adapter has it that is plugged in again
+    cable.read()
+    assert (
+        cable.opened == 2
+        and cable.source.lost
+        and cable.said[1:] == ["inlier: interface 'eth7' is back"]
+    )
+    cable.frame(frame, True)
+    assert cable.read()[AT["udp_out"]] == 1 and cable.source.lost == 0
