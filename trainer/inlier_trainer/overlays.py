@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inlier.packet_counters import Packets
+from inlier.packet_counters import UNANSWERED_MS, Packets
 from inlier_export.errors import BadInput
 from inlier_export.reference import Ints
 from inlier_trainer.pcap.count import count
@@ -149,11 +149,13 @@ def infected(path: Path, device: str, window_ms: int) -> list[Overlay]:
     BadInput where there is neither.
     """
     w = count(path, device, window_ms).windows
-    syn, failed = w[:, _AT["syn_out"]], w[:, _AT["connects_failed"]]
+    syn, failed = w[:, _AT["syn_out"]], w[:, _AT["connects_failed"]] > 0
+    for _ in range(-(-UNANSWERED_MS // window_ms)):  # so long after its SYN it is known
+        failed[:-1] |= failed[1:]
     most_before = np.maximum.accumulate(np.concatenate([[0], syn[:-1]]))
-    begun = np.flatnonzero((syn > 2 * most_before) & (syn >= 5) & (failed > 0))
+    begun = np.flatnonzero((syn > 2 * most_before) & (syn >= 5) & failed)
     scan_at = int(begun[0]) if len(begun) else len(w)
-    tried = np.flatnonzero((syn[:scan_at] > 0) & (failed[:scan_at] > 0))
+    tried = np.flatnonzero((syn[:scan_at] > 0) & failed[:scan_at])
     found = []
     if len(begun):
         found.append(Overlay(f"real scan, {path.name}", w[scan_at:]))
