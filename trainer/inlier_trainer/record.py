@@ -6,23 +6,16 @@ import asyncio
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from inlier import recorder
 from inlier_export.errors import BadInput, Interrupted
 
 from .progress import Progress
-from .sources import open_source
 
 
-def record(
-    source: str,
-    window_ms: int,
-    count: int,
-    out: Path,
-    progress: Progress,
-    interface: str | None = None,
-) -> None:
-    """Write `count` windows to the CSV `out`. interface: whose packets.
+def record(counting: Any, window_ms: int, count: int, out: Path, progress: Progress) -> None:
+    """Write `count` windows of a source to the CSV `out`.
 
     They gather in `<out>.part`, which takes the place of `out` when it is
     whole: an interrupt or a full disk leaves the former file, and what was
@@ -34,7 +27,6 @@ def record(
             f"{part}: an interrupted recording is there; use it, move it away or delete it, then "
             f"record again"
         )
-    counting = open_source(source, interface)
     done = 0
     try:
         with part.open("w") as file:

@@ -29,7 +29,7 @@ OLDEST = (1, 22)
 # Command -> Debian package: what a build needs.
 TOOLS = {"apt-get": "apt", "gcc": "gcc", "make": "make", "xz": "xz-utils"}
 # What the source package leaves out is not needed then.
-UNIX_OPTIONS = ("MICROPY_PY_SSL=0", "MICROPY_PY_BTREE=0", "MICROPY_PY_FFI=0", "MICROPY_PY_THREAD=0")
+UNIX_OPTIONS = ("MICROPY_PY_SSL=0", "MICROPY_PY_BTREE=0", "MICROPY_PY_THREAD=0")
 MANIFEST = 'include("$(MPY_DIR)/extmod/asyncio/manifest.py")\n'
 
 Say = Callable[[str], None]
@@ -94,6 +94,14 @@ def search_path(*folders: Path) -> str:
     return os.pathsep.join([*map(str, folders), str(place), ".frozen"])
 
 
+def _has_libffi() -> bool:
+    """Debian's libffi-dev, for what counts packets (inlier/packets_linux.py)."""
+    with contextlib.suppress(OSError):
+        asked = ["pkg-config", "--exists", "libffi"]
+        return not subprocess.run(asked, check=False).returncode
+    return False
+
+
 def mpy_cross(say: Say = lambda text: None) -> Path:
     """Path of mpy-cross. Raises BadInput."""
     return source_tree(say) / "mpy-cross/build/mpy-cross"
@@ -127,6 +135,7 @@ def source_tree(say: Say = lambda text: None) -> Path:
                     built,
                     "ports/unix",
                     *UNIX_OPTIONS,
+                    f"MICROPY_PY_FFI={int(_has_libffi())}",
                     f"FROZEN_MANIFEST={built}/inlier_manifest.py",
                 )
                 # Object files hold nothing that is needed again.

@@ -101,9 +101,11 @@ def record(
         _record_capture(pcap, device or "", milliseconds(window), out, as_json)
         return
     from inlier_trainer.record import record as run
+    from inlier_trainer.sources import open_source
 
+    counting = open_source(source, interface)
     with bars(quiet=as_json) as progress:
-        run(source, milliseconds(window), count, out, progress, interface)
+        run(counting, milliseconds(window), count, out, progress)
     if as_json:
         print(json.dumps({"recording": str(out), "windows": count}))
     else:
