@@ -5,7 +5,9 @@ inlier/packet_counters.py says.
 import ipaddress
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +31,14 @@ from .packets import (
     decode,
 )
 from .reader import Broken, Chunk, chunks
+from .tally import Tally
 
 TELNET = (23, 2323)  # as Mirai scans (Antonakakis et al., "Understanding the Mirai Botnet", 2017)
 WINDOWS_MAX = 1 << 22  # more than a year of windows of 10 s: a time stamp far off is damage
 _SYN, _RST, _ACK = 2, 4, 16
 _AT = {name: i for i, name in enumerate(Source.counters)}
+_SEEN = len(_AT)  # the column after the counters
+SENDERS_MAX = 1 << 14  # of whom it is counted how busy they are
 
 
 def device_address(text: str) -> int | Hashes:
@@ -52,18 +57,34 @@ def device_address(text: str) -> int | Hashes:
 @dataclass
 class Counted:
     """windows: (n, counters) int64 from the first packet of the device on;
-    seen: (n,) packets of the device in each.
+    seen: (n,) packets of the device in each. Both take the memory that their
+    length needs: parts() does not.
 
     broken: "", or where the file ends too early. packets: of the whole file.
     telnet: connections that the device began to TELNET ports: no counter, since
     a device never sees them, but what a bot looks for first.
     """
 
-    windows: Ints
-    seen: Ints
+    tally: Tally
     packets: int
     broken: str
     telnet: int
+
+    def __len__(self) -> int:
+        return self.tally.length
+
+    def parts(self) -> Iterator[tuple[Ints, Ints]]:
+        """Windows, and the packets seen in them, some thousands at a time."""
+        for rows in self.tally.parts():
+            yield rows[:, :_SEEN], rows[:, _SEEN]
+
+    @cached_property
+    def windows(self) -> Ints:
+        return np.concatenate([windows for windows, _ in self.parts()])
+
+    @cached_property
+    def seen(self) -> Ints:
+        return np.concatenate([seen for _, seen in self.parts()])
 
 
 @dataclass
@@ -72,8 +93,7 @@ class _State:
 
     first_ns: int = -1
     latest_ns: int = -1
-    windows: Ints = field(default_factory=lambda: np.zeros((0, len(Source.counters)), np.int64))
-    seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    tally: Tally = field(default_factory=lambda: Tally(_SEEN + 1))
     telnet: int = 0
     known: Bools = field(default_factory=lambda: np.zeros(KNOWN, np.bool_))
     pairs: dict[str, Ints] = field(
@@ -117,6 +137,10 @@ def count(path: Path, device: str, window_ms: int, progress: Progress = quiet) -
     except Broken as problem:
         broken = str(problem)
     if state.first_ns < 0:
+        if broken:
+            raise BadInput(f"{broken}, but no packet of {device} is in it; capture again")
+        if not packets:
+            raise BadInput(f"{path}: it holds no packet; capture again")
         said = (
             ", ".join(f"{hosts[key]} ({n} packets)" for key, n in busiest.most_common(5))
             or "nobody"
@@ -127,7 +151,7 @@ def count(path: Path, device: str, window_ms: int, progress: Progress = quiet) -
     for _, then_ms in state.waiting.values():
         if then_ms + UNANSWERED_MS <= (state.latest_ns - state.first_ns) // 1_000_000:
             _fail(state, then_ms + UNANSWERED_MS, window_ms)
-    return Counted(state.windows, state.seen, packets, broken, state.telnet)
+    return Counted(state.tally, packets, broken, state.telnet)
 
 
 def _directions(p: Packets, wanted: int | Hashes) -> tuple[Bools, Bools]:
@@ -138,21 +162,25 @@ def _directions(p: Packets, wanted: int | Hashes) -> tuple[Bools, Bools]:
 
 
 def _note_busiest(chunk: Chunk, p: Packets, busiest: "Counter[int]", hosts: dict[int, str]) -> None:
-    senders, first, counts = np.unique(p.mac_from, return_index=True, return_counts=True)
-    for sender, _, n in zip(senders.tolist(), first.tolist(), counts.tolist(), strict=True):
-        if sender >= 0:
-            busiest[sender] += n
-            hosts[sender] = ":".join(f"{sender:012x}"[i : i + 2] for i in range(0, 12, 2))
-    if (p.mac_from >= 0).any():
-        return
-    senders, first, counts = np.unique(p.host_from, return_index=True, return_counts=True)
+    by_mac = bool((p.mac_from >= 0).any())
+    senders, first, counts = np.unique(
+        p.mac_from if by_mac else p.host_from, return_index=True, return_counts=True
+    )
     for sender, place, n in zip(senders.tolist(), first.tolist(), counts.tolist(), strict=True):
-        if sender:
-            busiest[sender] += n
-            at = int(chunk.at[place])
-            four = chunk.data[at] >> 4 == 4
-            octets: Bytes = chunk.data[at + 12 : at + 16] if four else chunk.data[at + 8 : at + 24]
-            hosts[sender] = str(ipaddress.ip_address(octets.tobytes()))
+        if sender < 0 or not (by_mac or sender):
+            continue
+        if sender not in busiest and len(busiest) >= SENDERS_MAX:
+            continue  # a flood under many names: whoever was there first is named
+        busiest[sender] += n
+        if sender in hosts:
+            continue
+        if by_mac:
+            hosts[sender] = ":".join(f"{sender:012x}"[i : i + 2] for i in range(0, 12, 2))
+            continue
+        at = int(chunk.at[place])
+        four = chunk.data[at] >> 4 == 4
+        octets: Bytes = chunk.data[at + 12 : at + 16] if four else chunk.data[at + 8 : at + 24]
+        hosts[sender] = str(ipaddress.ip_address(octets.tobytes()))
 
 
 def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, path: Path) -> None:
@@ -169,14 +197,14 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
             f"{path}: a time stamp is {last} windows after the first packet; take longer "
             f"windows, or cut the file"
         )
-    if last >= len(state.windows):
-        state.windows, state.seen = _grown(state.windows, last + 1), _grown(state.seen, last + 1)
+    state.tally.length = max(state.tally.length, last + 1)
     tcp, udp = p.protocol == TCP, p.protocol == UDP
     icmp = (p.protocol == ICMP) | (p.protocol == ICMP6)
     flags = p.flags & (_SYN | _ACK)
     syn = tcp & (flags == _SYN)
     state.telnet += int((syn & out & np.isin(p.port_to, TELNET)).sum())
-    events = np.zeros((len(Source.counters), len(mine)), np.int64)
+    events = np.zeros((_SEEN + 1, len(mine)), np.int64)
+    events[_SEEN] = 1
     for name, column in (
         ("bytes_out", np.where(out, p.length, 0)), ("bytes_in", np.where(into, p.length, 0)),
         ("packets_out", out),
@@ -188,8 +216,8 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
     ):  # fmt: skip
         events[_AT[name]] = column
     begins = np.flatnonzero(np.diff(window, prepend=-1))  # of each window that holds a packet
-    state.windows[window[begins]] += np.add.reduceat(events, begins, axis=1).T
-    state.seen[window[begins]] += np.diff(begins, append=len(mine))
+    sums = np.add.reduceat(events, begins, axis=1).T
+    state.tally.add(window[begins], slice(None), sums)
 
     sent = np.flatnonzero(out & ~p.many & (p.host_to != 0))
     chosen = sent[(syn[sent] | udp[sent]) & (p.port_to[sent] > 0)]
@@ -198,17 +226,9 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
     _distinct(state, "ports", window[chosen], (ports ^ ports >> 12) & PORTS - 1, PORTS)
     bits, first = np.unique(hosts & KNOWN - 1, return_index=True)
     fresh = ~state.known[bits]
-    np.add.at(state.windows[:, _AT["peers_new"]], window[sent][first[fresh]], 1)
+    state.tally.add(window[sent][first[fresh]], _AT["peers_new"], 1)
     state.known[bits] = True
     _connects(state, p, tcp & (p.flags & (_SYN | _RST) > 0), out, window_ms)
-
-
-def _grown(rows: Ints, n: int) -> Ints:
-    grown = np.zeros(
-        (n, *rows.shape[1:]), np.int64
-    )  # unlike a concatenation, does not write the new rows
-    grown[: len(rows)] = rows
-    return grown
 
 
 def _distinct(state: _State, name: str, window: Ints, bit: Ints, bits: int) -> None:
@@ -219,7 +239,7 @@ def _distinct(state: _State, name: str, window: Ints, bit: Ints, bits: int) -> N
         return
     before = state.pairs.get(name, window[:0])
     pairs = np.setdiff1d(window * bits + bit, before)
-    np.add.at(state.windows[:, _AT[name]], pairs // bits, 1)
+    state.tally.add(pairs // bits, _AT[name], 1)
     pairs = np.concatenate([before, pairs])
     state.pairs[name] = pairs[pairs >= (pairs.max() // bits - 1) * bits]
 
@@ -256,5 +276,5 @@ def _connects(state: _State, p: Packets, marked: Bools, out: Bools, window_ms: i
 
 def _fail(state: _State, at_ms: int, window_ms: int) -> None:
     at = max(0, at_ms // window_ms)
-    if at < len(state.windows):  # what is after the device's last packet is no window
-        state.windows[at, _AT["connects_failed"]] += 1
+    if at < state.tally.length:  # what is after the device's last packet is no window
+        state.tally.add(np.array([at]), _AT["connects_failed"], 1)

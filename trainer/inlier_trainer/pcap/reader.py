@@ -25,6 +25,7 @@ from inlier_export.reference import Ints
 CHUNK_BYTES = 1 << 21
 RECORD_MAX = 1 << 20  # longer than any link's packet: a length beyond it is damage
 TIME_NS_MAX = (1 << 63) - 1
+INTERFACES_MAX = 1 << 12  # of a pcapng's section: more are damage, or made to fill the memory
 _MICRO, _NANO = 0xA1B2C3D4, 0xA1B23C4D
 _SECTION, _INTERFACE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 3, 6
 _TSRESOL = 9
@@ -207,6 +208,9 @@ class _Pcapng:
             if at + length > len(data):
                 break
             if kind == _INTERFACE and length >= 20:
+                if len(self._interfaces) == INTERFACES_MAX:
+                    broken = f"an interface beyond {INTERFACES_MAX}"
+                    break
                 self._interface(data[at + 8 : at + length - 4])
             elif kind == _ENHANCED and length >= 32:
                 i, high, low, captured, original = struct.unpack_from(

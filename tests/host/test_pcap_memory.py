@@ -1,0 +1,81 @@
+"""However long a capture is, the memory that it takes stays the same."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from inlier_export.errors import BadInput
+from inlier_trainer.pcap import count, reader, tally
+from test_pcap import block, counted, pcap, pcapng, talk
+
+
+def test_windows_come_out_as_they_were_counted_whatever_the_order(monkeypatch):
+    monkeypatch.setattr(tally, "BLOCK", 8)
+    monkeypatch.setattr(tally, "OPEN_MAX", 2)
+    rng = np.random.default_rng(3)
+    expected, counts = np.zeros((400, 3), np.int64), tally.Tally(3)
+    counts.length = 397  # which fills no block
+    for _ in range(200):
+        window = rng.integers(0, 397, 5)
+        column, amounts = int(rng.integers(3)), rng.integers(-(1 << 62), 1 << 62, 5) >> 20
+        counts.add(window, column, amounts)
+        np.add.at(expected[:, column], window, amounts)
+        counts.add(window, slice(None), np.ones((5, 3), np.int64))
+        np.add.at(expected, window, 1)
+        assert len(counts._open) <= 2, "an open block takes its whole memory"
+    assert (np.concatenate(list(counts.parts())) == expected[:397]).all()
+
+
+def test_silence_takes_no_memory():
+    counts = tally.Tally(19)
+    for at in (0, count.WINDOWS_MAX - 1):
+        counts.length = at + 1
+        counts.add(np.array([at]), 4, 1)
+    assert len(counts._open) + len(counts._packed) == 2, "of a thousand blocks"
+    assert sum(int(part[:, 4].sum()) for part in counts.parts()) == 2
+
+
+def test_busy_windows_that_are_past_take_a_fifth_of_their_memory():
+    rng = np.random.default_rng(4)
+    counts = tally.Tally(19)
+    n = 40 * tally.BLOCK
+    for start in range(0, n, tally.BLOCK):
+        counts.length = start + tally.BLOCK
+        rows = rng.poisson(2, (tally.BLOCK, 19))
+        counts.add(np.arange(start, counts.length), slice(None), rows)
+    packed = sum(map(len, counts._packed.values()))
+    assert len(counts._packed) == 40 - tally.OPEN_MAX
+    assert packed < len(counts._packed) * tally.BLOCK * 19 * 8 / 5
+
+
+def test_a_flood_of_senders_does_not_fill_the_memory_of_who_was_busiest(tmp_path, monkeypatch):
+    monkeypatch.setattr(count, "SENDERS_MAX", 3)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 300)
+    packets = [(i / 10, bytes(12) + bytes(20)) for i in range(3)]
+    packets += [(1 + i / 10, bytes(10) + struct.pack(">H", i) + bytes(20)) for i in range(40)]
+    with pytest.raises(BadInput, match="in 43; the busiest") as caught:
+        counted(tmp_path, pcap(packets))
+    assert "00:00:00:00:00:00 (4 packets)" in str(caught.value)
+    assert str(caught.value).count(" packets)") == 3
+
+
+def test_interfaces_without_end_are_damage(tmp_path):
+    one = block("<", 1, struct.pack("<HHI", 1, 0, 0))
+    content = pcapng(talk()) + one * reader.INTERFACES_MAX
+    result = counted(tmp_path, content)
+    assert "an interface beyond 4096" in result.broken and result.packets == 9
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (pcap([]), "it holds no packet; capture again"),
+        (pcap([(0, bytes(40))])[:-3], "the last packet is cut"),
+    ],
+)
+def test_a_capture_without_packets_says_so_and_no_senders(tmp_path, content, said):
+    with pytest.raises(BadInput) as caught:
+        counted(tmp_path, content)
+    assert said in str(caught.value) and "senders" not in str(caught.value)
+    assert str(caught.value).endswith("capture again")
