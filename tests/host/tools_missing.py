@@ -13,9 +13,11 @@ import pytest
 from inlier_boards.catalogue import read_board
 
 PACKAGES = {
+    "cc": "gcc",
     "chromium": "chromium",
     "mosquitto": "mosquitto",
     "openssl": "openssl",
+    "prometheus": "prometheus",
     "strace": "strace",
 }  # command: Debian package
 PATH = (

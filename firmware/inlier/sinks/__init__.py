@@ -5,7 +5,7 @@ the callbacks of monitor.watch:
     on_quiet(pipeline)
 
 log keeps them on flash, signal switches an LED, lines prints them, mqtt
-publishes them for Home Assistant, defender reports to AWS.
+publishes them for Home Assistant, defender (legacy) reports to AWS.
 
     from inlier.sinks import Together, log, signal
     sinks = Together(log.Log("alarms.log"), signal.Signal(Pin("LED", Pin.OUT).value))

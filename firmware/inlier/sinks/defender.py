@@ -1,5 +1,6 @@
 """Sink for AWS IoT Device Defender: a metrics report at most every 300 s, with
-inlier's score and alarm as custom metrics.
+inlier's score and alarm as custom metrics. Legacy: AWS takes no new customers
+since 2026-08-31; docs/alarms.md says how to move away.
 
     from inlier.sinks import defender, mqtt
     # the thing's name, its certificate

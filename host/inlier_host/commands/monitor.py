@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from inlier_host import this_machine as running
     from inlier_host.live.feed import Emit, Event, Feed
+    from inlier_host.live.prometheus import Metrics
     from inlier_host.live.state import Live
 
 PORT = 8765
@@ -41,7 +43,8 @@ def monitor(
     mqtt: Annotated[
         str | None,
         typer.Option(
-            help="Watch a device: mqtt://[user@]host[:port]/inlier/DEVICE_ID, or mqtts://."
+            help="Watch a device: mqtt://[user@]host[:port]/inlier/DEVICE_ID, or mqtts://; "
+            "with --prometheus also /inlier/+, all of them."
         ),
     ] = None,
     serial: Annotated[
@@ -56,6 +59,13 @@ def monitor(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of the page; 0: any that is free.")
     ] = PORT,
+    prometheus: Annotated[
+        str | None,
+        typer.Option(
+            help="Also serve metrics at [HOST]:PORT, such as :9101: to this machine alone without "
+            "a host."
+        ),
+    ] = None,
     count: Annotated[int, typer.Option(help="Windows until it ends; -1: until interrupted.")] = -1,
     as_json: Annotated[
         bool,
@@ -82,6 +92,12 @@ def monitor(
             "--replay scores a recording with a model, at once: it goes with neither a device "
             "nor --save"
         )
+    several = bool(mqtt and mqtt.endswith("/+"))
+    if several and (not prometheus or web or save):
+        raise BadInput(
+            "--mqtt …/+ watches all devices for --prometheus: give that, and neither --web nor "
+            "--save; or name one device"
+        )
     from inlier_trainer.files import check_output
 
     checks: list[Callable[[], object]] = [] if web else [lambda: needs(context, "--web", "port")]
@@ -93,35 +109,43 @@ def monitor(
         )
     if save:
         checks.append(lambda: check_output(save, new=True))
+    if prometheus:
+        checks.append(lambda: _check_prometheus(prometheus))
     for path, what in ((model, "model"), (replay, "recording")):
         if path:
             checks.append(partial(check_input, path, what))
     together(*checks)
-    if model and as_json and not (web or save):
+    view = View(save, web, port, count, as_json, prometheus, several)
+    if model and as_json and not (web or save or prometheus):
         _windows(model, source, interface, replay, count)
         return
-    if model and replay and not web:
+    if model and replay and not (web or prometheus):
         _replay(model, replay, count)
         return
     from inlier_host.live import feed
 
     if model and replay:
-        _watch(feed.recording(model, replay, count), replay.stem, None, web, port, -1, as_json)
-        return
-    if mqtt:
-        _watch(feed.broker(mqtt), mqtt.rpartition("/")[2], save, web, port, count, as_json)
+        _watch(feed.recording(model, replay, count), replay.stem, replace(view, count=-1))
+    elif mqtt:
+        _watch(feed.broker(mqtt), mqtt.rpartition("/")[2], view)
     elif serial:
-        _watch(feed.serial_port(serial), serial, save, web, port, count, as_json)
+        _watch(feed.serial_port(serial), serial, view)
     elif model:
-        _watch(
-            feed.this_machine(model, source, interface),
-            f"{model.stem} on this machine",
-            save,
-            web,
-            port,
-            count,
-            as_json,
-        )
+        counting = feed.this_machine(model, source, interface)
+        _watch(counting, f"{model.stem} on this machine", view)
+
+
+@dataclass(frozen=True)
+class View:
+    """How what is watched is shown, and what is made of it."""
+
+    save: Path | None
+    web: bool
+    port: int
+    count: int
+    as_json: bool
+    prometheus: str | None
+    several: bool  # devices
 
 
 def _windows(
@@ -155,14 +179,12 @@ class _Enough(Exception):
     """So many windows as were asked for."""
 
 
-def _watch(
-    feed: "Feed", name: str, save: Path | None, web: bool, port: int, count: int, as_json: bool
-) -> None:
+def _watch(feed: "Feed", name: str, view: View) -> None:
     from inlier_host.live.save import Save
     from inlier_host.live.state import Live
 
     live = Live(name)
-    left = count
+    left = view.count
 
     def emit(event: "Event") -> None:
         nonlocal left
@@ -171,42 +193,61 @@ def _watch(
             show(event)
         if kept:
             kept.take(event)
+        if metrics:
+            metrics.take(event)
         if "ae" in event:  # a window
             left -= 1
             if left == 0:
                 raise _Enough
 
     with ExitStack() as stack:
-        kept = stack.enter_context(Save(save)) if save else None
-        show = _view(stack, live, web, port, as_json)
+        kept = stack.enter_context(Save(view.save)) if view.save else None
+        metrics = stack.enter_context(_metrics(name, view.prometheus)) if view.prometheus else None
+        show = _shown(stack, live, view)
         try:
             with suppress(_Enough):
                 feed(emit)
         finally:
             if kept and kept.rows:
                 told = (
-                    f"inlier: {printable(str(save))}: {kept.rows} windows, the first of them "
+                    f"inlier: {printable(str(view.save))}: {kept.rows} windows, the first of them "
                     f"window {kept.first}"
                 )
                 stack.callback(print, told, file=sys.stderr)
 
 
-def _view(stack: ExitStack, live: "Live", web: bool, port: int, as_json: bool) -> "Emit":
+def _metrics(name: str, where: str) -> "Metrics":
+    from inlier_host.live.prometheus import Metrics
+
+    metrics = Metrics(name, where)
+    print(f"{metrics.url}: metrics", file=sys.stderr)
+    return metrics
+
+
+def _check_prometheus(where: str) -> None:
+    try:
+        from inlier_host.live.prometheus import listening_on
+    except ImportError:
+        raise BadInput("--prometheus needs prometheus_client: pip install 'inlier[live]'") from None
+    listening_on(where)
+
+
+def _shown(stack: ExitStack, live: "Live", view: View) -> "Emit":
     """What to do with each event: until the stack is closed."""
-    if web:
+    if view.web:
         from inlier_host.live.web import Web
 
-        page = stack.enter_context(Web(live, port))
+        page = stack.enter_context(Web(live, view.port))
         print(
             json.dumps({"url": page.url})
-            if as_json
+            if view.as_json
             else f"{page.url}: open it in a browser; Ctrl-C ends it",
             flush=True,
         )
         return lambda event: page.update()
-    if as_json:
+    if view.as_json:
         return lambda event: print(json.dumps(event), flush=True)
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and not view.several:
         from inlier_host.live.terminal import Terminal
 
         screen = stack.enter_context(Terminal(live))
@@ -223,12 +264,13 @@ def _is_told(foreign: int) -> bool:
 
 def _line(event: "Event") -> None:
     """A line for what matters."""
+    device = f"{event['device']}: " if "device" in event else ""
     if "problem" in event:
-        say(event["problem"])
+        say(device + event["problem"])
     elif event.get("alarm") == "ON":
         word = "alarm" if event.get("grows") else "ALARM"
-        say(f"window {event['window']}: {word}: {event['message']}")
+        say(f"{device}window {event['window']}: {word}: {event['message']}")
     elif "alarm" in event and event.get("message"):
-        say(f"window {event['window']}: alarm cleared: {event['message']}")
+        say(f"{device}window {event['window']}: alarm cleared: {event['message']}")
     elif "quiet" in event and event.get("message"):
-        say(f"window {event['window']}: {event['message']}")
+        say(f"{device}window {event['window']}: {event['message']}")

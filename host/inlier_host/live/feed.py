@@ -7,6 +7,7 @@ are what the sinks of inlier.sinks say.
 {"quiet": "ON" or "OFF", "window", "message"}: message.Episode
 {"online": bool} or {"problem": sentence}: of the connection
 {"problem": sentence, "foreign": 1}: of what was no event
+All have "device" where several are watched.
 """
 
 import contextlib
@@ -145,7 +146,8 @@ def _number(value: Any, least: int = 0) -> int:
 
 def broker(url: str) -> Feed:
     """What a device's inlier.sinks.mqtt publishes. url:
-    mqtt://[user[:password]@]host[:port]/prefix/device_id, or mqtts://.
+    mqtt://[user[:password]@]host[:port]/prefix/device_id, or mqtts://; with + for
+    the device_id all of them, and each event says its "device".
 
     Raises BadInput: at once for a bad URL; when run, for a broker that cannot
     be reached or refuses.
@@ -155,11 +157,12 @@ def broker(url: str) -> Feed:
 
     where = urlsplit(url)
     base = where.path.strip("/")
+    many = base.endswith("/+")
     if (
         where.scheme not in ("mqtt", "mqtts")
         or not where.hostname
         or not base
-        or set("+#") & set(base)
+        or set("+#") & set(base.removesuffix("/+"))
     ):
         raise BadInput(
             "--mqtt: give mqtt://[user@]host[:port]/inlier/DEVICE_ID of the device to watch"
@@ -186,11 +189,18 @@ def broker(url: str) -> Feed:
             client.subscribe(f"{base}/#", 1)
 
     def on_message(client: mqtt.Client, data: object, message: mqtt.MQTTMessage) -> None:
-        kind = message.topic[len(base) + 1 :]
+        device, _, kind = message.topic.rpartition("/")
+        if not many and device != base:
+            return
         if kind == "availability":
-            waiting.put({"online": message.payload == b"online"})
+            event: Event = {"online": message.payload == b"online"}
         elif kind in ("state", "alarm", "quiet"):
-            waiting.put(parsed(message.payload[: MESSAGE_MAX + 1].decode(errors="replace")))
+            event = parsed(message.payload[: MESSAGE_MAX + 1].decode(errors="replace"))
+        else:
+            return
+        if many:
+            event["device"] = printable(device.rpartition("/")[2], NAME_MAX)
+        waiting.put(event)
 
     def feed(emit: Emit) -> None:
         client = mqtt.Client(CallbackAPIVersion.VERSION2)
