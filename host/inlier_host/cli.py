@@ -20,6 +20,7 @@ from inlier_host.commands.deploy import deploy
 from inlier_host.commands.emulate import emulate
 from inlier_host.commands.evaluate import evaluate
 from inlier_host.commands.export import export
+from inlier_host.commands.fleet import app as fleet
 from inlier_host.commands.monitor import monitor
 from inlier_host.commands.record import record
 from inlier_host.commands.report import report
@@ -34,14 +35,19 @@ PANELS = {
     "Record and train": (record, train, evaluate, report),
     "On a board": (deploy, emulate, bench),
     "Watch": (monitor,),
+    "Many devices": (),
     "Check and sign": (verify, export),
 }
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(reproduce, name="reproduce", rich_help_panel="Try it")
+app.add_typer(fleet, name="fleet", rich_help_panel="Many devices")
 
 EXTRAS = {
+    "dask": "fleet",
+    "distributed": "fleet",
+    "fsspec": "fleet",
     "ai_edge_litert": "keras",
     "keras": "keras",
     "tensorflow": "keras",

@@ -1,0 +1,222 @@
+"""Commands that judge a fleet: its budget, its devices' last day, its drift."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from inlier_host.options import Json, Key, say
+
+from .fleet_options import Fleet, Scheduler, Workers, cluster, tell_rejected
+
+if TYPE_CHECKING:
+    from inlier_trainer.fleet.calibrate import Calibrated
+    from inlier_trainer.fleet.engine import Cluster
+    from inlier_trainer.fleet.store import Store
+    from inlier_trainer.progress import Progress
+
+BUDGET = "5/day"
+Budget = Annotated[
+    str | None,
+    typer.Option(help="False alarms of the whole fleet; by default as calibrated, else 5/day."),
+]
+Top = Annotated[int, typer.Option(min=1, help="Devices told to people.")]
+
+
+def _calibrated(
+    place: "Store", budget: str | None, on: "Cluster", progress: "Progress"
+) -> tuple["Calibrated", str, list[str]]:
+    """Of all devices, scored where they are not yet; and the last day."""
+    from inlier_trainer.fleet import calibrate as calibrating
+    from inlier_trainer.fleet import survey as surveys
+
+    before = place.read_json("calibration.json") or {}
+    per_day = calibrating.per_day(budget or f"{before.get('budget_per_day', 5)}/day")
+    surveyed = surveys.survey(place, on, progress)
+    surveys.enough(surveyed.days, place.address)
+    done = calibrating.calibrate(place, surveyed, per_day, on, progress)
+    return done, surveyed.days.last, [*surveyed.rejected, *done.rejected]
+
+
+def calibrate(
+    fleet: Fleet,
+    false_alarms: Budget = None,
+    key: Key = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+) -> None:
+    """Divide the fleet's budget of false alarms over its devices.
+
+    Writes the few bytes in which a device's thresholds differ, signed if there
+    is a key; says what was reached on days that were held out.
+
+    Example: inlier fleet calibrate FLEET --false-alarms 5/day
+    """
+    from inlier_host import keys
+    from inlier_trainer.fleet import calibrate as calibrating
+    from inlier_trainer.fleet import store
+    from inlier_trainer.progress import bars
+
+    if false_alarms:
+        calibrating.per_day(false_alarms)
+    signing = keys.find(key)
+    place = store.opened(fleet)
+    calibrating.models(place)
+    with bars(quiet=as_json) as progress, cluster(workers, scheduler) as on:
+        done, _, rejected = _calibrated(place, false_alarms or BUDGET, on, progress)
+        size = calibrating.write(place, done, signing)
+    told = done.told
+    if as_json:
+        print(json.dumps({**told, "bytes_a_device": size, "rejected": rejected}))
+        return
+    tell_rejected(rejected)
+    say(
+        f"budget {told['budget_per_day']:g} a day: {told['alarms_per_day']:g} a day on "
+        f"{told['held_out_days']} days that were held out"
+        + ("" if told["budget_kept"] else "; more than the budget: new kinds of events came up")
+    )
+    for type_, of in told["by_type"].items():
+        limits = told["limits"][type_]
+        say(
+            f"  {type_}: {of['devices']} devices, {of['alarms_per_day']:g} a day; limits "
+            f"{limits['least']:g} to {limits['most']:g} times the type's thresholds"
+        )
+    for event in told["mass_events"]:
+        say(_event(event))
+    say(f"calibrations/: {len(done.limits)} devices, {size} bytes each")
+
+
+def _event(event: dict[str, object]) -> str:
+    types = ", ".join(map(str, event["types"]))  # type: ignore[call-overload]
+    leading = ", ".join(map(str, event["leading"]))  # type: ignore[call-overload]
+    return (
+        f"{event['begins']} to {event['ends']}: {event['devices']} devices of {types} at one time "
+        f"({leading}), one event; {event['cause']}"
+    )
+
+
+def score(
+    fleet: Fleet,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+) -> None:
+    """Score what is not scored yet.
+
+    Example: inlier fleet score FLEET
+    """
+    from inlier_trainer.fleet import calibrate as calibrating
+    from inlier_trainer.fleet import store
+    from inlier_trainer.progress import bars
+
+    place = store.opened(fleet)
+    calibrating.models(place)
+    with bars(quiet=as_json) as progress, cluster(workers, scheduler) as on:
+        done, last, rejected = _calibrated(place, None, on, progress)
+    count = len(done.limits)
+    today = [
+        told["device"]
+        for told in done.alarmed
+        if any(str(last) == _date(end) for _, end, *_ in told["alarms"])
+    ]
+    if as_json:
+        told = {"devices": count, "again": done.again, "date": last, "alarmed": sorted(today)}
+        print(json.dumps({**told, "rejected": rejected}))
+        return
+    tell_rejected(rejected)
+    say(f"{count} devices, {done.again} of them were scored already; {len(today)} alarm on {last}")
+
+
+def _date(ms: int) -> str:
+    from inlier_trainer.fleet.parts import date_of
+
+    return date_of(ms - 1)
+
+
+def rank(
+    fleet: Fleet,
+    false_alarms: Budget = None,
+    top: Top = 12,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+) -> None:
+    """Sort devices by how unlikely their last day is.
+
+    Each by its own tail; what befell many at once is one event, told apart.
+
+    Example: inlier fleet rank FLEET --json
+    """
+    from inlier_trainer.fleet import calibrate as calibrating
+    from inlier_trainer.fleet import rank as ranking
+    from inlier_trainer.fleet import store
+    from inlier_trainer.progress import bars
+
+    if false_alarms:
+        calibrating.per_day(false_alarms)
+    place = store.opened(fleet)
+    calibrating.models(place)
+    with bars(quiet=as_json) as progress, cluster(workers, scheduler) as on:
+        done, last, rejected = _calibrated(place, false_alarms, on, progress)
+        ranked = ranking.rank(place, done, last, on, progress)
+    events = done.told["mass_events"]
+    content = {"date": last, "devices": ranked.told, "mass_events": events, "rejected": rejected}
+    place.write_json("rank.json", content)
+    if as_json:
+        print(json.dumps(content))
+        return
+    tell_rejected(rejected)
+    found = sum(told["discovered"] for told in ranked.told)
+    say(f"{last}: {len(ranked.told)} devices, {found} stand out; the first {top}:")
+    for i, told in enumerate(ranked.told[:top]):
+        mark = "!" if told["discovered"] else " "
+        say(
+            f"{mark} {i + 1:>3} {told['device']} ({told['type']}): such a day once in "
+            f"{told['return_period_days']:,.3g} days, {told['severity']:g} times the threshold"
+            + (f", {told['leading']}" if told["leading"] else "")
+        )
+    for event in events:
+        say(_event(event))
+
+
+def drift(
+    fleet: Fleet,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+) -> None:
+    """Say what moved since training, by version and week.
+
+    Proposes which types to train again, with the reason.
+
+    Example: inlier fleet drift FLEET
+    """
+    from inlier_trainer.fleet import calibrate as calibrating
+    from inlier_trainer.fleet import drift as drifting
+    from inlier_trainer.fleet import profile, store
+    from inlier_trainer.fleet import survey as surveys
+    from inlier_trainer.fleet import train as training
+    from inlier_trainer.progress import bars
+
+    place = store.opened(fleet)
+    told = {t: place.read_json(f"models/{t}.json") for t in calibrating.models(place)}
+    samples = {t: training.sample(place, t) for t in told}
+    with bars(quiet=as_json) as progress, cluster(workers, scheduler) as on:
+        surveyed = surveys.survey(place, on, progress)
+        mine = {t: d for t, d in surveyed.devices.items() if t in told}
+        until = next(iter(told.values()))["until"]
+        devices = [d for of in mine.values() for d in of]
+        new = on.run("profiles", place, profile.profile, devices, (samples, until), progress)
+        moved = drifting.drift(place, mine, until, on, progress)
+    proposed = drifting.proposals(moved)
+    place.write_json("drift.json", {"moved": moved, "proposals": proposed})
+    rejected = [*surveyed.rejected, *new.rejected]
+    if as_json:
+        print(json.dumps({"moved": moved, "proposals": proposed, "rejected": rejected}))
+        return
+    tell_rejected(rejected)
+    for proposal in proposed:
+        say(f"train '{proposal['type']}' again: {proposal['reason']}")
+    if not proposed:
+        say("nothing has moved by half an octave since training")

@@ -1,0 +1,129 @@
+"""Commands that fill a fleet's store, and learn from it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inlier_export.errors import BadInput
+from inlier_host.options import Json, Key, Seed, milliseconds, say
+
+from .fleet_options import Fleet, Scheduler, Workers, cluster, tell_rejected
+
+
+def simulate(
+    fleet: Fleet,
+    devices: Annotated[int, typer.Option(min=1, max=1_000_000)] = 1000,
+    types: Annotated[int, typer.Option(min=1, max=100)] = 4,
+    days: Annotated[int, typer.Option(min=1, max=3660)] = 30,
+    infected: Annotated[int, typer.Option(min=0, help="Devices, on the last day.")] = 10,
+    seed: Seed = 1,
+    window: Annotated[str, typer.Option(help="Length of a window, from 10s.")] = "5m",
+    captures: Annotated[
+        Path | None,
+        typer.Option(help="A folder of benign captures of a device each, to make types of."),
+    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+) -> None:
+    """Make up a fleet whose truth is known.
+
+    From a model of the example doorbell's traffic: two firmware versions, one
+    outage of many devices at once, and infected ones; truth.json says which.
+
+    Example: inlier fleet simulate FLEET --devices 100 --days 10 --infected 2
+    """
+    from inlier_trainer.fleet import captured, store
+    from inlier_trainer.fleet import simulate as made
+    from inlier_trainer.progress import bars
+
+    window_ms = milliseconds(window)
+    if window_ms < 10_000 or 3_600_000 % window_ms:
+        raise BadInput(f"--window {window}: give a length from 10s on of which hours are made")
+    if types > devices or infected > devices:
+        what = f"--types {types}" if types > devices else f"--infected {infected}"
+        raise BadInput(f"{what}: more than --devices {devices}: give fewer")
+    place = store.opened(fleet, new=True)
+    if place.names("windows") and (place.read_json("truth.json") or {}).get("plan") is None:
+        raise BadInput(f"{fleet}: a fleet is there that was not made up: name another folder")
+    with bars(quiet=as_json) as progress:
+        counted = (
+            captured.into(place, captures, types, window_ms, progress)
+            if captures is not None
+            else ()
+        )
+        plan = made.Plan(devices, types, days, infected, seed, window_ms, counted)
+        with cluster(workers, scheduler) as on:
+            ran = made.simulate(place, plan, on, progress)
+    rows = sum(told["rows"] for told in ran.told)
+    if as_json:
+        told = {"fleet": fleet, "devices": len(ran.told), "windows": rows, "again": ran.again}
+        print(json.dumps({**told, "truth": place.path("truth.json")}))
+        return
+    say(
+        f"{fleet}: {devices} devices of {types} types, {days} days, {rows:,} windows of {window}; "
+        f"what is true of them is in {place.path('truth.json')}"
+    )
+
+
+def train(
+    fleet: Fleet,
+    by: Annotated[str, typer.Option(help="What shares a model: type.")] = "type",
+    detectors: Annotated[
+        str, typer.Option(help="Whose part of the score counts: svm, autoencoder or both.")
+    ] = "both",
+    seed: Seed = 1,
+    key: Key = None,
+    number: Annotated[
+        int, typer.Option(min=0, max=(1 << 32) - 1, help="Of the models, for rollout.")
+    ] = 0,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+) -> None:
+    """Fit a model a type, and name devices that fit theirs badly.
+
+    From a bounded sample of its devices and days; ranges from all of them. The
+    last days are kept: limits are tried on them.
+
+    Example: inlier fleet train FLEET --by type
+    """
+    from inlier_host import keys
+    from inlier_host.options import one_of
+    from inlier_trainer.fleet import store
+    from inlier_trainer.fleet import survey as surveys
+    from inlier_trainer.fleet import train as training
+    from inlier_trainer.progress import bars
+    from inlier_trainer.train import DETECTORS
+
+    one_of("--by", by, ("type",))
+    one_of("--detectors", detectors, DETECTORS)
+    signing = keys.find(key)
+    place = store.opened(fleet)
+    with bars(quiet=as_json) as progress, cluster(workers, scheduler) as on:
+        surveyed = surveys.survey(place, on, progress)
+        surveys.enough(surveyed.days, fleet)
+        fitted = training.fit(place, surveyed, on, progress, seed, signing, number, detectors)
+    rejected = [*surveyed.rejected, *fitted.rejected]
+    if not fitted.models:
+        raise BadInput(f"{fleet}: no type could be learned: {rejected[0]}")
+    if as_json:
+        told = {"types": fitted.told, "odd": fitted.odd, "rejected": rejected}
+        print(json.dumps({**told, "again": fitted.again}))
+        return
+    tell_rejected(rejected)
+    for type_, of in fitted.told.items():
+        say(
+            f"models/{type_}.inlier: {of['model_bytes']} bytes, of {of['devices']} devices; "
+            f"fitted on {of['sample_windows']:,} windows of {len(of['sample'])} of them, from "
+            f"{of['learned'][0]} to {of['learned'][1]}"
+        )
+        for suspect in of["suspect"]:
+            say(f"  not learned from: {suspect}")
+    for odd in fitted.odd[:10]:
+        differs = ", ".join(
+            f"{name} by {away:+.1f} octaves" for name, away in odd["differs"].items()
+        )
+        say(f"{odd['device']} fits its type '{odd['type']}' badly: {differs}")

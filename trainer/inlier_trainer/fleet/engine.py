@@ -1,0 +1,190 @@
+"""Runs a stage's tasks on Dask, each of one device or one type.
+
+A task writes its result, then what it tells of it: done/STAGE/NAME.json, with a
+digest of all that the result depends on. Where that is there and the digest is
+the same, it is not done again: neither by a second start nor when Dask repeats
+what a lost worker had begun.
+"""
+
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from inlier_export.errors import BadInput
+from inlier_trainer.progress import Progress, quiet
+
+from .store import Store
+
+Summary = dict[str, Any]
+Work = Callable[..., Summary]  # (store, item, *settings) -> what it tells
+
+BATCH = 8  # devices that travel together: a journey costs more than a small device
+AHEAD = 3  # batches a worker: what waits does not grow with the fleet
+CONNECT_S = "10s"
+
+
+def once(store: Store, stage: str, name: str, key: str, work: Callable[[], Summary]) -> Summary:
+    """What `work` tells, now or when it was done before for the same key."""
+    place = f"done/{stage}/{name}.json"
+    before = store.read_json(place)
+    if isinstance(before, dict) and before.get("key") == key:
+        return {**before["told"], "again": True}
+    told = work()
+    store.write_json(place, {"key": key, "told": told})
+    return told
+
+
+@dataclass
+class Ran:
+    """told: by each item that went well, in the items' order. rejected: why
+    others did not. again: how many had been done before.
+    """
+
+    told: list[Summary] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    again: int = 0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """client: None does everything here, one item after the other."""
+
+    client: Any = None
+    workers: int = 1
+
+    def run(
+        self,
+        stage: str,
+        store: Store,
+        work: Work,
+        items: Sequence[Any],
+        settings: tuple[Any, ...] = (),
+        progress: Progress = quiet,
+        batch: int = BATCH,
+    ) -> Ran:
+        """Raises what a task raises, of which BadInput and OSError are meant."""
+        found: dict[int, Summary] = {}
+        progress(stage, 0, len(items))
+        for start, part in self._batches(store, work, items, settings, batch):
+            found.update({start + i: told for i, told in enumerate(part)})
+            progress(stage, len(found), len(items))
+        ran = Ran()
+        for i in range(len(items)):
+            if reason := found[i].get("rejected"):
+                ran.rejected.append(reason)
+                continue
+            ran.again += bool(found[i].pop("again", False))
+            ran.told.append(found[i])
+        return ran
+
+    def _batches(
+        self, store: Store, work: Work, items: Sequence[Any], settings: tuple[Any, ...], batch: int
+    ) -> Iterator[tuple[int, list[Summary]]]:
+        starts = iter(range(0, len(items), batch))
+
+        def arguments(start: int) -> tuple[Any, ...]:
+            return store.address, work, list(items[start : start + batch]), settings
+
+        if self.client is None:
+            for start in starts:
+                yield start, several(*arguments(start))
+            return
+        from distributed import as_completed
+
+        flying: dict[Any, int] = {}
+
+        def send(start: int) -> Any:
+            future = self.client.submit(several, *arguments(start), pure=False, retries=2)
+            flying[future] = start
+            return future
+
+        first = [send(s) for s in itertools.islice(starts, AHEAD * self.workers)]
+        waiting = as_completed(first)
+        for future in waiting:
+            told = future.result()
+            start = flying.pop(future)
+            future.release()
+            for following in itertools.islice(starts, 1):
+                waiting.add(send(following))
+            yield start, told
+
+
+def several(address: str, work: Work, items: list[Any], settings: tuple[Any, ...]) -> list[Summary]:
+    store = Store(address)
+    return [work(store, item, *settings) for item in items]
+
+
+@contextmanager
+def cluster(workers: int, scheduler: str | None = None) -> Iterator[Cluster]:
+    """workers: processes on this machine; 0: none, all in this one. scheduler:
+    the address of another Dask, whose workers then serve. Raises BadInput.
+    """
+    if scheduler:
+        with _connected(scheduler) as client:
+            yield Cluster(client, max(1, len(client.scheduler_info()["workers"])))
+        return
+    if not workers:
+        yield Cluster()
+        return
+    from distributed import Client, LocalCluster
+
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")  # in each of the workers
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
+            host="127.0.0.1",
+            silence_logs=logging.CRITICAL,
+        ) as local,
+        Client(local) as client,
+    ):
+        yield Cluster(client, workers)
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=CONNECT_S)
+    except (OSError, ValueError, TypeError) as error:
+        why = str(error).partition("\n")[0] or "no answer"
+        raise BadInput(
+            f"--scheduler {address}: no Dask scheduler answers there ({why}); start one with "
+            f"'dask scheduler', or leave it out for workers on this machine"
+        ) from None
+    with client:
+        _check_versions(address, client.get_versions())
+        yield client
+
+
+def _check_versions(address: str, found: dict[str, Any]) -> None:
+    """Raises BadInput where the other side is not of our versions: what they
+    send each other would not be read, or give other bytes.
+    """
+    if not found["workers"]:
+        raise BadInput(
+            f"--scheduler {address}: it has no workers; start some with 'dask worker {address}'"
+        )
+    ours = found["client"]
+    for where, theirs in (("scheduler", found["scheduler"]), *found["workers"].items()):
+        for package in ("distributed", "numpy", "python"):
+            mine, its = _version(ours, package), _version(theirs or {}, package)
+            if mine != its:
+                raise BadInput(
+                    f"--scheduler {address}: {where} has {package} {its or 'unknown'}, this "
+                    f"machine {mine}: install the same on both"
+                )
+
+
+def _version(side: dict[str, Any], package: str) -> str:
+    packages = side.get("packages", {})
+    if package == "python":
+        return str(packages.get("python", "")).rpartition(".")[0]
+    return str(packages.get(package, ""))

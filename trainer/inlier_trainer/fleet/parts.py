@@ -1,0 +1,147 @@
+"""A device's windows: a Parquet a day, with columns `time` (when the window
+began, UTC), `firmware`, and the source's counters; source, length and device
+as its metadata.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from inlier_export.printable import printable
+from inlier_export.reference import Ints
+
+from .store import Device, Store
+
+TIME = pl.Datetime("ms", "UTC")
+DAY_MS = 86_400_000
+OWN = ("time", "firmware")
+
+
+class Unreadable(Exception):
+    """A part that is none: its device is left out, and counted."""
+
+
+@dataclass
+class Span:
+    """Windows of a device in the order of time. time: (n,) int64, ms since
+    1970; firmware: (n,) str; windows: (n, counters) int64.
+    """
+
+    source: str
+    window_ms: int
+    counters: tuple[str, ...]
+    time: Ints
+    firmware: NDArray[np.object_]
+    windows: Ints
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def at(self, rows: NDArray[np.bool_] | slice | Ints) -> "Span":
+        return Span(
+            self.source,
+            self.window_ms,
+            self.counters,
+            self.time[rows],
+            self.firmware[rows],
+            self.windows[rows],
+        )
+
+
+class Kind(NamedTuple):
+    """What windows must share to be one type's. rows: of the part."""
+
+    source: str
+    window_ms: int
+    counters: tuple[str, ...]
+    rows: int
+
+
+def date_of(time_ms: int) -> str:
+    return str(np.datetime64(time_ms, "ms").astype("datetime64[D]"))
+
+
+def ms_of(date: str) -> int:
+    return int(np.datetime64(date, "ms").astype(np.int64))
+
+
+def frame(span: Span) -> pl.DataFrame:
+    columns = {name: span.windows[:, i].astype(np.uint32) for i, name in enumerate(span.counters)}
+    return pl.DataFrame(
+        {
+            "time": pl.Series(span.time).cast(TIME),
+            "firmware": pl.Series(span.firmware.astype(str), dtype=pl.String),
+            **columns,
+        }
+    )
+
+
+def write_part(store: Store, device: Device, date: str, span: Span) -> int:
+    """Raises OSError. Returns its bytes."""
+    out = io.BytesIO()
+    about = f"source={span.source} window_ms={span.window_ms} device={device.name}"
+    frame(span).write_parquet(out, metadata={"inlier": about})
+    content = out.getvalue()
+    store.write(store.part(device, date), content)
+    return len(content)
+
+
+def kind(store: Store, device: Device, date: str) -> Kind:
+    """Of a part, without its rows. Raises Unreadable."""
+    name = store.part(device, date)
+    return _guarded(name, lambda: _kind(store.read(name)))
+
+
+def _guarded(name: str, act):  # type: ignore[no-untyped-def]
+    try:
+        return act()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OSError) as error:
+        why = printable(str(error).partition("\n")[0], 120) or type(error).__name__
+        raise Unreadable(f"{name}: not readable ({why})") from None
+    except KeyError as error:
+        raise Unreadable(f"{name}: it does not say its {error}") from None
+
+
+def _kind(content: bytes) -> Kind:
+    file = io.BytesIO(content)
+    about = dict(word.split("=", 1) for word in pl.read_parquet_metadata(file)["inlier"].split())
+    scanned = pl.scan_parquet(file)
+    names = tuple(n for n in scanned.collect_schema().names() if n not in OWN)
+    rows = scanned.select(pl.len()).collect().item()
+    return Kind(about["source"], int(about["window_ms"]), names, rows)
+
+
+def read(store: Store, device: Device, dates: list[str]) -> Span:
+    """Of these days, in order. Raises Unreadable."""
+    frames: list[pl.DataFrame] = []
+    what: Kind | None = None
+    for date in dates:
+        name = store.part(device, date)
+        content = _guarded(name, lambda name=name: store.read(name))
+        here = _guarded(name, lambda content=content: _kind(content))
+        if what and (here.source, here.window_ms, here.counters) != (
+            what.source,
+            what.window_ms,
+            what.counters,
+        ):
+            raise Unreadable(f"{name}: its source, window or counters are not those of other days")
+        what = here
+        frames.append(_guarded(name, lambda content=content: pl.read_parquet(io.BytesIO(content))))
+    assert what is not None
+    return _span(what, pl.concat(frames))
+
+
+def _span(what: Kind, table: pl.DataFrame) -> Span:
+    windows = table.select(what.counters).cast(pl.Int64).to_numpy()
+    return Span(
+        what.source,
+        what.window_ms,
+        what.counters,
+        table["time"].dt.epoch("ms").to_numpy(),
+        table["firmware"].to_numpy().astype(object),
+        np.ascontiguousarray(windows),
+    )
