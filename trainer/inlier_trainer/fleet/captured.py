@@ -1,5 +1,5 @@
 """Types of a made-up fleet that come from real captures of one device each:
-its devices live days of the capture in other orders. Source `pcap`.
+its devices live days of the capture in other orders. Source `packets`.
 """
 
 import io
@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from inlier.counters import DELTA_MAX
+from inlier.packet_counters import Packets
 from inlier_export.errors import BadInput
 from inlier_export.reference import Ints
 from inlier_trainer import infection_check, overlays
-from inlier_trainer.pcap.count import Pcap, count
+from inlier_trainer.pcap.count import count
 from inlier_trainer.pcap.packets import decode
 from inlier_trainer.pcap.reader import Broken, chunks
 from inlier_trainer.progress import Progress
@@ -21,7 +22,7 @@ from .parts import DAY_MS
 from .store import Store, digest
 
 ENDINGS = (".pcap", ".pcapng", ".pcap.gz", ".pcapng.gz", ".cap")
-COUNTERS = tuple(Pcap.counters)
+COUNTERS = tuple(Packets.counters)
 AT = {name: i for i, name in enumerate(COUNTERS)}
 TOLD_APART = 1.02  # its device is in so many times more packets than any other
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inlier.counters import DELTA_MAX
+from inlier.packet_counters import Packets
+from inlier.sockets import Sockets
 from inlier_export.reference import Ints
 from inlier_trainer.progress import Progress
 
@@ -142,11 +144,11 @@ def made(
     if i % plan.types < len(plan.captures):
         windows = _captured(store, plan, device, i, infection, rng)
         firmware = np.full(plan.windows, VERSIONS[0], object)
-        source, counters = "pcap", captured.COUNTERS
+        source, counters = Packets.name, captured.COUNTERS
     else:
         windows, newer = _doorbell(plan, device, i, infection, rng)
         firmware = np.where(newer, VERSIONS[1], VERSIONS[0]).astype(object)
-        source, counters = "sockets", made_up.COUNTERS
+        source, counters = Sockets.name, made_up.COUNTERS
     return parts.Span(source, plan.window_ms, counters, time, firmware, windows)
 
 
