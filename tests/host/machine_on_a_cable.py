@@ -2,11 +2,12 @@
 trained on, watched, and then scans. All of it in two network namespaces.
 
 `python machine_on_a_cable.py FOLDER`, begun by `cable.in_namespace`, prints
-{"scan": the last window before it, "alarm": the alarm, null without one}.
+{"windows": in how many it scanned until the alarm, "alarm": null without one}.
 """
 
 import json
 import os
+import queue
 import random
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from pathlib import Path
 import cable
 from inlier_boards.leash import leashed
 
-WINDOW_MS, WINDOWS, CALM = 100, 700, 60
+WINDOW_MS, WINDOWS, CALM, SCANS_MAX = 100, 700, 60, 30
 HOSTS = "10.9.0.0/16"  # all of them are the other end
 INLIER = (sys.executable, "-m", "inlier_host")
 STEP_S = 600  # a limit for what hangs
@@ -94,19 +95,20 @@ def main(folder):
         stdout=subprocess.PIPE,
         text=True,
     )
-    alarm, begun, port = None, None, 1000
-    for line in watching.stdout:
-        window = json.loads(line)
+    lines: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=lambda: [*map(lines.put, watching.stdout)], daemon=True).start()
+    alarm, scans = None, 0
+    while alarm is None and scans < SCANS_MAX:
+        window = json.loads(lines.get(timeout=STEP_S))
         if window["event"] == 1:
             alarm = window
-            break
-        if window["index"] >= CALM:
-            begun = window["index"] if begun is None else begun
-            scan(range(port, port + 20))
-            port += 20
+        # after a window, and never twice in one, however late we are
+        elif window["index"] >= CALM and lines.empty():
+            scan(range(1000 + 20 * scans, 1020 + 20 * scans))
+            scans += 1
     watching.kill()
     ended.set()
-    print(json.dumps({"scan": begun, "alarm": alarm}))
+    print(json.dumps({"windows": scans, "alarm": alarm}))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def test_every_page_says_what_was_not_tried(name):
 )
 def test_every_command_of_a_page_parses(path):
     page = (BOARDS.parent / path).read_text()
-    lines = re.findall(r"^    (?:\S*/|[A-Z_]+=\S+ )?inlier (.*)$", page, re.M)
+    lines = re.findall(r"^    (?:sudo )?(?:\S*/|[A-Z_]+=\S+ )?inlier (.*)$", page, re.M)
     assert len(lines) >= 2
     for line in lines:
         command, *arguments = shlex.split(line, comments=True)
@@ -50,9 +50,10 @@ def test_the_service_is_a_sound_unit(tmp_path):
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is missing: apt-get install systemd")
     unit = (BOARDS / "raspberry_pi/inlier.service").read_text()
-    assert (
-        unit.count("/opt/inlier/bin/inlier monitor /etc/inlier/model.inlier --source procfs") == 1
-    )
+    command = "/opt/inlier/bin/inlier monitor /etc/inlier/model.inlier --source packets"
+    assert unit.count(command) == 1
+    granted = [line for line in unit.splitlines() if "Capabilit" in line]
+    assert granted == ["AmbientCapabilities=CAP_NET_RAW", "CapabilityBoundingSet=CAP_NET_RAW"]
     here = tmp_path / "inlier.service"
     here.write_text(unit.replace("/opt/inlier/bin/inlier", "/bin/true"))
     done = subprocess.run(

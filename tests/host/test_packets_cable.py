@@ -101,6 +101,17 @@ def test_a_real_capture_played_over_the_cable_gives_its_windows(name):
     assert differences(DATA / f"{name}.pcap.gz", REAL[name], CPYTHON) == []
 
 
+@pytest.mark.skipif("INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`")
+def test_a_machine_is_recorded_trained_on_and_watched_and_its_scan_is_named(tmp_path):
+    done = run(sys.executable, HERE / "machine_on_a_cable.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    print(told)
+    assert told["windows"] <= 3, "two hot windows of eight alarm"
+    named = [name.partition("~")[0] for name, _ in told["alarm"]["features"]]
+    assert "ports" in named and "syn_out" in named, "what it did, in the order of its weight"
+
+
 # What a script below finds: the source at one end, and a socket at the other.
 BEGIN = """
 import socket, sys
