@@ -2,6 +2,7 @@
 #     make quick                  what needs no board, no browser and no minutes
 #     make board=qemu_m0 t=alarm  tests/device/test_alarm.py on one board, or on unix, cpython
 #     make test                   lint, types and every test
+#     make docs                   the pages as a site, in build/docs
 PYTHON ?= python3
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE  # without bytecode on disk each process compiles its libraries anew
@@ -14,7 +15,7 @@ ifdef t
 endif
 board ?= unix
 
-.PHONY: demo test quick one lint micropython packages nightly mutants clean
+.PHONY: demo test quick one lint docs micropython packages nightly mutants clean
 
 demo: .venv/stamp micropython
 	$(BIN)/inlier demo
@@ -32,6 +33,11 @@ lint: .venv/stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site, into build/docs; a warning is an error.
+docs: .venv/stamp
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
+	@echo build/docs/index.html
 
 nightly: .venv/stamp micropython packages
 	INLIER_NIGHTLY=1 $(PYTEST)
@@ -56,7 +62,7 @@ packages: .venv/stamp
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { test "$$(id -u)" = 0 && apt-get install -qy python3-venv; } \
 		|| { echo "inlier: Python's venv module is missing: install it with 'apt-get install python3-venv'" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[train,fleet,keras,boards,live,report,dev]'
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[train,fleet,keras,boards,live,report,docs,dev]'
 	@touch $@
 
 clean:

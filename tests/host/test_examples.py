@@ -56,8 +56,9 @@ class Running:
     ends.
     """
 
-    def __init__(self, name, folder, source=Sockets, path=()):
-        (folder / "model.inlier").write_bytes(pack(hasty(source)))
+    def __init__(self, name, folder, source=Sockets, path=(), model=True):
+        if model:
+            (folder / "model.inlier").write_bytes(pack(hasty(source)))
         places = [str(p) for p in (ROOT / "firmware", EXAMPLES, *path)]
         self._process = subprocess.Popen(
             leashed([find_or_build(), EXAMPLES / name]),
@@ -115,6 +116,19 @@ def test_the_doorbell_is_watched(tmp_path):
     (tmp_path / "doorbell.inlier").write_bytes(pack(d))
     with Running("main_doorbell.py", tmp_path) as example:
         example.line(r"^alarm in window \d+: ")
+
+
+def test_the_first_hour_s_device_records_and_then_sees_its_pretended_infection(tmp_path):
+    """As docs/first_hour_pico_w.md has it, in fast motion: nobody answers it."""
+    config = {"server": "127.0.0.1", "port": 1, "second_ms": 2}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with Running("first_hour.py", tmp_path, model=False) as example:
+        example.line(r"^~w ")
+    with Running("first_hour.py", tmp_path) as example:
+        example.line("watched")
+        example.line(r"^ALARM in window \d+, because of")
+        example.line("now pretending an infection")
+        example.line("the infection is over")
 
 
 # In place of a board's own: no machine here has MicroPython and Wi-Fi.

@@ -1,0 +1,27 @@
+"""The site is built without a warning, and every command has its part in it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inlier_host.cli import app
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning(tmp_path):
+    pytest.importorskip("furo", reason="pip install 'inlier[docs]'")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
+        + ["-d", tmp_path / "doctrees", ROOT / "docs", tmp_path / "html"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "html/command_line.html").read_text()
+    for command in app.registered_commands:
+        assert f"inlier {command.callback.__name__}" in page, command.callback.__name__
