@@ -20,6 +20,8 @@ release = inlier.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 html_theme = "furo"
 html_title = "inlier"
+highlight_language = "text"
+smartquotes = False  # two dashes begin an option
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # a page that is another file begins where that does
 autodoc_member_order = "bysource"
@@ -55,7 +57,9 @@ def source(sphinx, page, content):
     if page == "command_line":
         command = typer.main.get_command(commands)
         context = typer.Context(command, info_name="inlier")
-        content[0] += typer.cli.get_docs_for_click(obj=command, ctx=context, name="inlier")
+        text = typer.cli.get_docs_for_click(obj=command, ctx=context, name="inlier")
+        text = text.partition("**Usage**")[2]  # the page has a title
+        content[0] += "**Usage**" + re.sub(r"^Example: (.*)$", r"Example: `\1`", text, flags=re.M)
     if page in ELSEWHERE:
         file = ROOT / ELSEWHERE[page]
         content[0] = linked(file.read_text(), file.parent)
