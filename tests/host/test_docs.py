@@ -24,4 +24,5 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "html/command_line.html").read_text()
     for command in app.registered_commands:
-        assert f"inlier {command.callback.__name__}" in page, command.callback.__name__
+        name = command.name or command.callback.__name__
+        assert f'id="inlier-{name}"' in page, name
