@@ -15,7 +15,7 @@ ifdef t
 endif
 board ?= unix
 
-.PHONY: demo test quick one lint docs micropython packages nightly mutants clean
+.PHONY: demo test quick one lint docs release micropython packages nightly mutants clean
 
 demo: .venv/stamp micropython
 	$(BIN)/inlier demo
@@ -38,6 +38,10 @@ lint: .venv/stamp
 docs: .venv/stamp
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
 	@echo build/docs/index.html
+
+# The wheel, and packages for MicroPython's mip: build/release/mip is what a web server serves.
+release: .venv/stamp micropython
+	$(BIN)/python -m inlier_boards.deployment.release build/release
 
 nightly: .venv/stamp micropython packages
 	INLIER_NIGHTLY=1 $(PYTEST)

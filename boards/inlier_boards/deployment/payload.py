@@ -29,7 +29,12 @@ def runtime(
     compiler = _compiler(facts.mpy, say)
     if compiler is None:
         return {str(path.relative_to(FIRMWARE)): path.read_bytes() for path in paths}
-    options = [f"-march={board.mpy_arch}"] if facts.arch else []
+    return compiled(compiler, board.mpy_arch if facts.arch else "", paths)
+
+
+def compiled(compiler: Path, arch: str, paths: list[Path]) -> dict[str, bytes]:
+    """Path below `lib` -> content of the .mpy; arch: of native code, "": none."""
+    options = [f"-march={arch}"] if arch else []
     contents = {}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.mpy"
