@@ -6,7 +6,7 @@ is mapped into our memory (TPACKET_V2, Documentation/networking/packet_mmap.rst
 of Linux), so that no packet costs a system call. Integers are those of
 inlier/packet_counters.py, as from a capture that this machine takes of itself: what the
 network card leaves to segment or has put together is one packet, a VLAN tag that
-it took off is counted.
+it took off is counted. When a connection began and ended is known to DRAIN_MS.
 
 A packet that the kernel had to drop counts as one in and one out, more than it
 was: dropping them hides no flood.
@@ -34,11 +34,10 @@ _ETHERNET = 1
 _FREE = b"\0\0\0\0"
 _VLAN_VALID = 0x10
 _OUTGOING = 4
-_FRAME = 66  # where one begins in its slot: TPACKET_ALIGN(52 + 16) - 14
 _HEADERS = 48  # Ethernet, IPv4 without options, TCP up to its flags
 # tpacket2_hdr: status, length, length kept; sockaddr_ll: packet type; then of a
-# frame: first octet, Ethertype with IPv4's version, fragment, protocol,
-# target, ports, TCP's flags
+# frame, which begins at 66, TPACKET_ALIGN(52 + 16) - 14: first octet, Ethertype
+# with IPv4's version, fragment, protocol, target, ports, TCP's flags
 _SLOT = "<III30xB23xB11x3s5x2sxB6x4s2s2s9xB"
 _HEAD = "<IIIH28xB"  # and the frame's place
 _IP4, _IP6, _ARP, _VLAN, _QINQ = b"\x08\x00", b"\x86\xdd", b"\x08\x06", b"\x81\x00", b"\x88\xa8"
@@ -69,6 +68,7 @@ def default_interface(root="/proc/net"):
                         and not words[host].strip("0")
                         and not words[mask].strip("0")
                     ):
+                        # decimal of IPv4, whose order is the same
                         found.append((int(words[metric], 16), interface))
         except OSError:
             pass
@@ -93,7 +93,7 @@ class Linux(Packets):
 
     def __init__(self, interface=None, said=print, clock=ticks_ms):
         self.interface = interface or default_interface()
-        self.lost = 0
+        self.lost = self._missed = 0
         self.said = said
         self._clock = clock
         self._totals = [0] * len(self.counters)
@@ -110,10 +110,10 @@ class Linux(Packets):
 
     def read(self, values):
         """Copy the counters and begin a window."""
-        self.lost = 0
         self.drain()
         self._statistics()
         self._distinct()
+        self.lost, self._missed = self._missed, 0
         now = self._clock()
         for slot in [
             slot
@@ -182,7 +182,7 @@ class Linux(Packets):
 
     def _follow(self):
         """An interface that is gone counts nothing; another of its name is
-        opened. What it moved until then is lost.
+        opened. What it moved until then is not known.
         """
         index = index_of(self.interface)
         if index == self._index and self._socket is not None:
@@ -196,7 +196,7 @@ class Linux(Packets):
                 self._open()
             except OSError:  # it went again
                 return
-            self.lost += 1
+            self._missed += 1
             self.said("inlier: interface '%s' is back" % self.interface)
 
     def _statistics(self):
@@ -204,7 +204,7 @@ class Linux(Packets):
             return
         dropped = struct.unpack("II", self._socket.get(_SOL_PACKET, _STATISTICS, 8))[1]
         if dropped:
-            self.lost += dropped
+            self._missed += dropped
             self._totals[_PACKETS_OUT] += dropped
             self._totals[_PACKETS_IN] += dropped
             self.said(
@@ -214,9 +214,11 @@ class Linux(Packets):
 
     def drain(self):
         """Count what is in the ring."""
+        if self._socket is not None:
+            self._count()
         self._follow()
-        if self._socket is None:
-            return
+
+    def _count(self):
         # One long function: a call a packet would double what it costs.
         ring, at, end, unpack = self._ring, self._at, SLOT * SLOTS, struct.unpack_from
         peers, ports, now = self._peers, self._ports, self._clock()
@@ -224,20 +226,11 @@ class Linux(Packets):
         left = SLOTS  # so that a link faster than we are does not keep us here
         while ring[at] & 1 and left:
             left -= 1
+            # The kernel wrote the status last; on ARM the interpreter's own
+            # hundreds of instructions keep what follows behind reading it.
             (
-                status,
-                length,
-                kept,
-                kind,
-                first,
-                what,
-                fragment,
-                protocol,
-                host,
-                near,
-                far,
-                flags,
-            ) = unpack(_SLOT, ring, at)
+                status, length, kept, kind, first, what, fragment, protocol, host, near, far, flags
+            ) = unpack(_SLOT, ring, at)  # fmt: skip
             if (
                 what == _PLAIN_IP4
                 and kept >= _HEADERS

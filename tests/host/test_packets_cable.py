@@ -38,6 +38,9 @@ FIRMWARE = Path(inlier.__file__).parents[1]
 CPYTHON = (sys.executable, "-u")
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(autouse=True)
 def namespace():
     if cable.missing():

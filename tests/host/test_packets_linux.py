@@ -3,6 +3,7 @@ that the test fills, and over the kernel's between two ends of a cable in a
 network namespace that the test makes.
 """
 
+import asyncio
 import struct
 
 import numpy as np
@@ -76,7 +77,8 @@ class Cable:
         kept, at = octets[: packets_linux.SLOT - 66], self.slot * packets_linux.SLOT
         assert self.ring[at] == 0, "the slot is free"
         struct.pack_into("<IIIH28xB", self.ring, at, status, length, len(kept), 66, kind)
-        self.ring[at + 66 : at + 66 + len(kept)] = kept  # what was there before stays behind it
+        # what was there before stays behind it
+        self.ring[at + 66 : at + packets_linux.SLOT] = kept.ljust(packets_linux.SLOT - 66, b"\xff")
         self.slot = (self.slot + 1) % packets_linux.SLOTS
 
     def at(self, ms):
@@ -117,6 +119,7 @@ KINDS = [
     ethernet(ip4(IP, PEER, 17, udp(9, 53, bytes(100)), fragment=0x2000)),
     ethernet(ip4(IP, PEER, 17, udp(9, 53), fragment=13)),
     ethernet(ip4(IP, PEER, 17, udp(9, 53))[:-2]),
+    ethernet(ip4(IP, PEER, 6, tcp(9, 53, SYN)))[:47],
     ethernet(ip4(IP, bytes(4), 17, udp(9, 99, bytes(9)))),
     ethernet(ip4(IP, PEER, 17, udp(9, 0, bytes(9)))),
     ethernet(ip4(IP, bytes([224, 0, 0, 251]), 17, udp(5353, 5353, bytes(9)))),
@@ -211,11 +214,13 @@ def test_a_ring_goes_round_and_a_fast_link_is_not_followed_for_ever(cable):
 def test_an_interface_that_goes_and_comes_is_followed_and_its_window_marked(cable):
     frame = ethernet(ip4(IP, PEER, 17, udp(9, 99, bytes(99))))
     cable.index = 0
-    cable.read()
+    cable.frame(frame, True)  # the last that it sent
+    assert cable.read()[AT["udp_out"]] == 1
     cable.read()
     assert cable.said == ["inlier: interface 'eth7' is gone"] and cable.opened == 1
     assert cable.source.lost == 0, "nothing moves where there is no interface"
     cable.index = 9  # as a USB adapter has it that is plugged in again
+    cable.drain()  # between the ends of windows
     cable.read()
     assert (
         cable.opened == 2
@@ -223,4 +228,63 @@ def test_an_interface_that_goes_and_comes_is_followed_and_its_window_marked(cabl
         and cable.said[1:] == ["inlier: interface 'eth7' is back"]
     )
     cable.frame(frame, True)
-    assert cable.read()[AT["udp_out"]] == 1 and cable.source.lost == 0
+    assert cable.read()[AT["udp_out"]] == 2 and cable.source.lost == 0
+
+
+def test_a_ring_is_emptied_while_a_window_lasts(cable, monkeypatch):
+    """A window of a fast link does not fit into it."""
+    monkeypatch.setattr(packets_linux, "DRAIN_MS", 5)
+    frame = ethernet(ip4(IP, PEER, 17, udp(9, 99, bytes(99))))
+
+    async def window():
+        cable.read()
+        for _ in range(3):
+            for _ in range(packets_linux.SLOTS):
+                cable.frame(frame, True)
+            while any(cable.ring[:: packets_linux.SLOT]):
+                await asyncio.sleep(0.001)
+        return cable.read()
+
+    assert asyncio.run(window())[AT["udp_out"]] == 3 * packets_linux.SLOTS
+    cable.frame(frame, True)
+    assert asyncio.run(window())[AT["udp_out"]] == 6 * packets_linux.SLOTS + 1, "a second loop"
+
+
+ROUTE = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\n"
+ROUTE_6 = "{:032x} {:02x} {:032x} 00 {:032x} {:08x} 00000001 00000000 00450003 {:>8}\n"
+
+
+@pytest.mark.parametrize(
+    ("four", "six", "expected"),
+    [
+        (
+            [("eth0", "0002A8C0", 0, "00FFFFFF"), ("wlan0", "00000000", 0, "00000000")],
+            [(0, 0, 1, "eth1")],
+            "wlan0",
+        ),
+        (
+            [("wlan0", "00000000", 600, "00000000"), ("eth0", "00000000", 100, "00000000")],
+            [],
+            "eth0",
+        ),
+        ([], [(0, 0, 0x200, "wlan0"), (0, 0, 1, "lo"), (1 << 125, 3, 1, "tun0")], "wlan0"),
+        ([("tun0", "00000000", 0, "00000080")], [(0, 64, 1, "eth0")], None),
+    ],
+)
+def test_the_interface_is_that_of_the_default_route(four, six, expected, tmp_path):
+    (tmp_path / "route").write_text(
+        ROUTE + "".join(f"{name}\t{to}\t0\t3\t0\t0\t{n}\t{mask}\n" for name, to, n, mask in four)
+    )
+    (tmp_path / "ipv6_route").write_text(
+        "".join(ROUTE_6.format(to, bits, 0, 0, metric, name) for to, bits, metric, name in six)
+    )
+    if expected:
+        assert packets_linux.default_interface(str(tmp_path)) == expected
+    else:
+        with pytest.raises(OSError, match="no interface has a default route"):
+            packets_linux.default_interface(str(tmp_path))
+
+
+def test_without_routes_it_is_asked_which(tmp_path):
+    with pytest.raises(OSError, match=r"such as --interface eth0, or packets.source\('eth0'\)"):
+        packets_linux.default_interface(str(tmp_path))
