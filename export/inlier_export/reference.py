@@ -15,12 +15,17 @@ from numpy.typing import NDArray
 from inlier.alarm import Alarm, Quiet
 from inlier.counters import DELTA_MAX
 from inlier.features import FULL_BITS, LEVEL_MAX, PERSISTENCE_OUT, UNIT_BITS, mean_of_log
+from inlier.model import WEIGHT_MAX
+
+from . import damped
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 Advance = Callable[[int, int], None]
 Horizon = tuple[int, int, int]  # k, n, threshold: k of the last n scores over it
 NEVER = DELTA_MAX  # a threshold that nothing exceeds
+BLOCK = 2048  # windows at a time: what one of them takes fits a cache
+FLOAT32_EXACT = 1 << 24  # any sum of integers that stays below is exact, in whatever order
 
 
 @dataclass
@@ -104,21 +109,26 @@ class Detector:
         return min(limit for _, _, limit in self.horizons)
 
 
-def levels(deltas: Ints, schema: Schema) -> tuple[Ints, Ints]:
-    """Levels of means and of persistences (..., n, counters) of deltas."""
-    d = np.clip(deltas, 0, DELTA_MAX).astype(np.int64)
-    left, right = np.maximum(schema.shifts, 0), np.maximum(-schema.shifts, 0)
-    level = np.minimum((d >> right) << left, LEVEL_MAX)
-    over = schema.caps - FULL_BITS
-    full = np.minimum(d, np.int64(1) << schema.caps) >> np.maximum(over, 0)
-    return level, full << np.maximum(-over, 0)
+def levels(deltas: Ints, schema: Schema) -> tuple[damped.Sums, damped.Sums]:
+    """Levels of means and of persistences (..., n, counters) int32 of deltas."""
+    by_counter = np.ascontiguousarray(np.moveaxis(deltas, -1, 0))  # long inner loops
+    d = np.clip(by_counter, 0, DELTA_MAX).astype(np.int32)
+    shape = (-1, *(1 for _ in d.shape[1:]))
+    shifts, caps = (v.astype(np.int32).reshape(shape) for v in (schema.shifts, schema.caps))
+    left, right = np.maximum(shifts, 0), np.maximum(-shifts, 0)
+    level = d >> right
+    level = np.where(level > LEVEL_MAX >> left, np.int32(LEVEL_MAX), level << left)
+    over = caps - FULL_BITS
+    full = np.minimum(d, np.int32(1) << caps) >> np.maximum(over, 0) << np.maximum(-over, 0)
+    return np.moveaxis(level, 0, -1), np.moveaxis(full, 0, -1)
 
 
-def log2_fixed(mean: Ints) -> Ints:
-    """16 * log2(1 + mean / 256), Mitchell's approximation."""
-    v = mean + (1 << UNIT_BITS)
-    exponent = np.frexp(v.astype(np.float64))[1].astype(np.int64) - 1  # exact: v < 2^53
-    return (exponent - UNIT_BITS) * 16 + (v >> (exponent - 4)) - 16
+def log2_fixed(mean: Ints | damped.Sums) -> Ints:
+    """16 * log2(1 + mean / 256), Mitchell's approximation: what exponent and
+    fraction of a float64 hold, which is exact below 2^53.
+    """
+    bits = (mean + (1 << UNIT_BITS)).astype(np.float64).view(np.int64)
+    return (bits >> 48) - ((1023 + UNIT_BITS) << 4)
 
 
 def start_state(offset: Ints, schema: Schema) -> Ints:
@@ -133,24 +143,26 @@ def log_features(
     """f (..., n, features) int16 of windows (..., n, counters) in order, from
     the sums `state` (features,), which stay as they are.
     """
-    kinds = schema.kinds
-    decay = np.tile([k for k, _ in kinds], len(schema.counters))
-    out_shift = np.tile([r for _, r in kinds], len(schema.counters))
-    means = np.arange(len(kinds)) < len(schema.scales)
-    n = deltas.shape[-2]
+    kinds, n = schema.kinds, deltas.shape[-2]
+    decay = np.tile(np.array([k for k, _ in kinds], np.int32), len(schema.counters))
+    out_shift = np.tile(np.array([r for _, r in kinds], np.int32), len(schema.counters))
     out = np.empty((*deltas.shape[:-1], schema.features), np.int16)
-    s = np.broadcast_to(state, (*deltas.shape[:-2], schema.features)).copy()
-    step = 4096
+    s = np.broadcast_to(state, (*deltas.shape[:-2], schema.features)).astype(np.int32)
+    step = damped.STRETCH * damped.STRETCHES
     for start in range(0, n, step):
         part = deltas[..., start : start + step, :]
-        level, full = levels(part, schema)
-        x = np.where(means, level[..., None], full[..., None])
-        x = x.reshape(*part.shape[:-1], schema.features)
-        sums = np.empty_like(x)
-        for i in range(part.shape[-2]):  # a recurrence with rounding: one window after the other
-            s += x[..., i, :] - (s >> decay)
-            sums[..., i, :] = s
-        out[..., start : start + step, :] = log2_fixed(sums >> out_shift)
+        x = np.empty((*part.shape, len(kinds)), np.int32)
+        for at in range(0, part.shape[-2], BLOCK):
+            level, full = levels(part[..., at : at + BLOCK, :], schema)
+            block = x[..., at : at + BLOCK, :, :]
+            block[..., : len(schema.scales)] = level[..., None]
+            block[..., len(schema.scales) :] = full[..., None]
+        sums = damped.damped(x.reshape(*part.shape[:-1], schema.features), s, decay)
+        s = sums[..., -1, :].copy()
+        for at in range(0, part.shape[-2], BLOCK):
+            means = sums[..., at : at + BLOCK, :] >> out_shift
+            done = slice(start + at, start + at + means.shape[-2])
+            out[..., done, :] = log2_fixed(means)
         if progress:
             progress(min(start + step, n), n)
     return out
@@ -163,9 +175,15 @@ def inputs(f: NDArray[np.int16], offset: Ints, input_shift: Ints) -> Bytes:
 
 
 def dense(x: Bytes, layer: Layer) -> Bytes:
-    """(n, rows) uint8. The float64 product is exact: sums stay far below 2^53."""
-    acc = (x.astype(np.float64) @ layer.weights.T.astype(np.float64)).astype(np.int64) + layer.bias
-    return np.clip(acc >> layer.shift, 0, 255).astype(np.uint8)
+    """(n, rows) uint8. The product of floats is exact: of float64 below 2^53,
+    of float32 as far as up to 514 inputs go.
+    """
+    exact = 255 * 128 * x.shape[-1] < FLOAT32_EXACT
+    wide = np.float32 if exact else np.float64
+    acc = (x.astype(wide) @ layer.weights.T.astype(wide)).astype(np.int32)
+    acc += layer.bias.astype(np.int32)
+    acc >>= layer.shift.astype(np.int32)
+    return np.clip(acc, 0, 255, out=acc).astype(np.uint8)
 
 
 def reconstruct(x: Bytes, layers: list[Layer]) -> Bytes:
@@ -177,31 +195,41 @@ def reconstruct(x: Bytes, layers: list[Layer]) -> Bytes:
 def squared_error(x: Bytes, y: Bytes) -> Ints:
     """Of the reconstruction y of x (..., features) uint8: (...,)."""
     error = x.astype(np.int32) - y
-    return (error * error).sum(axis=-1, dtype=np.int64)
+    return np.einsum("...i,...i->...", error, error).astype(np.int64)  # below 2^28
 
 
 def distance(f: NDArray[np.int16], y: Bytes, offset: Ints, input_shift: Ints) -> NDArray[np.int32]:
     """How far f lies above its reconstruction y, or above the benign centre if
     that is higher, signed, in sixteenths of an octave (..., features).
     """
-    back = np.maximum(y.astype(np.int32) - 128, 0) << input_shift.astype(np.int32)
+    back = np.maximum(y, 128).astype(np.int32) - 128 << input_shift.astype(np.int32)
     return f.astype(np.int32) - offset.astype(np.int32) - back
 
 
-def excess(f: NDArray[np.int16], y: Bytes, d: Detector) -> tuple[Ints, Ints, Ints]:
-    """Beyond high, below low and beyond far (..., features), none negative."""
-    wide = f.astype(np.int64)
+def excess(f: NDArray[np.int16], y: Bytes, d: Detector) -> tuple[damped.Sums, ...]:
+    """Beyond high, below low and beyond far (..., features) int32, none
+    negative.
+    """
+    wide = f.astype(np.int32)
+    away = distance(f, y, d.offset, d.input_shift)
     return (
-        np.maximum(wide - d.high, 0),
-        np.maximum(d.low - wide, 0),
-        np.maximum(distance(f, y, d.offset, d.input_shift).astype(np.int64) - d.far, 0),
+        np.maximum(wide - d.high.astype(np.int32), 0),
+        np.maximum(d.low.astype(np.int32) - wide, 0),
+        np.maximum(away - d.far.astype(np.int32), 0),
     )
+
+
+def weighted(e: damped.Sums, weights: Ints) -> Ints:
+    """The sum of excesses (n, features) with weights (features,): (n,)."""
+    if int(e.max(initial=0)) * WEIGHT_MAX * len(weights) < FLOAT32_EXACT:
+        return (e.astype(np.float32) @ weights.astype(np.float32)).astype(np.int64)
+    return e.astype(np.int64) @ weights
 
 
 def contributions(f: NDArray[np.int16], y: Bytes, d: Detector) -> Ints:
     """Each feature's part of the score (..., features)."""
     over, under, beyond = excess(f, y, d)
-    parts: Ints = over * d.weights[:, 0] + beyond * d.weights[:, 2]
+    parts: Ints = over * d.weights[:, 0] + beyond * d.weights[:, 2]  # int64
     return parts + under * d.weights[:, 1] if d.by_rows else parts
 
 
@@ -234,17 +262,18 @@ def score(d: Detector, f: NDArray[np.int16], theirs: Bytes | None = None) -> Tra
     """The same of log features (n, features), in bounded memory. theirs: the
     reconstruction, where it is another's (tflite.py).
     """
-    x = inputs(f, d.offset, d.input_shift)
+    x = np.empty(f.shape, np.uint8)
     y = np.empty_like(x) if theirs is None else theirs
     ae, svm, quiet = np.zeros((3, len(f)), np.int64)
-    for start in range(0, len(f), 4096):
-        part = slice(start, start + 4096)
+    for start in range(0, len(f), BLOCK):
+        part = slice(start, start + BLOCK)
+        x[part] = inputs(f[part], d.offset, d.input_shift)
         if theirs is None:
             y[part] = reconstruct(x[part], d.layers)
         ae[part] = squared_error(x[part], y[part])
         over, under, beyond = excess(f[part], y[part], d)
-        svm[part] = over @ d.weights[:, 0] + beyond @ d.weights[:, 2]
-        quiet[part] = under @ d.weights[:, 1]
+        svm[part] = weighted(over, d.weights[:, 0]) + weighted(beyond, d.weights[:, 2])
+        quiet[part] = weighted(under, d.weights[:, 1])
     odd = np.zeros(len(f), bool)
     if d.by_rows:
         svm = svm + quiet
@@ -281,8 +310,19 @@ def alarm_events(
     """
     alarm = Alarm(settings(d))
     out = np.zeros(len(scores), np.int64)
-    for i, (value, also) in enumerate(zip(scores.tolist(), odd.tolist(), strict=True)):
-        out[i] = alarm.step(value, also, lambda i=i: leading(i))
+    over = np.flatnonzero((scores > d.least) | odd)
+    i = 0
+    while i < len(scores):
+        if alarm.hold:  # it looks at nothing until then
+            held = min(alarm.hold, len(scores) - i)
+            alarm.hold -= held
+            i += held
+        elif alarm.idle and not (scores[i] > d.least or odd[i]):
+            at = np.searchsorted(over, i)
+            i = int(over[at]) if at < len(over) else len(scores)
+        else:
+            out[i] = alarm.step(int(scores[i]), bool(odd[i]), lambda i=i: leading(i))
+            i += 1
     return out
 
 
@@ -293,8 +333,15 @@ def quiet_events(d: Detector, scores: Ints) -> Ints:
         return out
     sums = [0, 0]
     quiet = Quiet(settings(d), sums)
-    for i, value in enumerate(scores.tolist()):
-        sums[1] = value
+    below = np.flatnonzero(scores > d.threshold_quiet)
+    i = 0
+    while i < len(scores):
+        if quiet.idle and scores[i] <= d.threshold_quiet:
+            at = np.searchsorted(below, i)
+            i = int(below[at]) if at < len(below) else len(scores)
+            continue
+        sums[1] = int(scores[i])
         quiet.step()
         out[i] = quiet.event
+        i += 1
     return out
