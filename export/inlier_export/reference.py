@@ -314,9 +314,8 @@ def alarm_events(
     i = 0
     while i < len(scores):
         if alarm.hold:  # it looks at nothing until then
-            held = min(alarm.hold, len(scores) - i)
-            alarm.hold -= held
-            i += held
+            i += alarm.hold
+            alarm.hold = 0
         elif alarm.idle and not (scores[i] > d.least or odd[i]):
             at = np.searchsorted(over, i)
             i = int(over[at]) if at < len(over) else len(scores)
