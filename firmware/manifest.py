@@ -1,7 +1,9 @@
 # Freezes the runtime into a firmware. In the board's own manifest:
 #     include("…/firmware/manifest.py", kernels=("thumb",))
-# The first of the kernels that loads is used: thumb on Cortex-M (the Pico),
-# viper on ports with native code (the ESP32), array with ulab, plain anywhere.
+# The first of the kernels that loads is used: dsp on Cortex-M with the DSP
+# extension (the Pico 2), thumb on any Cortex-M (the Pico), rv32 on
+# RISC-V (the ESP32-C3), viper on ports with native code (the ESP32), array with
+# ulab, plain anywhere.
 # With secure=True also what checks, updates and keeps models (inlier/secure),
 # with sinks=True where alarms go (inlier/sinks); with recorder=False without
 # what records windows for `inlier record`. sources: those that count there, of
@@ -26,7 +28,9 @@ _sources = [name for names in _SOURCES.values() for name in names]
 _counted = [name for source in options.sources for name in _SOURCES[source]]
 
 _KERNEL_FILES = {
+    "dsp": ("dsp", "thumb", "thumb_autoencoder", "native"),
     "thumb": ("thumb", "thumb_autoencoder", "native"),
+    "rv32": ("rv32", "viper", "native"),
     "viper": ("viper", "native"),
     "array": ("array", "plain"),
     "plain": ("plain",),

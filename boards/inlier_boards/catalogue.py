@@ -58,7 +58,8 @@ class Board:
     """Sizes in bytes, clock in Hz.
 
     machine: a pattern for sys.implementation._machine; empty: no MicroPython.
-    emulator, build, disk: of emulated boards alone.
+    emulator, build, disk: of emulated boards alone; like: another one that
+    differs from it in the instructions of its kernel alone.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Board:
     kernel: str
     source: str
     machine: str = ""
+    like: str = ""
     emulator: Emulator | None = None
     build: Build | None = None
     disk: Disk | None = None

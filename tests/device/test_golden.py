@@ -28,6 +28,9 @@ def sums(pipeline):
     return struct.unpack_from("<%di" % pipeline.model.features, pipeline.work, 4 * native.STATE)
 
 
+KERNELS = ("plain", "array", "dsp", "thumb", "rv32", "viper")
+
+
 def log_features(pipeline):
     """The low bits of their CRC-32, as the vectors have them."""
     packed = bytearray(2 * pipeline.model.features)
@@ -68,8 +71,16 @@ def test_plain():
     return _check("plain")
 
 
+def test_dsp():
+    return _check("dsp")
+
+
 def test_thumb():
     return _check("thumb")
+
+
+def test_rv32():
+    return _check("rv32")
 
 
 def test_viper():
@@ -82,7 +93,7 @@ def test_array():
 
 def test_the_largest_level_of_every_kernel_is_that_of_the_features():
     """Kernels write LEVEL_MAX out: their compilers take no name for it."""
-    for name in ("plain", "array", "thumb", "viper"):
+    for name in KERNELS:
         kernel = _kernel(name)
         if kernel is None:
             continue
@@ -104,7 +115,7 @@ def test_a_burst_fills_a_window_of_a_persistence_once_however_large():
     at = model.means
     k = model.kinds[at][0]
     caps = [model.params[2 * c + 1] for c in range(counters)]
-    for name in ("plain", "array", "thumb", "viper"):
+    for name in KERNELS:
         kernel = _kernel(name)
         if kernel is None:
             continue
@@ -132,7 +143,7 @@ def test_a_burst_fills_a_window_of_a_persistence_once_however_large():
 def test_a_delta_of_any_size_keeps_every_sum_and_score_in_31_bits():
     model = golden.model()
     counters = len(model.counters())
-    for name in ("plain", "array", "thumb", "viper"):
+    for name in KERNELS:
         kernel = _kernel(name)
         if kernel is None:
             continue
@@ -178,12 +189,42 @@ def test_plain_allocates_nothing():
     return _allocates("plain")
 
 
+def test_dsp_allocates_nothing():
+    return _allocates("dsp")
+
+
+def test_rv32_allocates_nothing():
+    return _allocates("rv32")
+
+
 def test_thumb_allocates_nothing():
     return _allocates("thumb")
 
 
 def test_viper_allocates_nothing():
     return _allocates("viper")
+
+
+def test_the_dsp_extension_is_seen_in_the_core_s_registers():
+    """What a core lacks is a fault there: words of CPUID, ID_ISAR2 and ID_ISAR3
+    from its manual, None where reading it is not allowed.
+    """
+    kernel = _kernel("dsp")
+    if kernel is None:
+        return "kernel 'dsp' does not load on this interpreter"
+    for core, cpuid, isar2, isar3, expected in (
+        ("Cortex-M0+", 0x410CC601, None, None, False),
+        ("Cortex-M23", 0x411CD200, None, None, False),
+        ("Cortex-M3", 0x412FC231, 0x21112231, 0x01111110, False),
+        ("Cortex-M4", 0x410FC241, 0x21232231, 0x01111131, True),
+        ("Cortex-M4 of QEMU", 0x410FC240, 0x21112231, 0x01111110, True),
+        ("Cortex-M7", 0x411FC272, 0x20232232, 0x01111131, True),
+        ("Cortex-M33 of the RP2350", 0x411FD210, 0x20232232, 0x01111131, True),
+        ("Cortex-M33 without it", 0x411FD210, 0x20112232, 0x01111110, False),
+        ("half of it", 0x411FD210, 0x20232232, 0x01111110, False),
+    ):
+        words = {0xE000ED00: cpuid, 0xE000ED68: isar2, 0xE000ED6C: isar3}
+        assert kernel.has_dsp(words.get) == expected, core
 
 
 class Scripted:

@@ -36,7 +36,7 @@ def test_an_unknown_board_lists_the_known_ones():
 
 def test_a_real_board_cannot_be_emulated():
     with pytest.raises(
-        BadInput, match="'pico_w' is no emulated one: choose one of qemu_m0, qemu_m3, qemu_rv32"
+        BadInput, match="'pico_w' is no emulated one: choose one of qemu_m0, qemu_m3, qemu_m4, qemu_rv32"
     ):
         emulate(read_board("pico_w"), pack(bench_models.device()), np.zeros((1, 12), np.int64))
 
@@ -46,7 +46,7 @@ def test_every_board_says_what_it_is():
         facts = read_board(name)
         assert (
             facts.description
-            and facts.kernel in ("thumb", "viper", "array", "plain")
+            and facts.kernel in ("dsp", "thumb", "rv32", "viper", "array", "plain")
             and facts.heap_bytes > 0
         )
         assert (facts.emulator is None) == (facts.build is None)
@@ -151,6 +151,8 @@ def test_bench_is_the_committed_table(results):
 def test_bench_reaches_its_goals(results):
     rows = {(r.board.name, r.kernel): r.summary() for r in results}
     thumb = rows[M0, "thumb"]
+    assert rows["qemu_m4", "dsp"]["instructions_per_mac"] <= 2.2
+    assert rows["qemu_rv32", "rv32"]["instructions_per_mac"] <= 4.5
     assert thumb["instructions_per_mac"] <= 4.5 and thumb["instructions_per_score"] <= 30_000
     assert (
         rows[M0, "viper"]["instructions_per_mac"] <= 16
@@ -177,10 +179,10 @@ def test_the_budget_s_estimate_is_no_less_than_what_was_measured(results):
 
 
 @pytest.mark.micropython
-@pytest.mark.parametrize("arch", ["armv6m", "armv7m", "xtensawin", "rv32imc", "x64"])
+@pytest.mark.parametrize("arch", ["armv6m", "armv7m", "armv7emsp", "xtensawin", "rv32imc", "x64"])
 def test_kernels_precompile_for_every_architecture(arch, tmp_path):
-    kernels = ("thumb", "viper") if arch.startswith("arm") else ("viper",)
-    for path in runtime_files((*kernels, "plain")):
+    own = {"armv6m": "thumb", "armv7m": "dsp", "armv7emsp": "dsp", "rv32imc": "rv32"}
+    for path in runtime_files((own.get(arch, "viper"), "viper", "plain")):
         out = tmp_path / f"{path.stem}.mpy"
         subprocess.run([micropython.mpy_cross(), f"-march={arch}", "-o", out, path], check=True)
         assert out.read_bytes()[:2] == b"M\x06", "the .mpy version of MicroPython 1.20 and later"

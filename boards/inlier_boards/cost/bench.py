@@ -22,7 +22,7 @@ from inlier_trainer.progress import Progress, quiet
 from . import in_c
 
 C_BOARD = "qemu_m0"
-TIMES = {"thumb": 20, "viper": 20, "plain": 2}
+TIMES = {"dsp": 20, "thumb": 20, "rv32": 20, "viper": 20, "plain": 2}
 # Loads and stores take two cycles on a Cortex-M0+ and taken branches two, the
 # rest one (ARM DDI 0484C, table 3-1): with the runtime's mixture 1.4. Assumed
 # for the others too.
@@ -121,10 +121,13 @@ def macs(detector: Detector) -> int:
 
 
 def measure(name: str, progress: Progress = quiet) -> list[KernelCost]:
-    """All kernels of an emulated board. Raises BadInput."""
+    """All kernels of an emulated board, its own alone of one that is like
+    another. Raises BadInput.
+    """
     place = read_board(name)
     qemu = emulator(place)
-    total = len(place.kernels) * len(bench_models.MODELS)
+    kernels = place.kernels[:1] if place.like else place.kernels
+    total = len(kernels)
     progress(name, 0, total)
     frozen = build(place)
     compared = None
@@ -134,7 +137,7 @@ def measure(name: str, progress: Progress = quiet) -> list[KernelCost]:
         compared = in_c.measure(place, detector, reference.run(detector, deltas).f[0])
     results = []
     done = 0
-    for kernel in place.kernels:
+    for kernel in kernels:
         measured: dict[str, Measured] = {}
         for model in bench_models.MODELS:
             with emulated(

@@ -6,7 +6,7 @@ autoencoder, evidence. The fastest that this interpreter can load is chosen here
 once, at import.
 """
 
-for NAME in ("thumb", "viper", "array", "plain"):
+for NAME in ("dsp", "thumb", "rv32", "viper", "array", "plain"):
     try:
         chosen = __import__("inlier.kernels." + NAME, None, None, (NAME,))
         break

@@ -24,7 +24,8 @@ def selfcheck(
     where: Annotated[
         list[str] | None,
         typer.Option(
-            help="cpython, unix (MicroPython) or qemu_m0; may be repeated. By default all."
+            help="cpython, unix (MicroPython), qemu_m0, qemu_m4 or qemu_rv32; may be repeated. "
+            "By default all."
         ),
     ] = None,
     full: Annotated[
