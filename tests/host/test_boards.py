@@ -36,7 +36,8 @@ def test_an_unknown_board_lists_the_known_ones():
 
 def test_a_real_board_cannot_be_emulated():
     with pytest.raises(
-        BadInput, match="'pico_w' is no emulated one: choose one of qemu_m0, qemu_m3, qemu_m4, qemu_rv32"
+        BadInput,
+        match="'pico_w' is no emulated one: choose one of qemu_m0, qemu_m3, qemu_m4, qemu_rv32",
     ):
         emulate(read_board("pico_w"), pack(bench_models.device()), np.zeros((1, 12), np.int64))
 

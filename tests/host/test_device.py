@@ -111,9 +111,7 @@ def test_precompiled_files_on_a_board_give_the_golden_integers(where: str, tmp_p
     others = ("dsp",) if board.mpy_arch == "armv7m" else ()
     for path in runtime_files((*others, *board.kernels), sources=()):
         out = tmp_path / "out.mpy"
-        subprocess.run(
-            [mpy_cross(), f"-march={board.mpy_arch}", "-o", out, path], check=True
-        )
+        subprocess.run([mpy_cross(), f"-march={board.mpy_arch}", "-o", out, path], check=True)
         runtime[f"device/{path.relative_to(FIRMWARE).with_suffix('.mpy')}"] = out.read_bytes()
     said = on_board(where, "test_golden", runtime)
     assert f"passed test_golden.test_{board.kernel}" in said and " 0 failed" in said, said

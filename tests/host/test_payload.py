@@ -77,6 +77,14 @@ def test_what_does_not_compile_is_not_replaced_by_the_file_before(compiler):
         payload.runtime(PICO, read_board("pico_w"))
 
 
+def test_a_compiler_without_risc_v_s_assembler_leaves_that_kernel_out(compiler):
+    """mpy-cross of MicroPython 1.24 and the same .mpy version."""
+    path = compiler.parent / "mpy-cross"
+    path.write_text(path.read_text().replace("for i", 'case "$*" in *rv32.py) exit 1; esac\nfor i'))
+    contents = payload.runtime(replace(PICO, arch="rv32imc"), read_board("esp32c3"))
+    assert "inlier/kernels/viper.mpy" in contents and "inlier/kernels/rv32.mpy" not in contents
+
+
 def test_a_compiler_that_has_to_be_built_is_and_one_that_cannot_be_is_done_without(
     compiler, monkeypatch
 ):
