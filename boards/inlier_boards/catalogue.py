@@ -31,12 +31,13 @@ class Emulator:
 @dataclass(frozen=True)
 class Build:
     """Of MicroPython's qemu port: its board, compiler, the Debian packages of
-    that, further flags and make variables.
+    that, its flags for the core, further ones and make variables.
     """
 
     board: str
     compiler: str
     package: str
+    core: tuple[str, ...]
     cflags: tuple[str, ...]
     ldflags: tuple[str, ...]
     options: tuple[str, ...]

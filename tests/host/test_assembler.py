@@ -4,6 +4,7 @@ kernels as numbers: the comment beside them is what an assembler makes them of.
 
 import re
 import subprocess
+import warnings
 
 import pytest
 
@@ -31,3 +32,11 @@ def test_each_number_is_what_its_comment_says(name, tmp_path):
     subprocess.run(copy, check=True)
     made = (tmp_path / "t.bin").read_bytes()
     assert made == b"".join(number.to_bytes(2, "little") for number in numbers)
+
+
+def test_cpython_compiles_every_file_of_the_runtime_without_a_warning():
+    """It tries each kernel, and would tell the user of a device's code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for path in (FIRMWARE / "inlier").rglob("*.py"):
+            compile(path.read_text(encoding="utf-8"), str(path), "exec")

@@ -94,7 +94,7 @@ def test_on_an_emulated_cortex_m0_it_gives_the_golden_vectors_integers(tmp_path)
     d = random_detector(3)
     deltas = golden.windows(extreme_windows(5, golden.ORDINARY))
     bare = "-mcpu=cortex-m0", "-mthumb", "-ffreestanding", "-fno-tree-loop-distribute-patterns"
-    linked = "-nostdlib", f"-T{in_c.SOURCE / 'nrf51.ld'}", SOURCE, "-lgcc"
+    linked = "-nostdlib", f"-T{in_c.SOURCE / 'cortex_m.ld'}", SOURCE, "-lgcc"
     program = compiled(board.build.compiler, tmp_path, d, deltas, *bare, *linked)
     process = subprocess.Popen(
         leashed([*qemu_command(board, program), "-serial", "stdio"]),

@@ -1,22 +1,25 @@
 """Inline assembler for RISC-V: ESP32-C3 and C6, and the RP2350's RISC-V cores.
 
 The same integers as plain.py, on the buffer that native.py describes. Features
-and evidence are viper.py's. Four interleaved rows share each loaded input, as
-in thumb_autoencoder.py; the model file may start at any address, and is read by
+are viper.py's. Four interleaved rows share each loaded input, as in
+thumb_autoencoder.py; the model file may start at any address, and is read by
 bytes: not every core loads a word from everywhere.
 """
 
 import micropython
 from micropython import const
 
-from .viper import evidence, features, prepare  # noqa: F401
+from .viper import features, prepare  # noqa: F401
 
 # Byte offsets in the work buffer.
+_COUNTERS = const(0)
 _FEATURES = const(8)
 _LAYERS = const(12)
 _LAYERS_AT = const(16)
 _X_AT = const(20)
 _NET_AT = const(24)
+_Y_AT = const(28)
+_LOGS_AT = const(40)
 
 # Other offsets, by names: of `4(sp)` CPython, which compiles this file too to
 # see that it can't use it, would warn that a number is no function.
@@ -323,3 +326,72 @@ def autoencoder(a0, a1):
     lw(s2, _8(sp))
     lw(s3, _12(sp))
     addi(sp, sp, 16)
+
+
+@micropython.asm_rv32
+def evidence(a0, a1, a2):
+    # a0: params, then the features' table; a1: work; a2: sums; a3: log
+    # features; a4: y; a5: features left; a6: score; a7: quiet.
+    lw(a3, _COUNTERS(a1))
+    slli(a3, a3, 1)
+    add(a0, a0, a3)
+    lw(a3, _LOGS_AT(a1))
+    add(a3, a3, a1)
+    lw(a4, _Y_AT(a1))
+    add(a4, a4, a1)
+    lw(a5, _FEATURES(a1))
+    li(a6, 0)
+    li(a7, 0)
+
+    label(FEATURE)
+    lhu(t0, _0(a3))
+    lbu(t1, _2(a0))
+    lbu(t2, _3(a0))
+    slli(t2, t2, 8)
+    or_(t1, t1, t2)
+    sub(t1, t0, t1)
+    bge(zero, t1, NOT_HIGH)
+    lbu(t2, _9(a0))
+    mul(t1, t1, t2)
+    add(a6, a6, t1)
+    label(NOT_HIGH)
+    lbu(t1, _4(a0))
+    lbu(t2, _5(a0))
+    slli(t2, t2, 8)
+    or_(t1, t1, t2)
+    sub(t1, t1, t0)
+    bge(zero, t1, NOT_LOW)
+    lbu(t2, _10(a0))
+    mul(t1, t1, t2)
+    add(a7, a7, t1)
+    label(NOT_LOW)
+    lbu(t1, _0(a4))
+    addi(t1, t1, -128)
+    bge(zero, t1, BELOW)
+    lbu(t2, _8(a0))
+    sll(t1, t1, t2)
+    sub(t0, t0, t1)
+    label(BELOW)
+    lbu(t1, _0(a0))
+    lbu(t2, _1(a0))
+    slli(t2, t2, 8)
+    or_(t1, t1, t2)
+    sub(t0, t0, t1)
+    lbu(t1, _6(a0))
+    lbu(t2, _7(a0))
+    slli(t2, t2, 8)
+    or_(t1, t1, t2)
+    sub(t0, t0, t1)
+    bge(zero, t0, NOT_FAR)
+    lbu(t2, _11(a0))
+    mul(t0, t0, t2)
+    add(a6, a6, t0)
+    label(NOT_FAR)
+    addi(a0, a0, 12)
+    addi(a3, a3, 2)
+    addi(a4, a4, 1)
+    addi(a5, a5, -1)
+    bne(a5, zero, FEATURE)
+    sw(a6, _0(a2))
+    sw(a7, _4(a2))
+    li(a0, 0)  # what is returned: an address would take heap
