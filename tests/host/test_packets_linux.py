@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from frames import windows
-from inlier import packets_linux
+from inlier import packets, packets_linux
 from inlier.packet_counters import Packets
 from inlier_trainer.pcap.count import count
 from test_pcap import (
@@ -97,9 +97,9 @@ def cable(monkeypatch):
     return Cable(monkeypatch)
 
 
-def same(tmp_path, packets, cable, window_ms=10_000):
+def same(tmp_path, played, cable, window_ms=10_000):
     path = tmp_path / "capture"
-    path.write_bytes(pcap(packets))
+    path.write_bytes(pcap(played))
     counted = count(path, DEVICE, window_ms).windows
     told = windows(path, DEVICE, window_ms, cable)
     differ = np.argwhere(told != counted)
@@ -288,3 +288,15 @@ def test_the_interface_is_that_of_the_default_route(four, six, expected, tmp_pat
 def test_without_routes_it_is_asked_which(tmp_path):
     with pytest.raises(OSError, match=r"such as --interface eth0, or packets.source\('eth0'\)"):
         packets_linux.default_interface(str(tmp_path))
+
+
+def test_a_firmware_that_counts_no_packets_says_what_to_build(monkeypatch):
+    monkeypatch.setattr(packets.sys, "platform", "rp2")
+    with pytest.raises(ImportError, match="build the firmware with USER_C_MODULES naming"):
+        packets.source()
+
+
+def test_a_capture_is_what_other_systems_have(monkeypatch, inlier, tmp_path):
+    monkeypatch.setattr(packets.sys, "platform", "darwin")
+    code, _, error = inlier("record", "--source", "packets", "-o", tmp_path / "w.csv")
+    assert code == 2 and "live it needs Linux; elsewhere take a capture" in error
