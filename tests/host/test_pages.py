@@ -28,6 +28,10 @@ def test_every_target_that_the_pages_name_is_in_the_makefile():
             assert target in targets, f"{page.name} says make {target}"
 
 
+def test_the_readme_is_read_in_a_minute():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 100
+
+
 def test_the_changelog_has_the_version_that_is_installed():
     assert f"\n## [{inlier.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
 
