@@ -213,3 +213,16 @@ def test_the_readme_s_programs_are_those_that_run():
     programs = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     minimal = (EXAMPLES / "minimal.py").read_text().partition('"""\n\n')[2]
     assert minimal in programs
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_as_it_stands():
+    nbformat = pytest.importorskip("nbformat", reason="pip install 'inlier[dev]'")
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(EXAMPLES / "notebook.ipynb", 4)
+    NotebookClient(notebook, resources={"metadata": {"path": EXAMPLES}}).execute()
+    said = "".join(
+        output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ())
+    )
+    assert "benign windows with an alarm on: 0" in said and "alarm in window 20" in said
