@@ -2,7 +2,7 @@
 files. Each says one thing, and ends in ` *` and the CRC-32 of what is before
 it, in hex:
 
-    ~b WINDOW_MS SOURCE NAME,NAME,…                       recorder.py, at boot
+    ~b WINDOW_MS SOURCE NAME,NAME,… DEVICE FIRMWARE CLOCK recorder.py, at boot
                                                           and before every 32nd
                                                           window
     ~w BOOT INDEX ELAPSED DELTA,DELTA,…                   a window
@@ -11,8 +11,9 @@ it, in hex:
                                                           event, as over MQTT
 
 BOOT is another number after each boot (0 on a board that has none), INDEX
-counts from 0 at boot, ELAPSED is over 1 after missed ticks. The computer's side
-is inlier_boards/serial_line/lines.py.
+counts from 0 at boot, ELAPSED is over 1 after missed ticks and 0 where counts
+were lost: the line is then no window. DEVICE and CLOCK are - where there is
+none. The computer's side is inlier_boards/serial_line/lines.py.
 """
 
 from .model import crc32

@@ -69,8 +69,8 @@ def together(*checks: Callable[[], object]) -> None:
 def check_training(
     recordings: list[Path],
     outputs: list[Path | None],
-    source: str,
-    window: str,
+    source: str | None,
+    window: str | None,
     false_alarms: str,
     hidden: str,
     allow_constant: list[str],
@@ -82,21 +82,31 @@ def check_training(
     from inlier_export.inputs import check_input
     from inlier_trainer.files import check_outputs
     from inlier_trainer.recordings import check_constant
-    from inlier_trainer.sources import SOURCES, counters_of
+    from inlier_trainer.sources import counters_of
     from inlier_trainer.threshold import per_week
 
     added = [Path(text.rpartition("@")[0] or text) for text in add]
     constant = set(allow_constant) - {"all"}
     together(
-        lambda: counters_of(source),
-        lambda: milliseconds(window),
+        lambda: source is None or counters_of(source),
+        lambda: window is None or milliseconds(window),
         lambda: per_week(false_alarms),
         lambda: layer_sizes(hidden),
-        # of an unknown source, its name is what is wrong
-        lambda: check_constant(constant, SOURCES.get(source, tuple(constant))),
+        lambda: check_constant(constant, _possible(source, constant)),
         lambda: check_outputs(outputs, [*recordings, *added]),
         *(partial(check_input, path, "recording") for path in (*recordings, *added)),
     )
+
+
+def _possible(source: str | None, names: set[str]) -> tuple[str, ...]:
+    """Counters that may be meant: of any source where recordings say it. Of an
+    unknown source, its name is what is wrong.
+    """
+    from inlier_trainer.sources import SOURCES
+
+    if source is None:
+        return tuple(dict.fromkeys(name for counters in SOURCES.values() for name in counters))
+    return SOURCES.get(source, tuple(names))
 
 
 def given(context: typer.Context, *names: str) -> list[str]:

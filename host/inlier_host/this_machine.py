@@ -84,30 +84,47 @@ def live(
     asyncio.run(run())
 
 
-def replay(path: Path, recording: Path, sink: Any = None) -> Iterator[Scored]:
-    """Score the windows of a recording of the model's source, from boot. sink:
-    one of inlier.sinks.
+def replay(path: Path, recording: Path, sinks: Callable[[], Any] | None = None) -> Iterator[Scored]:
+    """Score the windows of a recording of the model's source, from boot, and
+    again from boot after each interruption; index is the recording's row. What
+    is left of a window that was interrupted is not scored: {"index",
+    "interrupted"}. sinks: makes one of inlier.sinks, of each boot one.
 
     Raises BadInput, OSError.
     """
-    from inlier_trainer.recordings import read_windows
+    from inlier_trainer.recordings import read_for
 
     model = read_model(path)
-    counters = model.counters()
-    pipeline = Pipeline(model, Replay((), counters))
-    for deltas in read_windows(recording, counters):
-        pipeline.deltas[:] = array("i", [min(int(d), DELTA_MAX) for d in deltas])
-        event = pipeline.score(pipeline.deltas)
-        features = {"features": pipeline.explain()} if event > 0 else {}
-        if sink:
-            if event > 0:
-                sink.on_alarm(pipeline, features["features"])
-            elif event < 0:
-                sink.on_clear(pipeline)
-            if pipeline.quiet.event:
-                sink.on_quiet(pipeline)
-            sink.on_window(pipeline)
-        yield _window(pipeline, event=event, **features)
+    recorded = read_for(recording, model)
+    row = 0
+    for rows in recorded.stretches:
+        for lost in range(row, rows.start):
+            yield {"index": lost, "interrupted": True}
+        pipeline = Pipeline(model, Replay((), model.counters()))
+        pipeline.index = rows.start - 1
+        sink = sinks() if sinks else None
+        for deltas in recorded.windows[rows]:
+            yield _score(pipeline, deltas.tolist(), sink)
+        row = rows.stop
+        if sink and pipeline.alarm.active and row < len(recorded.windows):
+            sink.on_clear(pipeline)  # the device that began again knows of no alarm
+    for lost in range(row, len(recorded.windows)):
+        yield {"index": lost, "interrupted": True}
+
+
+def _score(pipeline: Pipeline, deltas: list[int], sink: Any) -> Scored:
+    pipeline.deltas[:] = array("i", [min(d, DELTA_MAX) for d in deltas])
+    event = pipeline.score(pipeline.deltas)
+    features = {"features": pipeline.explain()} if event > 0 else {}
+    if sink:
+        if event > 0:
+            sink.on_alarm(pipeline, features["features"])
+        elif event < 0:
+            sink.on_clear(pipeline)
+        if pipeline.quiet.event:
+            sink.on_quiet(pipeline)
+        sink.on_window(pipeline)
+    return _window(pipeline, event=event, **features)
 
 
 def _window(pipeline: Pipeline, **event: Any) -> Scored:

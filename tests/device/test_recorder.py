@@ -3,6 +3,7 @@ files that keeps the newest.
 """
 
 import os
+import sys
 
 try:
     from inlier import line, recorder, ring
@@ -35,9 +36,14 @@ def test_lines_are_exact():
     windows = recorder.Recorder(Source, 250, lines.append, 7)
     windows.window((1, 1 << 29))
     windows.window((0, 3), 5, " 12 -3 1 1")
-    # python3 -c "import zlib; print('%08x' % zlib.crc32(b'~b 250 test a,b'))"
+    head, _, check = lines.pop(0).rpartition(" *")
+    kind, length, source, names, device, firmware, clock = head.split(" ")
+    assert (kind, length, source, names) == ("~b", "250", "test", "a,b")
+    assert device and firmware.startswith(sys.implementation.name + "-")
+    assert clock == "-" or len(clock) == 20 and clock[0] == "2" and clock[-1] == "Z"
+    assert line.seal(head) == "%s *%s" % (head, check)
+    # python3 -c "import zlib; print('%08x' % zlib.crc32(b'~w 7 0 1 1,536870912'))"
     assert lines == [
-        "~b 250 test a,b *aac62eaa",
         "~w 7 0 1 1,536870912 *4dfa2446",
         "~w 7 1 5 0,3 12 -3 1 1 *a300a4c4",
     ]
@@ -180,6 +186,20 @@ def test_who_wants_no_lines_takes_the_windows():
 
     asyncio.run(recorder.record(Source(), 5, count=2, keep=keep))
     assert seen == [([0, 0], True)] * 2
+
+
+def test_a_window_of_which_the_source_lost_some_is_marked():
+    if missing() or asyncio is None:
+        return missing() or "needs asyncio"
+    source = Source()
+    seen = []
+
+    def keep(deltas, elapsed):
+        seen.append(elapsed > 0)
+        source.lost = 3 * (len(seen) == 1)  # packets that the kernel dropped, in the second
+
+    asyncio.run(recorder.record(source, 5, count=3, keep=keep))
+    assert seen == [True, False, True]
 
 
 def test_a_count_of_boots_that_was_not_written_whole_leaves_the_former():

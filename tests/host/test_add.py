@@ -11,7 +11,7 @@ from device_of_tests import AT, benign
 from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_trainer import recordings
-from inlier_trainer.added import SHARE, keep_quiet, read_marked, weave
+from inlier_trainer.added import SHARE, keep_quiet, marked, weave
 from inlier_trainer.evaluate import LEAD_IN
 from inlier_trainer.folds import plan
 
@@ -21,7 +21,7 @@ COUNTERS = ("bytes_in", "connects", "peers_new")
 def test_each_part_of_a_recording_gets_the_windows_in_their_order():
     recording = np.arange(1000)[:, None]
     span = np.array([[-1], [-2], [-3]])
-    woven = weave(recording, [span])[:, 0]
+    woven = weave([recording], [span])[0][:, 0]
     assert woven[woven >= 0].tolist() == list(range(1000)), (
         "nothing of the recording is lost or moved"
     )
@@ -35,7 +35,7 @@ def test_each_part_of_a_recording_gets_the_windows_in_their_order():
 
 
 def test_in_a_week_a_short_span_comes_often_enough_to_be_within_the_benign_range():
-    woven = weave(np.zeros((60_480, 1), np.int64), [np.ones((4, 1), np.int64)])
+    woven = weave([np.zeros((60_480, 1), np.int64)], [np.ones((4, 1), np.int64)])[0]
     assert SHARE <= woven.sum() / 60_480 < 1.2 * SHARE
     parts = np.array_split(woven[:, 0], 16)
     assert min(part.sum() for part in parts) >= 4, "in each block of each fold"
@@ -74,9 +74,9 @@ def test_thresholds_rise_just_so_far_that_what_was_added_is_quiet(trained):
 
 def test_marked_windows_are_read_from_a_span_of_a_file(tmp_path):
     path = tmp_path / "w.csv"
-    recordings.write_windows(path, COUNTERS, np.arange(30).reshape(10, 3))
-    assert read_marked(str(path), COUNTERS).shape == (10, 3)
-    assert read_marked(f"{path}@2:4", COUNTERS).tolist() == [[6, 7, 8], [9, 10, 11]]
+    recordings.write(path, recordings.Recording(COUNTERS, np.arange(30).reshape(10, 3)))
+    assert marked(str(path)).runs(COUNTERS)[0].shape == (10, 3)
+    assert np.array(marked(f"{path}@2:4").runs(COUNTERS)).tolist() == [[[6, 7, 8], [9, 10, 11]]]
     for text, expected in (
         (f"{path}@2", "give FILE or FILE@START:END"),
         (f"{path}@a:b", "give FILE or FILE@START:END"),
@@ -85,4 +85,4 @@ def test_marked_windows_are_read_from_a_span_of_a_file(tmp_path):
         (str(tmp_path / "no.csv"), "check the path"),
     ):
         with pytest.raises(BadInput, match=expected):
-            read_marked(text, COUNTERS)
+            marked(text).runs(COUNTERS)

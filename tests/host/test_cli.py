@@ -56,7 +56,9 @@ def test_a_bad_recording_writes_nothing(inlier, tmp_path):
 )
 def test_a_bad_option_is_named(inlier, tmp_path, option, value, expected):
     recording = tmp_path / "w.csv"
-    recordings.write_windows(recording, Sockets.counters, np.arange(400 * 14).reshape(400, 14))
+    recordings.write(
+        recording, recordings.Recording(Sockets.counters, np.arange(400 * 14).reshape(400, 14))
+    )
     refused(inlier("train", recording, "-o", tmp_path / "m", option, value), expected)
     assert not (tmp_path / "m").exists()
 
@@ -90,10 +92,11 @@ def test_a_bad_model_is_refused(inlier, tmp_path, change, expected):
 @pytest.mark.parametrize("command", ["monitor", "emulate"])
 def test_a_replay_of_other_counters_names_them(inlier, tmp_path, command):
     recording = tmp_path / "w.csv"
-    recordings.write_windows(recording, Procfs.counters, np.ones((3, 14), np.int64))
+    recordings.write(recording, recordings.Recording(Procfs.counters, np.ones((3, 14), np.int64)))
     refused(inlier(command, GOLDEN, "--replay", recording), "line 1 misses the counter 'c0'")
-    recordings.write_windows(
-        recording, (*load(GOLDEN).counters(), "pigeons"), np.ones((3, 15), np.int64)
+    recordings.write(
+        recording,
+        recordings.Recording((*load(GOLDEN).counters(), "pigeons"), np.ones((3, 15), np.int64)),
     )
     refused(
         inlier(command, GOLDEN, "--replay", recording),
@@ -112,7 +115,7 @@ def test_record_then_monitor_this_machine(inlier, tmp_path):
     out = tmp_path / "w.csv"
     code, text, _ = inlier("record", "--window", "10ms", "--count", 5, "-o", out, "--json")
     assert code == 0 and json.loads(text) == {"recording": str(out), "windows": 5}
-    assert recordings.read_windows(out, Procfs.counters).shape == (5, 14) and list(
+    assert recordings.read(out, Procfs.counters).windows.shape == (5, 14) and list(
         tmp_path.iterdir()
     ) == [out]
 
@@ -133,8 +136,11 @@ def test_ctrl_c_leaves_the_former_file(tmp_path, command):
     if command == "train":  # a recording takes no other's place
         out.write_bytes(b"former")
     recording = tmp_path / "w.csv"
-    recordings.write_windows(
-        recording, Sockets.counters, np.random.default_rng(1).integers(0, 99, (20_000, 14))
+    recordings.write(
+        recording,
+        recordings.Recording(
+            Sockets.counters, np.random.default_rng(1).integers(0, 99, (20_000, 14))
+        ),
     )
     arguments = {
         "record": ["record", "--window", "10ms", "--count", "9999", "-o", str(out)],

@@ -80,7 +80,9 @@ def test_model_is_at_most_4_kb(demo):
 
 def test_picture_and_recording_are_written(demo):
     folder, summary = demo
-    scored = recordings.read_windows(folder / "monitored.csv", Sockets.counters)
+    scored = recordings.read(folder / "monitored.csv", Sockets.counters).windows
+    about = recordings.table(folder / "windows.csv").about
+    assert (about.source, about.window_ms, about.device) == ("sockets", 100, "doorbell")
     assert len(scored) == summary["parity"]["vectors"], "what `inlier report` shows"
     assert (folder / "scores.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((folder / "run.json").read_text()) == summary
@@ -93,7 +95,7 @@ def alarms(blob, recording):
 
 def test_another_device_s_model_alarms_on_these_benign_windows(demo):
     folder, _ = demo
-    recording = recordings.read_windows(folder / "windows.csv", Sockets.counters)
+    recording = recordings.read(folder / "windows.csv", Sockets.counters).windows
     rng = np.random.default_rng(3)
     thermometer = np.zeros(
         (1200, len(Sockets.counters)), np.int64

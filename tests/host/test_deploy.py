@@ -25,7 +25,7 @@ from inlier_export import golden, reference
 from inlier_export.errors import BadInput, Interrupted
 from inlier_export.model_file import pack, parsed
 from inlier_export.synthetic import random_detector
-from inlier_trainer.recordings import read_windows
+from inlier_trainer.recordings import read
 from tools_missing import needs_board
 
 pytestmark = pytest.mark.micropython
@@ -193,6 +193,6 @@ def test_the_newcomer_s_script_ends_with_the_same_integers_here_and_on_the_emula
         "100 windows were scored there; 0 of them differ from the NumPy reference\n"
     )
     sent, back = (
-        read_windows(tmp_path / name, Sockets.counters) for name in ("windows.csv", "back.csv")
+        read(tmp_path / name, Sockets.counters).windows for name in ("windows.csv", "back.csv")
     )
     assert len(back) == 100 and (sent == back).all()

@@ -37,7 +37,7 @@ def scanned() -> np.ndarray:
 
 def test_its_model_is_the_command_line_s_byte_for_byte(fitted, tmp_path, inlier, monkeypatch):
     monkeypatch.setattr(autoencoder, "STEPS", 200)
-    recordings.write_windows(tmp_path / "w.csv", Sockets.counters, WINDOWS)
+    recordings.write(tmp_path / "w.csv", recordings.Recording(Sockets.counters, WINDOWS))
     code, _, err = inlier(
         "train", tmp_path / "w.csv", "--window", "1s", "-o", tmp_path / "theirs.inlier"
     )

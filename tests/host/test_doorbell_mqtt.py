@@ -21,7 +21,7 @@ from inlier_boards.leash import leashed
 from inlier_host.demo import stages
 from inlier_host.demo.servers import surroundings
 from inlier_host.report import page, subject
-from inlier_trainer.recordings import read_windows
+from inlier_trainer.recordings import read
 from tools_missing import needs_tool
 
 HERE = Path(__file__).parent
@@ -130,7 +130,7 @@ def test_monitor_tells_and_saves_it(infected):
     alarm, clear = said.splitlines()
     assert alarm.split(": ", 2)[1:] == ["ALARM", alarm_of(messages)["message"]]
     assert "alarm cleared: Calm again after" in clear
-    assert read_windows(saved, Sockets.counters).tolist() == [w["deltas"] for w in windows]
+    assert read(saved, Sockets.counters).windows.tolist() == [w["deltas"] for w in windows]
 
 
 @needs_tool("chromium")

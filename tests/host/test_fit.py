@@ -32,7 +32,7 @@ def quick(monkeypatch):
 
 def test_same_input_and_seed_give_the_same_bytes_in_another_process(trained, tmp_path):
     path = tmp_path / "w.csv"
-    recordings.write_windows(path, Sockets.counters, benign(1200))
+    recordings.write(path, recordings.Recording(Sockets.counters, benign(1200)))
     out = tmp_path / "m.inlier"
     command = [sys.executable, "-m", "inlier_host", "train", str(path), "-o", str(out)]
     command += ["--window", "1s", "--json"]
@@ -142,7 +142,7 @@ def test_a_short_recording_is_trained_without_what_it_cannot_tell_and_says_so(
     inlier, tmp_path, windows, horizons, persistence
 ):
     path, out = tmp_path / "w.csv", tmp_path / "m.inlier"
-    recordings.write_windows(path, Sockets.counters, benign(windows))
+    recordings.write(path, recordings.Recording(Sockets.counters, benign(windows)))
     code, text, _ = inlier("train", path, "-o", out, "--window", "1s")
     d = unpack(out.read_bytes())
     assert code == 0 and [(k, n) for k, n, _ in d.horizons] == list(HORIZONS[:horizons])

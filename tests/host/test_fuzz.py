@@ -84,7 +84,7 @@ def test_windows_csv(place, content):
     path = place / "w.csv"
     path.write_bytes(content)
     with contextlib.suppress(BadInput):
-        rows = recordings.read_windows(path, COUNTERS)
+        rows = recordings.read(path, COUNTERS).windows
         assert rows.shape[1] == 3 and rows.dtype == np.int64 and (rows >= 0).all()
 
 
@@ -100,7 +100,7 @@ def test_windows_parquet(place, content):
     path = place / "w.parquet"
     path.write_bytes(content)
     with contextlib.suppress(BadInput):
-        rows = recordings.read_windows(path, COUNTERS)
+        rows = recordings.read(path, COUNTERS).windows
         assert rows.shape[1] == 3 and (rows >= 0).all()
 
 
@@ -219,7 +219,7 @@ def test_options(text):
             parse(text)
     for span in (text, f"{text}:{text}"):
         with pytest.raises(BadInput):
-            added.read_marked(f"none.csv@{span}", COUNTERS)
+            added.marked(f"none.csv@{span}")
         with contextlib.suppress(BadInput):
             cli_report._attack(f"scan={span}")
     with contextlib.suppress(BadInput):

@@ -277,11 +277,14 @@ def written(head, rows, dialect, mark, comment, end):
 def test_a_csv_of_somebody_s(place, content):
     path = place / "w.csv"
     path.write_bytes(content)
-    readers = partial(recordings.read_windows, counters=("a", "b")), recordings.read_board_recording
+    readers = (
+        partial(recordings.read, counters=("a", "b")),
+        lambda path: recordings.table(path).board_recording(),
+    )
     for read in readers:
         try:
-            rows = read(path)
-            assert (rows[-1] if isinstance(rows, tuple) else rows).min(initial=0) >= 0
+            recording = read(path)
+            assert recording.windows.min() >= 0 and recording.stretches
         except BadInput as error:
             assert len(printable(str(error))) < 2000 and "\n" not in printable(str(error))
 

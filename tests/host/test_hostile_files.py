@@ -146,7 +146,7 @@ def test_all_that_is_wrong_with_the_options_is_said_before_any_work(inlier, plac
 def test_every_constant_column_is_named_at_once(inlier, place):
     rows = np.random.default_rng(1).integers(0, 99, (400, len(Sockets.counters)))
     rows[:, [2, 5, 7]] = 0
-    recordings.write_windows(place / "c.csv", Sockets.counters, rows)
+    recordings.write(place / "c.csv", recordings.Recording(Sockets.counters, rows))
     names = [Sockets.counters[i] for i in (2, 5, 7)]
     code, _, error = inlier("train", "c.csv", "-o", "out")
     last = error.splitlines()[-1]
@@ -178,7 +178,7 @@ def test_a_disk_that_fills_leaves_what_was_there_and_says_what_helps(place):
     Path("key").write_text("00" * 32)
     if fuzz.FULL:  # it takes a minute
         rows = np.random.default_rng(1).integers(0, 99, (400, len(Sockets.counters)))
-        recordings.write_windows(place / "big.csv", Sockets.counters, rows)
+        recordings.write(place / "big.csv", recordings.Recording(Sockets.counters, rows))
         commands.append("train big.csv -o folder/m --accept-anomalies --module folder/mod.py")
     _hasty(place / "p.inlier")
     unshare = ["unshare", "--mount", "bash", "-c", script, "bash", *commands]
@@ -229,13 +229,13 @@ def test_an_error_of_the_system_says_what_happened_where_and_what_helps():
 def test_a_name_is_a_name_and_no_pattern(place, suffix):
     """Polars takes a path for one: other files were scored, without a word."""
     ours, theirs = np.full((3, 2), 7), np.full((9, 2), 1)
-    recordings.write_windows(place / f"x1{suffix}", ("a", "b"), theirs)
-    recordings.write_windows(place / f"x[12]{suffix}", ("a", "b"), ours)
-    assert recordings.read_windows(place / f"x[12]{suffix}", ("a", "b")).tolist() == ours.tolist()
-    recordings.write_windows(place / "folder" / f"x{suffix}", ("a", "b"), theirs)
+    recordings.write(place / f"x1{suffix}", recordings.Recording(("a", "b"), theirs))
+    recordings.write(place / f"x[12]{suffix}", recordings.Recording(("a", "b"), ours))
+    assert recordings.read(place / f"x[12]{suffix}", ("a", "b")).windows.tolist() == ours.tolist()
+    recordings.write(place / "folder" / f"x{suffix}", recordings.Recording(("a", "b"), theirs))
     for name in ("folder", f"x*{suffix}", f"x?{suffix}"):
         with pytest.raises(BadInput, match="it is a folder|No such file"):
-            recordings.read_windows(place / name, ("a", "b"))
+            recordings.read(place / name, ("a", "b")).windows
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_a_few_bytes_of_parquet_do_not_take_all_memory(place, monkeypatch):
     pl.DataFrame({"a": pl.zeros(100_000, pl.Int64, eager=True)}).write_parquet("bomb.parquet")
     monkeypatch.setattr(recordings, "ROWS_MAX", 50_000)
     with pytest.raises(BadInput, match="100000 windows, at most 50000 are read"):
-        recordings.read_windows(place / "bomb.parquet", ("a",))
+        recordings.read(place / "bomb.parquet", ("a",)).windows
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -411,5 +411,5 @@ def test_a_model_whose_metadata_is_none_is_refused_in_a_sentence(inlier, place):
 def test_a_refusal_stays_a_sentence_whatever_is_in_the_table(place):
     Path("long.csv").write_text("\n" + "a" * 3000 + '\n"')
     with pytest.raises(BadInput, match="not a readable table") as refusal:
-        recordings.read_windows(place / "long.csv", ("a", "b"))
+        recordings.read(place / "long.csv", ("a", "b")).windows
     assert len(str(refusal.value)) < 500

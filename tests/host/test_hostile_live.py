@@ -30,7 +30,7 @@ from inlier_host.commands import monitor
 from inlier_host.live import feed, terminal, web
 from inlier_host.live.feed import parsed
 from inlier_host.live.state import Live
-from inlier_trainer.recordings import read_board_recording
+from inlier_trainer.recordings import table
 
 NUMBERS = '"score":1,"ae":1,"svm":1,"hot":0'
 ODD = [
@@ -309,7 +309,7 @@ FORGED = [
     "~w 1 0 1 1,-2",
     "~w 1 0 1 1,2 5",
     "~w 1 0 1 1,2 5 5 5 x",
-    "~w 1 0 0 1,2",
+    "~w 1 0 -1 1,2",
     "~w -1 0 1 1,2",
     "~w 1 " + "9" * 20 + " 1 1,2",
     "~w 1 0 1 1,\u0662",
@@ -324,6 +324,10 @@ FORGED = [
     "~b 1000 sockets a,\x1b[31m",
     '~b 1000 sockets a,"b',
     "~b 1000",
+    "~b 1000 sockets a,b board",
+    "~b 1000 sockets a,b board fw 2026-13-01T00:00:00Z",
+    "~b 1000 sockets a,b board fw 0001-01-01T00:00:00Z",
+    "~b 1000 sockets a,b \x1b[31m fw -",
 ]
 
 
@@ -349,14 +353,14 @@ def test_what_was_forged_does_not_block_later_recordings(tmp_path):
     said = [HEAD, *map(seal, FORGED[:14]), seal("~w 1 0 1 1,2"), seal("~w 1 1 1 3,4")]
     done = record(said, "/dev/ttyACM0", out, 2, None, lambda *stage: None)
     assert done.windows == 2 and done.damaged == 14
-    assert read_board_recording(out)[2].tolist() == [[1, 2], [3, 4]]
+    assert table(out).board_recording().windows.tolist() == [[1, 2], [3, 4]]
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"boot,window,missed,a\n1,0,0,5\nx,1,0,5\n", "line 3 is no window: remove that line"),
-        (b"boot,window,missed,a\n1\n", "line 2 is no window"),
+        (b"boot,window,elapsed,a\n1,0,1,5\nx,1,1,5\n", "line 3 is no window: remove that line"),
+        (b"boot,window,elapsed,a\n1\n", "line 2 is no window"),
         (b"\xff\xfe\n", "it is no recording of a board"),
     ],
 )
@@ -463,6 +467,6 @@ def test_numbers_of_any_size_are_compared_with_the_reference():
     detector = random_detector(5)
     deltas = (record_board.DELTA_MAX,) * len(detector.counters)
     scores = (record_board.NUMBER_MAX, -record_board.NUMBER_MAX, 1, 1)
-    window = record_board.Window(1, 0, 0, deltas, scores)
+    window = record_board.Window(1, 0, 1, deltas, scores)
     assert record_board.compare(pack(detector), [window]) == (1, 1)
     assert np.iinfo(np.int64).max > record_board.NUMBER_MAX

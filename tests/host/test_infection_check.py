@@ -129,7 +129,7 @@ def varied():
 
 def demonstrated():
     """What the demonstration's doorbell recorded."""
-    return recordings.read_windows(Path(__file__).parent / "recorded/windows.csv", Sockets.counters)
+    return recordings.read(Path(__file__).parent / "recorded/windows.csv", Sockets.counters).windows
 
 
 @pytest.mark.parametrize("rows", [benign(2000), benign(20_000, seed=5), varied(), demonstrated()])
@@ -167,7 +167,9 @@ def test_real_weeks_are_not_accused_and_a_real_infection_is(name, device):
 
 def test_training_refuses_it_in_one_sentence_until_it_is_accepted(tmp_path, monkeypatch, inlier):
     recording, out = tmp_path / "w.csv", tmp_path / "m.inlier"
-    recordings.write_windows(recording, Sockets.counters, scan(benign(1200), 700, 20, 30))
+    recordings.write(
+        recording, recordings.Recording(Sockets.counters, scan(benign(1200), 700, 20, 30))
+    )
     arguments = ["train", recording, "--window", "1s", "-o", out]
     result = inlier(*arguments)
     refused(result, "look like a scan")
@@ -177,7 +179,7 @@ def test_training_refuses_it_in_one_sentence_until_it_is_accepted(tmp_path, monk
     )
 
     other = tmp_path / "clean.csv"
-    recordings.write_windows(other, Sockets.counters, benign(1200, seed=2))
+    recordings.write(other, recordings.Recording(Sockets.counters, benign(1200, seed=2)))
     refused(inlier("train", other, *arguments[1:]), "w.csv (recording 2): windows 69")
 
     class Learning(Exception):

@@ -25,7 +25,7 @@ from inlier_export.synthetic import random_detector
 from inlier_host.live.feed import parsed
 from inlier_host.live.save import Save
 from inlier_host.live.state import Live
-from inlier_trainer.recordings import read_windows
+from inlier_trainer.recordings import read
 from tools_missing import needs_tool
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +73,9 @@ def test_this_machine_in_lines(model, tmp_path):
     done = run(model, "--count", 12, "--save", tmp_path / "w.csv")
     assert done.returncode == 0, done.stderr
     assert done.stderr == f"inlier: {tmp_path}/w.csv: 12 windows, the first of them window 0\n"
-    assert read_windows(tmp_path / "w.csv", Procfs.counters).shape == (12, 14)
+    saved = read(tmp_path / "w.csv", Procfs.counters)
+    assert saved.windows.shape == (12, 14) and saved.marks[:, 1].tolist() == list(range(12))
+    assert saved.about.source == "procfs" and saved.about.window_ms and saved.about.device
     (line,) = done.stdout.splitlines()
     assert line.startswith("window 6: ALARM: ") and line.endswith("inlier train --add."), (
         "two of eight after the warm-up"
@@ -303,16 +305,16 @@ def test_what_is_no_event_becomes_a_problem():
 def test_what_cannot_be_saved_is_refused(tmp_path):
     path = tmp_path / "w.csv"
     with (
-        Save(path) as save,
+        Save(path, "bell") as save,
         pytest.raises(BadInput, match="counts other than source 'sockets' here"),
     ):
         save.take({"window": 3, "source": "sockets", "deltas": [1]})
-    with Save(path) as save, pytest.raises(BadInput, match="no source 'pigeons'"):
+    with Save(path, "bell") as save, pytest.raises(BadInput, match="no source 'pigeons'"):
         save.take({"window": 3, "source": "pigeons", "deltas": [1]})
     assert not path.exists()
     path.touch()
     with pytest.raises(BadInput, match="is there already"):
-        Save(path)
+        Save(path, "bell")
 
 
 def test_the_state_follows_the_events():

@@ -202,7 +202,7 @@ def test_a_score_is_in_per_cent_of_the_lowest_threshold(svm, least, per_cent):
 def test_what_is_said_of_every_window():
     rules = (2, 8, 200), (8, 12, 100)
     window = SimpleNamespace(
-        model=SimpleNamespace(source="sockets", horizons=lambda: iter(rules)),
+        model=SimpleNamespace(source="sockets", window_ms=500, horizons=lambda: iter(rules)),
         least=100,
         ae=100,
         svm=50,
@@ -222,6 +222,7 @@ def test_what_is_said_of_every_window():
         "horizons": [[2, 8, 200, 1], [8, 12, 100, 7]],
         "gone": 0,
         "source": "sockets",
+        "window_ms": 500,
         "deltas": [3, 0],
     }
     assert message.state(window) == calm

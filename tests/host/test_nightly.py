@@ -30,7 +30,7 @@ def test_a_million_windows_train_within_three_gigabytes(tmp_path):
     rows = rng.poisson(1, (1_000_000, len(Sockets.counters))) + busy * rng.integers(
         0, 300, len(Sockets.counters)
     )
-    recordings.write_windows(tmp_path / "w.csv", Sockets.counters, rows)
+    recordings.write(tmp_path / "w.csv", recordings.Recording(Sockets.counters, rows))
     del rows
     start = time.monotonic()
     command = [
@@ -53,12 +53,12 @@ def test_a_million_windows_train_within_three_gigabytes(tmp_path):
 
 def test_what_was_added_alarms_no_more_and_the_attacks_still_do(tmp_path):
     recorded = Path(__file__).parent / "recorded"
-    recording = recordings.read_windows(recorded / "windows.csv", Sockets.counters)
+    recording = recordings.read(recorded / "windows.csv", Sockets.counters).windows
     update = (
         recording[100:130] + np.eye(14, dtype=np.int64)[1] * 200_000
     )  # bytes_in: it fetches its new firmware
-    recordings.write_windows(tmp_path / "update.csv", Sockets.counters, update)
-    attacked = recordings.read_windows(recorded / "monitored.csv", Sockets.counters)
+    recordings.write(tmp_path / "update.csv", recordings.Recording(Sockets.counters, update))
+    attacked = recordings.read(recorded / "monitored.csv", Sockets.counters).windows
     told, false = [], []
     for options in ([], ["--add", str(tmp_path / "update.csv")]):
         command = [sys.executable, "-m", "inlier_host", "train", str(recorded / "windows.csv")]

@@ -18,7 +18,7 @@ from inlier_export.errors import BadInput
 from inlier_host import cli
 from inlier_trainer.pcap import reader
 from inlier_trainer.pcap.count import count
-from inlier_trainer.recordings import read_windows
+from inlier_trainer.recordings import read
 
 DATA = Path(os.environ.get("INLIER_DATA", Path(__file__).parents[3] / "shared/data")) / "pcap"
 REAL = {
@@ -289,7 +289,7 @@ def test_record_writes_the_windows(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 0 and '"windows": 3' in capsys.readouterr().out
-    assert (read_windows(out, Packets.counters) == count(path, DEVICE, 10_000).windows).all()
+    assert (read(out, Packets.counters).windows == count(path, DEVICE, 10_000).windows).all()
 
 
 @pytest.mark.parametrize("resolution", [0, 6, 9, 12, 127, 128, 255])

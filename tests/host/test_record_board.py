@@ -22,12 +22,13 @@ from inlier_boards.build.firmware import FIRMWARE
 from inlier_boards.emulators import unix_board
 from inlier_boards.serial_line import listen
 from inlier_boards.serial_line import record_board as collect
-from inlier_boards.serial_line.record_board import Intake, Part, Window, compare, record
+from inlier_boards.serial_line.record_board import Intake, Part, Window, compare, missing, record
 from inlier_export import reference
 from inlier_export.errors import BadInput, Interrupted
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
-from inlier_trainer.recordings import read_board_recording, read_windows
+from inlier_trainer.about import About
+from inlier_trainer.recordings import Recording, read, table
 from test_cli import refused
 
 HEAD = seal("~b 1000 sockets a,b")
@@ -39,7 +40,7 @@ def window(index, elapsed=1, boot=0):
 
 def marks(lines, taken=None):
     taken = taken or Intake()
-    return [(w.boot, w.index, w.missed) for line in lines for w in taken.take(line)]
+    return [(w.boot, w.index, w.elapsed) for line in lines for w in taken.take(line)]
 
 
 def test_lines_are_sealed_by_the_crc_32_of_what_they_say():
@@ -50,21 +51,52 @@ def test_gaps_and_reboots_are_marked():
     said = [HEAD, window(0), window(1), window(4), window(5, elapsed=3), HEAD, window(0), window(2)]
     # 2 and 3 did not arrive; 5 stands for three windows; then the board began
     # again, and lost its 1
-    assert marks(said) == [(1, 0, 0), (1, 1, 0), (1, 4, 2), (1, 5, 2), (2, 0, 0), (2, 2, 1)]
+    seen = [(1, 0, 1), (1, 1, 1), (1, 4, 1), (1, 5, 3), (2, 0, 1), (2, 2, 1)]
+    assert marks(said) == seen
+    kept = Recording(("a",), np.zeros((6, 1), np.int64), marks=np.array(seen))
+    assert missing(kept).tolist() == [0, 0, 2, 2, 0, 1]
+    assert kept.stretches == [slice(0, 2), slice(2, 4), slice(4, 5), slice(5, 6)]
     numbered = [
         HEAD,
         window(0, boot=777),
         window(3, boot=20),
         window(4, boot=20),
     ]  # only the number tells that it began again
-    assert marks(numbered) == [(777, 0, 0), (20, 3, 3), (20, 4, 0)]
+    assert marks(numbered) == [(777, 0, 1), (20, 3, 1), (20, 4, 1)]
 
 
 def test_a_recording_that_begins_late_misses_nothing_and_waits_for_the_names():
     taken = Intake()
     assert marks([window(30), window(31)], taken) == []
-    assert marks([HEAD, window(32)], taken) == [(1, 30, 0), (1, 31, 0), (1, 32, 0)]
-    assert (taken.counters, taken.source, taken.window_ms) == (("a", "b"), "sockets", 1000)
+    assert marks([HEAD, window(32)], taken) == [(1, 30, 1), (1, 31, 1), (1, 32, 1)]
+    assert (taken.counters, taken.about) == (("a", "b"), About("sockets", 1000))
+
+
+def test_what_the_board_says_of_itself_is_the_recording_s_and_the_clock_that_of_its_first_window(
+    tmp_path,
+):
+    head = "~b 10000 sockets a,b e6614103 micropython-1.25.0,inlier-0.2.0 "
+    said = [
+        seal(head + "2026-11-27T16:00:30Z"),
+        window(0, elapsed=2, boot=7),
+        seal(head + "2026-11-27T16:05:50Z"),  # as before every 32nd window
+        window(32, elapsed=0, boot=7),
+    ]
+    record(said, "/dev/ttyACM0", tmp_path / "w.csv", None, None, lambda *stage: None)
+    kept = table(tmp_path / "w.csv").board_recording()
+    firmware = "micropython-1.25.0,inlier-0.2.0"
+    assert kept.about == About("sockets", 10_000, "e6614103", firmware, "2026-11-27T16:00:10Z")
+    assert kept.whole.tolist() == [True, False], "packets were lost in it"
+    said = [seal("~b 1000 sockets a,b"), window(33, boot=7)]
+    with pytest.raises(BadInput, match="the board: its windows have 1000 ms, what was recorded"):
+        record(said, "/dev/ttyACM0", tmp_path / "w.csv", None, None, lambda *stage: None)
+
+
+def test_a_live_board_without_a_clock_has_the_computer_s(tmp_path):
+    lines = [HEAD, window(0), window(1)]
+    record(lines, "/dev/ttyACM0", tmp_path / "w.csv", 2, None, lambda *stage: None)
+    about = table(tmp_path / "w.csv").about
+    assert about.clock and about == About("sockets", 1000, clock=about.clock)
 
 
 def test_what_else_is_printed_and_what_is_damaged_is_left_out():
@@ -77,18 +109,18 @@ def test_what_else_is_printed_and_what_is_damaged_is_left_out():
         window(1).replace("1,2", "1,3"),
         window(2),
     ]
-    assert marks(said, taken) == [(1, 0, 0), (1, 2, 1)] and taken.damaged == 1
+    assert marks(said, taken) == [(1, 0, 1), (1, 2, 1)] and taken.damaged == 1
 
 
 def test_a_line_behind_one_that_a_power_cut_tore_is_whole():
-    assert marks([window(0, boot=7)[:9] + HEAD, window(0, boot=8)]) == [(8, 0, 0)]
+    assert marks([window(0, boot=7)[:9] + HEAD, window(0, boot=8)]) == [(8, 0, 1)]
 
 
 def test_a_ring_counts_its_boots_and_is_read_from_its_beginning():
     ring = [HEAD, window(0, boot=7), window(1, boot=7), HEAD, window(0, boot=9)]
     taken = Intake(ring=True)
-    assert marks(ring, taken) == [(7, 0, 0), (7, 1, 0), (9, 0, 0)]
-    assert marks([*ring, window(1, boot=9)], taken) == [(9, 1, 0)], "the rest was recorded before"
+    assert marks(ring, taken) == [(7, 0, 1), (7, 1, 1), (9, 0, 1)]
+    assert marks([*ring, window(1, boot=9)], taken) == [(9, 1, 1)], "the rest was recorded before"
 
 
 def test_other_counters_are_not_mixed():
@@ -107,12 +139,13 @@ def test_a_part_is_gone_on_with_but_for_a_line_that_was_cut(tmp_path, monkeypatc
             silent([HEAD, window(0), window(1)]), "/dev/ttyACM0", out, 4, None, lambda *stage: None
         )
     with (tmp_path / "w.csv.part").open("a") as part:
-        part.write("1,2,0,1")
+        part.write("1,2,1,1")
     done = record([window(2), window(5)], "/dev/ttyACM0", out, 4, None, lambda *stage: None)
     assert (done.windows, done.boots, done.gaps, done.missed) == (4, 1, 1, 2)
-    counters, marks, rows = read_board_recording(out)
-    assert counters == ("a", "b") and marks.tolist() == [[1, 0, 0], [1, 1, 0], [1, 2, 0], [1, 5, 2]]
-    assert rows.tolist() == [[1, 2]] * 4 == read_windows(out, ("a", "b")).tolist(), (
+    kept = table(out).board_recording()
+    counters, marks, rows = kept.counters, kept.marks, kept.windows
+    assert counters == ("a", "b") and marks.tolist() == [[1, 0, 1], [1, 1, 1], [1, 2, 1], [1, 5, 1]]
+    assert rows.tolist() == [[1, 2]] * 4 == read(out, ("a", "b")).windows.tolist(), (
         "training takes it as it is"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["w.csv"]
@@ -132,11 +165,16 @@ def test_a_ring_adds_what_is_new_to_what_was_fetched_before(tmp_path):
         lambda *stage: None,
     )
     assert (done.windows, done.boots, done.missed) == (4, 2, 0)
-    assert read_board_recording(out)[1].tolist() == [[7, 0, 0], [7, 1, 0], [7, 2, 0], [8, 0, 0]]
+    assert table(out).board_recording().marks.tolist() == [
+        [7, 0, 1],
+        [7, 1, 1],
+        [7, 2, 1],
+        [8, 0, 1],
+    ]
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(
         BadInput,
-        match="other.csv: it is no recording of a board, which begins with boot,window,missed",
+        match="other.csv: it is no recording of a board, which begins with boot,window,elapsed",
     ):
         record(ring, "/dev/ttyACM0", tmp_path / "other.csv", None, None, lambda *stage: None)
 
@@ -161,7 +199,7 @@ def test_an_interrupt_keeps_the_part(tmp_path):
 
     with pytest.raises(Interrupted, match="1 windows are in .*w.csv.part, record again to go on"):
         record(interrupted(), "/dev/ttyACM0", tmp_path / "w.csv", 9, None, lambda *stage: None)
-    assert (tmp_path / "w.csv.part").read_text().splitlines()[1:] == ["1,0,0,1,2"]
+    assert (tmp_path / "w.csv.part").read_text().splitlines()[2:] == ["1,0,1,1,2"]
 
 
 def test_scores_are_compared_from_each_boot_up_to_a_gap():
@@ -171,7 +209,7 @@ def test_scores_are_compared_from_each_boot_up_to_a_gap():
 
     def scored(i, boot=1, wrong=0):
         scores = (int(t.ae[i]), int(t.svm[i]) + wrong, int(t.hot[i]), int(t.event[i]))
-        return Window(boot, i, 0, tuple(map(int, rows[i])), scores)
+        return Window(boot, i, 1, tuple(map(int, rows[i])), scores)
 
     said = [scored(i) for i in range(40)] + [scored(i, 2, wrong=i == 7) for i in range(20)]
     assert compare(pack(detector), said) == (60, 1)
@@ -242,7 +280,7 @@ def test_windows_come_over_the_line_and_go_on_after_a_cable_was_pulled(inlier, f
         def pulled():
             for line in listen.live(port, restart=True):
                 yield line
-                if part.exists() and len(part.read_text().splitlines()) == 21:
+                if part.exists() and len(part.read_text().splitlines()) == 22:
                     cable.close()
 
         with pytest.raises(
@@ -254,7 +292,8 @@ def test_windows_come_over_the_line_and_go_on_after_a_cable_was_pulled(inlier, f
         code, said, error = inlier("record", "--port", port, "-o", out, "--count", 60, "--json")
     assert code == 0, error
     assert json.loads(said)["boots"] == 2 and json.loads(said)["windows"] == 60
-    counters, marks, rows = read_board_recording(out)
+    kept = table(out).board_recording()
+    counters, marks, rows = kept.counters, kept.marks, kept.windows
     assert counters == ("a", "b") and (marks[:, 0] == marks[0, 0]).sum() >= 20
     assert (rows > 0).all()
     assert not part.exists()
@@ -278,7 +317,8 @@ def test_a_ring_keeps_the_newest_windows_through_boots_and_is_read_whole(inlier,
         "the newest three, and the number of the boot"
     )
     assert json.loads(said)["boots"] >= 1 and json.loads(said)["damaged"] == 0
-    _, marks, rows = read_board_recording(out)
+    kept = table(out).board_recording()
+    marks, rows = kept.marks, kept.windows
     boot, index, _ = marks[-1]
     newest = marks[marks[:, 0] == boot, 1]
     assert (rows > 0).all() and (np.diff(newest) >= 1).all()
@@ -293,7 +333,7 @@ def test_a_ring_on_this_machine_is_read_without_a_port(inlier, tmp_path):
     code, said, error = inlier("record", "--ring", tmp_path / "kept", "-o", out, "--json")
     assert code == 0, error
     assert json.loads(said)["windows"] == 2 and json.loads(said)["source"] == "sockets"
-    assert read_board_recording(out)[1].tolist() == [[7, 0, 0], [7, 1, 0]]
+    assert table(out).board_recording().marks.tolist() == [[7, 0, 1], [7, 1, 1]]
     refused(
         inlier("record", "--ring", tmp_path / "nothing/kept", "-o", out),
         "there is no ring of windows",

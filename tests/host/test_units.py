@@ -31,7 +31,7 @@ def chatty(n: int, seed: int) -> np.ndarray:
 def test_a_unit_that_is_unlike_the_others_is_told_when_left_out():
     recordings = [benign(600, 1), chatty(600, 3)]
     settings = replace(SETTINGS, accept_anomalies=True)  # a hundred new hosts at once are no habit
-    result = units.leave_each_out(recordings, settings, ["a", "b"], lambda *_: None)
+    result = units.leave_each_out([[r] for r in recordings], settings, ["a", "b"], lambda *_: None)
     assert [unit.recording for unit in result] == ["a", "b"]
     assert result[1].alarm_episodes > 0, "a model of the other has never seen such traffic"
     assert result[0].days == pytest.approx(600 / 86400)
@@ -58,7 +58,7 @@ def test_the_command_names_each_unit_left_out(tmp_path, inlier):
     paths = []
     for seed in (1, 2):
         paths.append(tmp_path / f"unit{seed}.csv")
-        recordings.write_windows(paths[-1], Sockets.counters, benign(400, seed))
+        recordings.write(paths[-1], recordings.Recording(Sockets.counters, benign(400, seed)))
     code, out, err = inlier("train", *paths, "-o", tmp_path / "m.inlier", "--window", "1s")
     assert code == 0, err
     for path in paths:
@@ -68,7 +68,7 @@ def test_the_command_names_each_unit_left_out(tmp_path, inlier):
 def test_too_varied_a_recording_says_how_much_more_and_what_it_can_answer(tmp_path, inlier):
     """A budget that nothing meets in twenty minutes."""
     path = tmp_path / "w.csv"
-    recordings.write_windows(path, Sockets.counters, benign(400))
+    recordings.write(path, recordings.Recording(Sockets.counters, benign(400)))
     command = "train", path, "-o", tmp_path / "m.inlier", "--window", "1s", "--false-alarms"
     code, out, err = inlier(*command, "0.1/week")
     assert code == 0 and "weeks more, or say --false-alarms 1/week" in err
@@ -80,7 +80,9 @@ def test_too_varied_a_recording_says_how_much_more_and_what_it_can_answer(tmp_pa
 
 def test_a_unit_too_short_to_learn_from_alone_is_named(tmp_path, inlier):
     for name, n in (("long", 600), ("short", 100)):
-        recordings.write_windows(tmp_path / f"{name}.csv", Sockets.counters, benign(n))
+        recordings.write(
+            tmp_path / f"{name}.csv", recordings.Recording(Sockets.counters, benign(n))
+        )
     paths = [tmp_path / "long.csv", tmp_path / "short.csv"]
     code, _, err = inlier("train", *paths, "-o", tmp_path / "m.inlier", "--window", "1s")
     assert code == 2 and "short.csv: 100 windows" in err
@@ -91,8 +93,8 @@ def test_a_false_alarm_that_is_added_stays_quiet_and_what_is_no_part_of_it_does_
     span = benign(30, 8)
     span[:, AT["bytes_in"]] += 2_000_000  # it fetches new firmware
     span[:, AT["receives"]] += 800
-    one = learn([benign(500)], ["w.csv"], SETTINGS)
-    more = learn([benign(500)], ["w.csv"], SETTINGS, [span])
+    one = learn([[benign(500)]], ["w.csv"], SETTINGS)
+    more = learn([[benign(500)]], ["w.csv"], SETTINGS, [span])
 
     def run(learned, rows):
         return reference.run(

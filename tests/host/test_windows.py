@@ -17,7 +17,7 @@ COUNTERS = ("a", "b")
 def refused(path: Path, text: str | bytes) -> str:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(BadInput) as caught:
-        recordings.read_windows(path, COUNTERS)
+        recordings.read(path, COUNTERS).windows
     message = str(caught.value)
     assert message.startswith(str(path)) and "\n" not in message
     return message
@@ -46,7 +46,7 @@ def test_bad_csv_is_refused(tmp_path, text, expected):
 
 def test_missing_file(tmp_path):
     with pytest.raises(BadInput, match="No such file"):
-        recordings.read_windows(tmp_path / "none.csv", COUNTERS)
+        recordings.read(tmp_path / "none.csv", COUNTERS).windows
 
 
 def test_not_a_parquet_file(tmp_path):
@@ -56,8 +56,8 @@ def test_not_a_parquet_file(tmp_path):
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_what_is_written_is_read_back_in_the_source_s_order(tmp_path, suffix):
     rows = np.array([[1, 2], [3, DELTA_MAX]])
-    recordings.write_windows(tmp_path / f"w.{suffix}", ("b", "a"), rows)
-    assert (recordings.read_windows(tmp_path / f"w.{suffix}", COUNTERS) == rows[:, ::-1]).all()
+    recordings.write(tmp_path / f"w.{suffix}", recordings.Recording(("b", "a"), rows))
+    assert (recordings.read(tmp_path / f"w.{suffix}", COUNTERS).windows == rows[:, ::-1]).all()
 
 
 def test_parquet_of_floats_names_the_fraction(tmp_path):
@@ -65,7 +65,7 @@ def test_parquet_of_floats_names_the_fraction(tmp_path):
 
     pl.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.5]}).write_parquet(tmp_path / "w.parquet")
     with pytest.raises(BadInput, match="line 3, column 'b' holds '2.5'"):
-        recordings.read_windows(tmp_path / "w.parquet", COUNTERS)
+        recordings.read(tmp_path / "w.parquet", COUNTERS).windows
 
 
 def test_check():

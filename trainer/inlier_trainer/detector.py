@@ -84,7 +84,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have n
             of_source = counters_of(self.source) if self.counters is None else self.counters
         counters = tuple(of_source)
         windows = _windows(X, counters)
-        units = ([windows], ["X"]) if groups is None else _units(windows, np.asarray(groups))
+        units, names = ([windows], ["X"]) if groups is None else _units(windows, np.asarray(groups))
         settings = Settings(
             source=self.source,
             counters=counters,
@@ -98,7 +98,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have n
             accept_anomalies=self.accept_anomalies,
         )
         with _as_value_error():
-            self._take(learn(*units, settings).trained.blob)
+            self._take(learn([[unit] for unit in units], names, settings).trained.blob)
         return self
 
     def score_samples(self, X: Any) -> Ints:

@@ -23,7 +23,7 @@ SETTLE = 300  # windows in which the longest sums come from zero
 @dataclass(frozen=True)
 class Plan:
     """What recordings of these lengths can carry. blocks: indices of windows of
-    recordings laid end to end; fold: of each block.
+    recordings laid end to end, that follow each other; fold: of each block.
     """
 
     scales: tuple[int, ...]
@@ -49,10 +49,14 @@ class Plan:
         )
 
 
-def plan(lengths: Sequence[int]) -> Plan:
-    """For recordings of so many windows each, a unit each. A short one is
-    trained without the longest sums and horizons, which it cannot tell.
+def plan(runs: Sequence[int], unit: Sequence[int] | None = None) -> Plan:
+    """For recordings of so many windows each, and the unit that each is of; by
+    default each is of another. Of one unit, something is missing between them.
+    A short one is trained without the longest sums and horizons, which it
+    cannot tell.
     """
+    of = range(len(runs)) if unit is None else unit
+    lengths = [sum(n for n, i in zip(runs, of, strict=True) if i == u) for u in dict.fromkeys(of)]
     whole, shortest = sum(lengths), min(lengths)
     longest = max(k for k in range(3, max(PERSISTENCE) + 1) if k == 3 or 8 << k <= whole)
     persistence = tuple(sorted({min(k, longest) for k in PERSISTENCE}))
@@ -64,10 +68,17 @@ def plan(lengths: Sequence[int]) -> Plan:
     cut: list[Ints] = []
     fold: list[int] = []
     at = 0
-    for unit, n in enumerate(lengths):
+    for u, n in enumerate(lengths):
         parts = np.array_split(np.arange(at + min(SETTLE, n // 10), at + n), FOLDS * blocks)
         cut += parts
         by_unit = len(lengths) >= UNITS_MIN
-        fold += [unit if by_unit else i % FOLDS for i in range(len(parts))]
+        fold += [u if by_unit else i % FOLDS for i in range(len(parts))]
         at += n
-    return Plan(SCALES, persistence, horizons, FLOORS[: len(horizons)], tuple(cut), tuple(fold))
+    apart = np.cumsum(runs)  # what no block goes across
+    pieces = [
+        (piece, i)
+        for block, i in zip(cut, fold, strict=True)
+        for piece in np.split(block, apart[(apart > block[0]) & (apart <= block[-1])] - block[0])
+    ]
+    blocks_, folds = (tuple(part) for part in zip(*pieces, strict=True))
+    return Plan(SCALES, persistence, horizons, FLOORS[: len(horizons)], blocks_, folds)

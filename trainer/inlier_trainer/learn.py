@@ -5,13 +5,15 @@ as benign, become a model and what is known of it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from inlier_export.reference import Detector, Ints
 
 from . import recordings
 from .added import keep_quiet, weave
 from .progress import Progress
-from .train import WINDOWS_MIN, Settings, Trained, train
-from .units import LeftOut, leave_each_out
+from .train import WINDOWS_MIN, Settings, Trained
+from .units import LeftOut, Runs, fit, leave_each_out
 
 
 @dataclass(frozen=True)
@@ -34,22 +36,24 @@ class Learned:
 
 
 def learn(
-    recorded: Sequence[Ints],
+    units: Sequence[Runs],
     names: Sequence[str],
     settings: Settings,
     added: Sequence[Ints] = (),
     progress: Progress = lambda stage, done, total: None,
 ) -> Learned:
-    """recorded: windows (n, counters) of each unit; names: where they came
-    from. added: spans that were false alarms. Raises BadInput.
+    """units: of each, its windows (n, counters) in runs that nothing
+    interrupted; names: where they came from. added: spans that were false
+    alarms. Raises BadInput.
     """
     everything = set(settings.counters)
-    for unit, name in zip(recorded, names, strict=True):
+    whole = [np.concatenate(unit) for unit in units]
+    for unit, name in zip(whole, names, strict=True):
         recordings.check(unit, settings.counters, name, WINDOWS_MIN, everything)
-    woven = [weave(recorded[0], list(added)) if added else recorded[0], *recorded[1:]]
-    trained = train(woven, settings, ", ".join(names), progress)
+    woven = [weave(units[0], list(added)) if added else units[0], *units[1:]]
+    trained = fit(woven, settings, names, progress)
     left_out = leave_each_out(woven, settings, names, progress) if len(woven) > 1 else []
     before = trained.detector
     if added:
-        trained = trained.with_detector(keep_quiet(before, recorded[0], list(added)))
+        trained = trained.with_detector(keep_quiet(before, whole[0], list(added)))
     return Learned(trained, left_out, sum(map(len, added)), before)

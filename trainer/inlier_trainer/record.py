@@ -11,7 +11,9 @@ from typing import Any
 from inlier import recorder
 from inlier_export.errors import BadInput, Interrupted
 
+from .about import About, told
 from .progress import Progress
+from .recordings import MARKS, head
 
 
 def record(counting: Any, window_ms: int, count: int, out: Path, progress: Progress) -> None:
@@ -30,11 +32,12 @@ def record(counting: Any, window_ms: int, count: int, out: Path, progress: Progr
     done = 0
     try:
         with part.open("w") as file:
-            file.write(",".join(counting.counters) + "\n")
+            file.write(head(about_this_machine(counting.name, window_ms)))
+            file.write(",".join((*MARKS, *counting.counters)) + "\n")
 
             def keep(deltas: Iterable[int], elapsed: int) -> None:
                 nonlocal done
-                file.write(",".join(map(str, deltas)) + "\n")
+                file.write(",".join(map(str, (1, done, elapsed, *deltas))) + "\n")
                 file.flush()
                 done += 1
                 progress("recording", done, count)
@@ -54,3 +57,9 @@ def record(counting: Any, window_ms: int, count: int, out: Path, progress: Progr
             error.filename,
         ) from None
     part.replace(out)
+
+
+def about_this_machine(source: str, window_ms: int) -> About:
+    """Of a recording that begins now."""
+    device, clock = told(recorder.device()), told(recorder.clock())
+    return About(source, window_ms, device, recorder.firmware(), clock)

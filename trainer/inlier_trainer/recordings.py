@@ -1,61 +1,199 @@
 """Files of windows: CSV or Parquet, one row a window, columns named as the
-source's counters, deltas as integers.
+source's counters, deltas as integers. What the file says of itself: about.py.
+
+Three more columns say how a window stands to the one before:
+
+    boot     the device's number of the boot that counted it
+    window   its number since that boot
+    elapsed  window lengths that it is the mean of: more than 1 after a missed
+             tick; 0 where it was interrupted, as by packets that the kernel
+             dropped: it is no window, only what is left of one
+
+Between windows that do not follow each other something is missing: a reboot,
+or lines that were lost. There a device, or what is trained, begins as at boot.
+Without the columns each window follows the one before.
 """
 
 import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from inlier.model import Model
 from inlier_export.errors import BadInput
 from inlier_export.inputs import RECORDING_MAX, open_input, read_rest
 from inlier_export.os_errors import said
 from inlier_export.printable import printable
 from inlier_export.reference import Ints
 
+from .about import BEGIN, NOTHING, About, hold_against, parsed
 from .files import write_atomic
 
-MARKS = (
-    "boot",
-    "window",
-    "missed",
-)  # columns of a board's recording before its counters: see serial_line/record_board.py
+MARKS = ("boot", "window", "elapsed")
 
 WHAT = "recording"
 ROWS_MAX = 1 << 24  # windows: five years of 10 s
 SHOWN = 80  # characters of what a cell holds, or a header
+COMMENTS_MAX, COMMENT_MAX = 64, 4096  # lines before the names, and bytes of one
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zX")
 
 
-def read_windows(path: Path, counters: tuple[str, ...]) -> Ints:
-    """Windows (n, counters) int64, columns in the order of `counters`. Raises
-    BadInput.
+@dataclass
+class Recording:
+    """windows: (n, counters) int64, a row each, also those that were
+    interrupted; marks: (n, 3) int64, None where each follows the one before.
     """
-    table = _read(path)
-    _check_columns(path, [name for name in table.columns if name not in MARKS], counters)
-    if not table.height:
-        raise BadInput(f"{path}: it holds no window; record again")
-    return _columns(path, table, counters)
+
+    counters: tuple[str, ...]
+    windows: Ints
+    about: About = NOTHING
+    marks: Ints | None = None
+
+    def cut(self) -> "Recording":
+        """The same, with the last window interrupted."""
+        n = len(self.windows)
+        marks = np.stack([np.ones(n, np.int64), np.arange(n), np.ones(n, np.int64)], axis=1)
+        marks[-1, 2] = 0
+        return replace(self, marks=marks)
+
+    @property
+    def whole(self) -> NDArray[np.bool_]:
+        """Of each row, whether it is a window, and was not interrupted."""
+        if self.marks is None:
+            return np.ones(len(self.windows), bool)
+        return self.marks[:, 2] > 0
+
+    @property
+    def stretches(self) -> list[slice]:
+        """Rows of whole windows that follow each other; each begins as at boot."""
+        if self.marks is None:
+            return [slice(0, len(self.windows))]
+        rows = np.flatnonzero(self.whole)
+        boot, window = self.marks[rows, 0], self.marks[rows, 1]
+        breaks = (np.diff(rows) > 1) | (np.diff(boot) != 0) | (np.diff(window) != 1)
+        parts = np.split(rows, np.flatnonzero(breaks) + 1)
+        return [slice(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
+
+    @property
+    def runs(self) -> list[Ints]:
+        """The windows of each stretch."""
+        return [self.windows[rows] for rows in self.stretches]
 
 
-def read_board_recording(path: Path) -> tuple[tuple[str, ...], Ints, Ints]:
-    """Counters, marks (n, 3) and windows (n, counters) of a board's recording.
+@dataclass
+class Table:
+    """A file as it was read, before one knows whose counters it should hold.
+    first: the line of its first row.
+    """
+
+    path: Path
+    about: About
+    frame: pl.DataFrame
+    first: int
+
+    def recording(self, counters: tuple[str, ...]) -> Recording:
+        """Its columns in the order of `counters`. Raises BadInput."""
+        names = self.frame.columns
+        marks = [name for name in names if name in MARKS]
+        self._check_columns([name for name in names if name not in MARKS], counters)
+        if not self.frame.height:
+            raise BadInput(f"{self.path}: it holds no window; record again")
+        if marks and len(marks) < len(MARKS):
+            raise BadInput(
+                f"{self.path}: line {self.first - 1} has the column '{marks[0]}' without the "
+                f"others of {','.join(MARKS)}: leave it out, or record again"
+            )
+        found = Recording(
+            counters,
+            self._columns(counters),
+            self.about,
+            self._columns(MARKS) if marks else None,
+        )
+        if not found.whole.any():
+            raise BadInput(f"{self.path}: each window in it was interrupted; record again")
+        return found
+
+    def board_recording(self) -> Recording:
+        """The same of whatever its board counted. Raises BadInput."""
+        names = tuple(self.frame.columns)
+        if names[: len(MARKS)] != MARKS:
+            raise BadInput(
+                f"{self.path}: it is no recording of a board, which begins with "
+                f"{','.join(MARKS)}: record into another file"
+            )
+        return self.recording(names[len(MARKS) :])
+
+    def _columns(self, names: tuple[str, ...]) -> Ints:
+        out = np.empty((self.frame.height, len(names)), np.int64)
+        for i, name in enumerate(names):
+            out[:, i] = self._integers(self.frame[name])
+        return out
+
+    def _check_columns(self, columns: list[str], counters: tuple[str, ...]) -> None:
+        for kind, names in (
+            ("misses the counter", [c for c in counters if c not in columns]),
+            (
+                "has a column that its source does not count,",
+                [c for c in columns if c not in counters],
+            ),
+        ):
+            if names:
+                raise BadInput(
+                    f"{self.path}: line {self.first - 1} {kind} '{names[0][:SHOWN]}'; the columns "
+                    f"must be {','.join(counters)}"
+                )
+
+    def _integers(self, column: pl.Series) -> Ints:
+        try:
+            values = column.cast(pl.Int64, strict=False)
+            if column.dtype.is_float():
+                values = values.set(column != column.floor(), None)
+            bad = values.is_null() | (values < 0).fill_null(True)
+        except pl.exceptions.PolarsError:
+            raise BadInput(
+                f"{self.path}: column '{column.name}' does not hold numbers; record again"
+            ) from None
+        if bad.any():
+            row = int(bad.arg_max() or 0)
+            value = column[row]
+            what = "is empty" if value in (None, "") else f"holds '{str(value)[:SHOWN]}'"
+            raise BadInput(
+                f"{self.path}: line {row + self.first}, column '{column.name}' {what}; a counter's "
+                f"delta is an integer from 0 up: correct or remove that line"
+            )
+        return values.to_numpy()
+
+
+def read(path: Path, counters: tuple[str, ...]) -> Recording:
+    """A recording of these counters. Raises BadInput."""
+    return table(path).recording(counters)
+
+
+def read_for(path: Path, model: Model) -> Recording:
+    """A recording of what a model scores. Raises BadInput, also where the
+    recording says that it is of another source or length.
+    """
+    opened = table(path)
+    hold_against(
+        path,
+        opened.about,
+        model.source,
+        model.window_ms,
+        "the model has",
+        "take a recording like those that the model was trained on, or another model",
+    )
+    return opened.recording(model.counters())
+
+
+def table(path: Path) -> Table:
+    """Never by its path: polars takes that for a pattern, of other files too.
     Raises BadInput.
     """
-    table = _read(path)
-    if tuple(table.columns[: len(MARKS)]) != MARKS:
-        raise BadInput(
-            f"{path}: it is no recording of a board, which begins with {','.join(MARKS)}: record "
-            f"into another file"
-        )
-    counters = tuple(table.columns[len(MARKS) :])
-    return counters, _columns(path, table, MARKS), _columns(path, table, counters)
-
-
-def _read(path: Path) -> pl.DataFrame:
-    """Never by its path: polars takes that for a pattern, of other files too."""
     try:
         with open_input(path, RECORDING_MAX, WHAT) as opened:
             packed = opened.peek(4).startswith(PACKED)
@@ -66,7 +204,10 @@ def _read(path: Path) -> pl.DataFrame:
                 return _parquet(path, file)
             if packed:
                 raise BadInput(f"{path}: it is compressed: unpack it first")
-            return pl.read_csv(file, infer_schema=False)
+            comments = list(_comments(path, file))
+            about = next((c for c in comments if c.startswith(BEGIN)), BEGIN)
+            frame = pl.read_csv(file, infer_schema=False)
+            return Table(path, parsed(path, about[len(BEGIN) :]), frame, len(comments) + 2)
     except OSError as error:
         raise BadInput(said(error, path)) from None
     except pl.exceptions.NoDataError:
@@ -80,74 +221,55 @@ def _read(path: Path) -> pl.DataFrame:
         raise BadInput(f"{path}: not a readable table ({why}); record again") from None
 
 
-def _parquet(path: Path, file: BinaryIO) -> pl.DataFrame:
+def _comments(path: Path, file: BinaryIO) -> Iterator[str]:
+    """The lines before the names; the file is then at the names."""
+    at = file.tell()
+    for _ in range(COMMENTS_MAX):
+        line = file.readline(COMMENT_MAX)
+        if not line.startswith(b"#") or not line.endswith(b"\n"):
+            file.seek(at)
+            return
+        yield line.decode(errors="replace").strip()
+        at = file.tell()
+    raise BadInput(f"{path}: its first {COMMENTS_MAX} lines are comments: record again")
+
+
+def _parquet(path: Path, file: BinaryIO) -> Table:
     rows = pl.scan_parquet(file).select(pl.len()).collect().item()
     if rows > ROWS_MAX:  # a few bytes of a file can say so, and take all memory
         raise BadInput(f"{path}: {rows} windows, at most {ROWS_MAX} are read: split it")
     file.seek(0)
-    return pl.read_parquet(file)
+    said_ = pl.read_parquet_metadata(file).get(BEGIN.strip("# "), "")
+    file.seek(0)
+    return Table(path, parsed(path, said_), pl.read_parquet(file), 2)
 
 
-def _columns(path: Path, table: pl.DataFrame, counters: tuple[str, ...]) -> Ints:
-    out = np.empty((table.height, len(counters)), np.int64)
-    for i, name in enumerate(counters):
-        out[:, i] = _integers(path, table[name])
-    return out
-
-
-def _check_columns(path: Path, columns: list[str], counters: tuple[str, ...]) -> None:
-    for kind, names in (
-        ("misses the counter", [c for c in counters if c not in columns]),
-        ("has a column that its source does not count,", [c for c in columns if c not in counters]),
-    ):
-        if names:
-            raise BadInput(
-                f"{path}: line 1 {kind} '{names[0][:SHOWN]}'; the columns must be "
-                f"{','.join(counters)}"
-            )
-
-
-def _integers(path: Path, column: pl.Series) -> Ints:
-    try:
-        values = column.cast(pl.Int64, strict=False)
-        if column.dtype.is_float():
-            values = values.set(column != column.floor(), None)
-        bad = values.is_null() | (values < 0).fill_null(True)
-    except pl.exceptions.PolarsError:
-        raise BadInput(
-            f"{path}: column '{column.name}' does not hold numbers; record again"
-        ) from None
-    if bad.any():
-        row = int(bad.arg_max() or 0)
-        value = column[row]
-        what = "is empty" if value in (None, "") else f"holds '{str(value)[:SHOWN]}'"
-        raise BadInput(
-            f"{path}: line {row + 2}, column '{column.name}' {what}; a counter's delta is an "
-            f"integer from 0 up: "
-            "correct or remove that line"
-        )
-    return values.to_numpy()
-
-
-def write_windows(path: Path, counters: tuple[str, ...], rows: Ints) -> None:
+def write(path: Path, recording: Recording) -> None:
     """Replace `path` whole. Raises OSError."""
     if path.suffix != ".parquet":
-        write_atomic(path, csv_bytes(counters, rows))
+        write_atomic(path, csv_bytes(recording))
         return
     out = io.BytesIO()
-    _table(counters, rows).write_parquet(out)
+    about = {BEGIN.strip("# "): recording.about.line()}
+    _frame(recording).write_parquet(out, metadata=about)
     write_atomic(path, out.getvalue())
 
 
-def csv_bytes(counters: tuple[str, ...], rows: Ints) -> bytes:
-    """The CSV of windows (n, counters), as the runtime's replay source reads
-    it.
-    """
-    return _table(counters, rows).write_csv().encode()
+def csv_bytes(recording: Recording) -> bytes:
+    return (head(recording.about) + _frame(recording).write_csv()).encode()
 
 
-def _table(counters: tuple[str, ...], rows: Ints) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=list(counters), orient="row")
+def head(about: About) -> str:
+    """The comment that a CSV of these begins with."""
+    line = about.line()
+    return f"{BEGIN}{line}\n" if line else ""
+
+
+def _frame(recording: Recording) -> pl.DataFrame:
+    names, columns = recording.counters, recording.windows
+    if recording.marks is not None:
+        names, columns = (*MARKS, *names), np.concatenate([recording.marks, columns], axis=1)
+    return pl.DataFrame(columns, schema=list(names), orient="row")
 
 
 def check_constant(allowed: set[str], counters: tuple[str, ...]) -> None:

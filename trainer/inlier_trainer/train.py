@@ -126,14 +126,18 @@ class Trained:
 
 class Trainer:
     """Fits each set of folds once; the weights and thresholds of any rung
-    follow at once. Recordings: (n, counters) int64 each, in order of time.
+    follow at once. Recordings: as of train().
     """
 
     def __init__(
-        self, recorded: Sequence[Ints], settings: Settings, progress: Progress = lambda *_: None
+        self,
+        recorded: Sequence[Ints],
+        settings: Settings,
+        progress: Progress = lambda *_: None,
+        unit: Sequence[int] | None = None,
     ) -> None:
         self.settings = settings
-        self.plan = plan([len(part) for part in recorded])
+        self.plan = plan([len(part) for part in recorded], unit)
         self._progress = progress
         together = np.concatenate(recorded)
         self.schema = Schema(
@@ -296,16 +300,16 @@ class Trainer:
 
 
 def _anomalies(
-    recorded: Sequence[Ints], settings: Settings, origin: str
+    units: Sequence[Ints], settings: Settings, origin: str
 ) -> list[infection_check.Anomaly]:
     """What looks like an infection, if that is accepted. Raises BadInput if it
     is not.
     """
     found = []
-    for i, recording in enumerate(recorded):
-        found += infection_check.anomalies(recording, settings.counters)
+    for i, unit in enumerate(units):
+        found += infection_check.anomalies(unit, settings.counters)
         if found and not settings.accept_anomalies:
-            which = f" (recording {i + 1})" if len(recorded) > 1 else ""
+            which = f" (recording {i + 1})" if len(units) > 1 else ""
             raise BadInput(
                 f"{origin}{which}: {found[0].said()}; an infection that is learned as normal is "
                 f"never seen: record again "
@@ -314,24 +318,34 @@ def _anomalies(
     return found
 
 
+def whole_units(recorded: Sequence[Ints], unit: Sequence[int] | None) -> list[Ints]:
+    """The windows of each unit, its recordings end to end."""
+    if unit is None:
+        return list(recorded)
+    pairs = list(zip(recorded, unit, strict=True))
+    return [np.concatenate([r for r, i in pairs if i == u]) for u in dict.fromkeys(unit)]
+
+
 def train(
     recorded: Sequence[Ints],
     settings: Settings,
     origin: str,
     progress: Progress = lambda stage, done, total: None,
+    unit: Sequence[int] | None = None,
 ) -> Trained:
     """Train on benign windows (n, counters) int64 of each recording, in the
     order in which they were counted; several are units of one type.
 
-    origin: where they came from, for error messages. The same windows and
-    settings give the same bytes. Raises BadInput.
+    origin: where they came from, for error messages. unit: which unit each is
+    of, where some have several: between these the device began at boot. The
+    same windows and settings give the same bytes. Raises BadInput.
     """
     allowed = set(settings.allow_constant)
     benign = np.concatenate(recorded)
     recordings.check(benign, settings.counters, origin, WINDOWS_MIN, allowed)
     asked = per_week(settings.false_alarms)
-    anomalies = _anomalies(recorded, settings, origin)
-    trainer = Trainer(recorded, settings, progress)
+    anomalies = _anomalies(whole_units(recorded, unit), settings, origin)
+    trainer = Trainer(recorded, settings, progress, unit)
     counts = trainer.novelty()
     plan_ = trainer.plan
     choice = budget.choose(counts, plan_.windows, settings.window_ms, asked)

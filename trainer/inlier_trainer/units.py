@@ -28,28 +28,39 @@ class LeftOut:
         return asdict(self)
 
 
+Runs = Sequence[Ints]  # a unit's windows (n, counters), in pieces: it began at boot with each
+
+
+def fit(
+    units: Sequence[Runs], settings: Settings, names: Sequence[str], progress: Progress
+) -> Trained:
+    """A model of these units. Raises BadInput."""
+    runs = [run for unit in units for run in unit]
+    of = [i for i, unit in enumerate(units) for _ in unit]
+    return train(runs, settings, ", ".join(names), progress, of)
+
+
 def without(
-    i: int, recorded: Sequence[Ints], settings: Settings, names: Sequence[str], progress: Progress
+    i: int, units: Sequence[Runs], settings: Settings, names: Sequence[str], progress: Progress
 ) -> Trained:
     """A model of all units but i. Raises BadInput."""
-    others = [unit for j, unit in enumerate(recorded) if j != i]
-    origin = ", ".join(name for j, name in enumerate(names) if j != i)
-    return train(others, settings, origin, progress)
+    others = [unit for j, unit in enumerate(units) if j != i]
+    return fit(others, settings, [name for j, name in enumerate(names) if j != i], progress)
 
 
 def leave_each_out(
-    recorded: Sequence[Ints], settings: Settings, names: Sequence[str], progress: Progress
+    units: Sequence[Runs], settings: Settings, names: Sequence[str], progress: Progress
 ) -> list[LeftOut]:
     """Train on all units but one and count the false alarms of that one, for
-    each. recorded: (n, counters) each; names: where each came from. Raises
-    BadInput.
+    each. names: where each came from. Raises BadInput.
     """
     results = []
-    for i, (unit, name) in enumerate(zip(recorded, names, strict=True)):
-        progress("leaving each unit out", i, len(recorded))
-        model = without(i, recorded, settings, names, lambda *_: None)
-        alarms = int((reference.run(model.detector, unit).event == 1).sum())
-        days = len(unit) * settings.window_ms / PERIOD_MS["day"]
-        results.append(LeftOut(name, len(unit), days, alarms))
-    progress("leaving each unit out", len(recorded), len(recorded))
+    for i, (unit, name) in enumerate(zip(units, names, strict=True)):
+        progress("leaving each unit out", i, len(units))
+        model = without(i, units, settings, names, lambda *_: None)
+        alarms = sum(int((reference.run(model.detector, run).event == 1).sum()) for run in unit)
+        windows = sum(map(len, unit))
+        days = windows * settings.window_ms / PERIOD_MS["day"]
+        results.append(LeftOut(name, windows, days, alarms))
+    progress("leaving each unit out", len(units), len(units))
     return results

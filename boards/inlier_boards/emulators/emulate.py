@@ -11,9 +11,10 @@ from inlier.counters import DELTA_MAX
 from inlier_boards.catalogue import Board, emulator
 from inlier_boards.cost.bench import derived_ms
 from inlier_boards.deployment import budget
-from inlier_export import reference
 from inlier_export.model_file import parsed
 from inlier_export.reference import Ints, Trace
+from inlier_trainer import scored
+from inlier_trainer.recordings import Recording
 
 from .emulator import COUNTING, DEVICE, emulated
 
@@ -23,8 +24,8 @@ RAM_DISK_SPARE_BYTES = 24576  # beside the model: scripts, a batch, and what lit
 
 @dataclass
 class Emulation:
-    """What the board said, a row a window. mismatches: windows in which the
-    NumPy reference differs in any integer.
+    """What the board said, a row a window; of one that was interrupted nothing.
+    mismatches: windows in which the NumPy reference differs in any integer.
 
     alarms: features (name, per cent) by window. heap: bytes in use before the
     first and after the last window.
@@ -37,6 +38,11 @@ class Emulation:
     alarms: dict[int, list[tuple[str, int]]]
     heap: tuple[int, int]
     mismatches: int
+
+    @property
+    def windows(self) -> int:
+        """Those that were scored."""
+        return len(self.instructions)
 
     def summary(self) -> dict[str, object]:
         typical, most = int(np.median(self.instructions)), int(self.instructions.max())
@@ -64,12 +70,12 @@ class Emulation:
 def emulate(
     board: Board,
     blob: bytes,
-    windows: Ints,
+    recording: Recording,
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
     say: Callable[[str], None] = lambda step: None,
 ) -> Emulation:
-    """Score windows (n, counters), in the order of the model's counters, from
-    boot. Raises BadInput.
+    """Score a recording, from boot and again from boot after each interruption.
+    Raises BadInput.
     """
     qemu = emulator(board)
     file = parsed(blob)
@@ -86,25 +92,27 @@ def emulate(
             "/windows", b""
         )  # what the first file costs the file system is not the runtime's
         before = int(device.execute("s.run('/windows'); s.heap()"))
-        for rows in _batches(np.minimum(windows, DELTA_MAX)):
-            device.write("/windows", rows)
-            said += [line.split(" ") for line in device.execute("s.run('/windows')").splitlines()]
-            progress(board.name, len(said), len(windows))
+        for i, run in enumerate(recording.runs):
+            if i:
+                device.execute("s.boot()")
+            for rows in _batches(np.minimum(run, DELTA_MAX)):
+                device.write("/windows", rows)
+                told = device.execute("s.run('/windows')")
+                said += [line.split(" ") for line in told.splitlines()]
+                progress(board.name, len(said), len(recording.windows))
         after = int(device.execute("s.heap()"))
     numbers = np.array([[int(word) for word in words[:6]] for words in said], np.int64)
-    theirs = reference.run(file.detector, windows)
-    ours = replace(
-        theirs,
-        ae=numbers[:, 0],
-        svm=numbers[:, 1],
-        hot=numbers[:, 2] > 0,
-        event=numbers[:, 3],
-        gone=numbers[:, 4],
-    )
-    scored = ("ae", "svm", "hot", "event", "gone")
-    same = np.all([getattr(ours, name) == getattr(theirs, name) for name in scored], axis=0)
+    theirs = scored.run(file.detector, recording)
+    whole = np.flatnonzero(recording.whole)
+    names = ("ae", "svm", "hot", "event", "gone")
+    ours = replace(theirs, **{name: getattr(theirs, name).copy() for name in names})
+    for i, name in enumerate(names):
+        getattr(ours, name)[whole] = numbers[:, i]
+    same = np.all([getattr(ours, name) == getattr(theirs, name) for name in names], axis=0)
     alarms = {
-        i: [_feature(word) for word in words[6:]] for i, words in enumerate(said) if words[3] == "1"
+        int(i): [_feature(word) for word in words[6:]]
+        for i, words in zip(whole, said, strict=True)
+        if words[3] == "1"
     }
     instructions = np.rint(numbers[:, 5] * qemu.instructions_per_tick).astype(np.int64)
     return Emulation(board, kernel, ours, instructions, alarms, (before, after), int((~same).sum()))

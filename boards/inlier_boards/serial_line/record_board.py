@@ -5,7 +5,7 @@ into a table, with gaps and reboots marked.
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -17,9 +17,11 @@ from inlier_export import reference
 from inlier_export.errors import BadInput, Interrupted
 from inlier_export.inputs import RECORDING_MAX, read_input
 from inlier_export.model_file import unpack
+from inlier_export.reference import Ints
+from inlier_trainer.about import NOTHING, About, at, before, hold_against, is_clock, told
 from inlier_trainer.files import check_output, write_atomic
 from inlier_trainer.progress import Progress
-from inlier_trainer.recordings import MARKS, csv_bytes, read_board_recording, write_windows
+from inlier_trainer.recordings import MARKS, Recording, Table, csv_bytes, head, table, write
 
 from .lines import Damaged, opened
 
@@ -30,18 +32,18 @@ EARLY_MAX = 64  # windows before the names, which come with every 32nd
 NUMBER_MAX = (1 << 31) - 1
 NUMBER = re.compile(r"-?[0-9]{1,10}")
 NAME = re.compile(r"[0-9A-Za-z_.:/-]{1,64}")  # that needs no quotes in a CSV
+WORD = re.compile(r"[!-~]{1,64}")
 
 
 @dataclass(frozen=True)
 class Window:
-    """boot: the board's number of the boot; index: of the window, from 0 at
-    boot; missed: windows lost between the one before and this; scores: the
+    """boot, index, elapsed: as inlier_trainer.recordings.MARKS; scores: the
     board's own (ae, svm, hot, event), () where it scores none.
     """
 
     boot: int
     index: int
-    missed: int
+    elapsed: int
     deltas: tuple[int, ...]
     scores: tuple[int, ...]
 
@@ -51,7 +53,7 @@ class Intake:
     """Makes windows of lines, in order; those of the application, and damaged
     ones, are left out.
 
-    boot, index, counters: of the last window recorded before, to go on from
+    boot, index, counters, about: of what was recorded before, to go on from
     there. ring: the lines are those of a ring, which is read from its beginning
     each time, and counts boots.
     """
@@ -60,8 +62,7 @@ class Intake:
     boot: int = 0
     index: int = -1
     counters: tuple[str, ...] = ()
-    source: str = ""
-    window_ms: int = 0
+    about: About = NOTHING
     damaged: int = 0
     _early: list[list[str]] = field(
         default_factory=list
@@ -81,6 +82,8 @@ class Intake:
                 return
             self._begin(*head)
             early, self._early = self._early, []
+            if early:  # the clock is that of the window to come
+                self.about = replace(self.about, clock="")
             for before in early:
                 yield from self._window(before)
         elif kind == "w" and self.counters:
@@ -88,14 +91,24 @@ class Intake:
         elif kind == "w":
             self._early = [*self._early[1 - EARLY_MAX :], words]
 
-    def _begin(self, window_ms: int, source: str, counters: tuple[str, ...]) -> None:
+    def _begin(self, about: About, counters: tuple[str, ...]) -> None:
         if self.counters and counters != self.counters:
             raise BadInput(
                 f"the board counts {','.join(counters)}, what was recorded before is "
                 f"{','.join(self.counters)}: "
                 "record into another file"
             )
-        self.window_ms, self.source, self.counters = window_ms, source, counters
+        if self.index >= 0:  # the clock of what comes is not that of the first window
+            hold_against(
+                Path("the board"),
+                replace(about, device="", clock=""),
+                self.about.source,
+                self.about.window_ms,
+                "what was recorded before has",
+                "record into another file",
+            )
+            about = replace(about, clock=self.about.clock)
+        self.about, self.counters = about, counters
 
     def _window(self, words: list[str]) -> Iterator[Window]:
         numbers = _numbers(words, len(self.counters))
@@ -105,25 +118,31 @@ class Intake:
         (boot, index, elapsed), deltas, scores = numbers
         if self.ring and (boot, index) <= (self.boot, self.index):
             return
-        begun = self.boot > 0
-        again = not begun or index <= self.index or boot not in (0, self.boot)
-        missed = index - (0 if again else self.index + 1) + elapsed - 1
+        again = not self.boot or index <= self.index or boot not in (0, self.boot)
+        if self.index < 0:  # the head was written when this window was over
+            began = before(self.about.clock, elapsed * self.about.window_ms)
+            self.about = replace(self.about, clock=began)
         self.boot = boot or self.boot + again
         self.index = index
-        yield Window(self.boot, index, missed if begun else 0, deltas, scores)
+        yield Window(self.boot, index, elapsed, deltas, scores)
 
 
-def _head(words: list[str]) -> tuple[int, str, tuple[str, ...]] | None:
-    """Window length, source and counters of a `~b`; None where it is none, for
-    all its seal: a seal finds damage, and anybody can make one.
+def _head(words: list[str]) -> tuple[About, tuple[str, ...]] | None:
+    """What a `~b` says, and its counters; None where it is none, for all its
+    seal: a seal finds damage, and anybody can make one. Firmware of before 0.3
+    says neither device, firmware nor clock.
     """
-    if len(words) != 3 or not words[0].isascii() or not words[0].isdigit() or len(words[0]) > 7:
+    if len(words) not in (3, 6) or not re.fullmatch("[0-9]{1,7}", words[0]):
         return None
-    names = tuple(words[2].split(","))
+    source, counters, device, firmware, clock = (*words[1:], "-", "-", "-")[:5]
+    names = tuple(counters.split(","))
     window_ms = int(words[0])
     fits = 0 < window_ms <= WINDOW_MS_MAX and len(set(names)) == len(names) <= FEATURES_MAX
-    plain = all(NAME.fullmatch(name) and name not in MARKS for name in (words[1], *names))
-    return (window_ms, words[1], names) if fits and plain else None
+    plain = all(NAME.fullmatch(name) and name not in MARKS for name in (source, *names))
+    named = all(WORD.fullmatch(word) for word in (device, firmware))
+    if not (fits and plain and named and is_clock(clock)):
+        return None
+    return About(source, window_ms, told(device), told(firmware), told(clock)), names
 
 
 def _numbers(
@@ -141,7 +160,6 @@ def _numbers(
     place, counted, scores = (list(map(int, part)) for part in (words[:3], deltas, words[4:]))
     fits = (
         0 <= min(place) <= max(place) <= NUMBER_MAX
-        and place[2] > 0
         and 0 <= min(counted) <= max(counted) <= DELTA_MAX
         and all(abs(score) <= NUMBER_MAX for score in scores)
     )
@@ -163,39 +181,40 @@ class Part:
         self.lines = Intake(ring)
         self.rows = 0
         if ring and out.exists() and not self.path.exists():  # a ring is fetched again and again
-            counters, marks, windows = read_board_recording(out)
-            write_atomic(
-                self.path, csv_bytes((*MARKS, *counters), np.concatenate([marks, windows], axis=1))
-            )
+            write_atomic(self.path, csv_bytes(table(out).board_recording()))
         if self.path.exists():
             text = read_input(self.path, RECORDING_MAX, "recording").decode(errors="replace")
             whole = text[: text.rfind("\n") + 1]
             if whole != text:  # the last line was cut
                 self.path.write_text(whole)
-            head, *rows = whole.splitlines() or [""]
-            if tuple(head.split(",")[: len(MARKS)]) != MARKS:
+        if self.path.exists() and self.path.stat().st_size:
+            self._go_on(table(self.path))
+
+    def _go_on(self, there: Table) -> None:
+        if tuple(there.frame.columns[: len(MARKS)]) != MARKS:
+            raise BadInput(
+                f"{self.path}: it is no recording of a board: move it away, then record again"
+            )
+        self.rows = there.frame.height
+        self.lines.counters = tuple(there.frame.columns[len(MARKS) :])
+        self.lines.about = there.about
+        if self.rows:
+            try:
+                self.lines.boot, self.lines.index = map(int, there.frame.row(-1)[:2])
+            except (ValueError, TypeError):
                 raise BadInput(
-                    f"{self.path}: it is no recording of a board: move it away, then record again"
-                )
-            self.rows = len(rows)
-            self.lines.counters = tuple(head.split(",")[len(MARKS) :])
-            if rows:
-                try:
-                    last = [int(word) for word in rows[-1].split(",")]
-                    self.lines.boot, self.lines.index = last[: len(MARKS) - 1]
-                except ValueError:
-                    raise BadInput(
-                        f"{self.path}: line {len(rows) + 1} is no window: remove that line, or "
-                        f"move the file away, then record again"
-                    ) from None
+                    f"{self.path}: line {there.first + self.rows - 1} is no window: remove that "
+                    f"line, or move the file away, then record again"
+                ) from None
 
     def add(self, window: Window) -> None:
         if self._file is None:
             self._file = self.path.open("a")
             if not self.path.stat().st_size:
+                self._file.write(head(self.lines.about))
                 self._file.write(",".join((*MARKS, *self.lines.counters)) + "\n")
         self._file.write(
-            ",".join(map(str, (window.boot, window.index, window.missed, *window.deltas))) + "\n"
+            ",".join(map(str, (window.boot, window.index, window.elapsed, *window.deltas))) + "\n"
         )
         self._file.flush()
         self.rows += 1
@@ -206,7 +225,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Recording:
+class Recorded:
     """boots, windows, missed, silences (gaps): of all the table; damaged: lines
     of this run; compared, differ: windows whose scores by the board were
     compared with the reference's, and were others.
@@ -231,7 +250,7 @@ def record(
     blob: bytes | None,
     progress: Progress,
     say: Callable[[str], None] = lambda text: None,
-) -> Recording:
+) -> Recorded:
     """Write `count` windows (None: all that the ring has whose lines these are)
     to `out`, CSV or Parquet, with the columns inlier_trainer.recordings.MARKS.
     blob: a model, to compare scores with. An end before that leaves
@@ -247,6 +266,10 @@ def record(
         for line in lines if count is None or part.rows < count else ():
             silent += not line
             for window in taken.take(line):
+                if count is not None and not part.rows and not taken.about.clock:
+                    window_s = taken.about.window_ms / 1000  # it has just ended
+                    began = at(time.time() - window.elapsed * window_s)
+                    taken.about = replace(taken.about, clock=began)
                 part.add(window)
                 seen.append(window)
                 heard = time.monotonic()
@@ -259,7 +282,8 @@ def record(
                 told = 1
                 what = "nothing comes" if silent else "what comes is no window"
                 say(f"{port}: {what}; waiting on, Ctrl-C ends it")
-            limit_s = taken.window_ms / 1000 + SILENT_S if taken.window_ms else SILENT_UNKNOWN_S
+            window_s = taken.about.window_ms / 1000
+            limit_s = window_s + SILENT_S if window_s else SILENT_UNKNOWN_S
             if time.monotonic() - heard > limit_s:
                 raise BadInput(
                     f"{port}: no window came for {limit_s:g} s: does its program print them "
@@ -275,23 +299,32 @@ def record(
         part.close()
     if not part.rows:
         raise BadInput(f"{port}: it holds no window: has its program run for a while?")
-    counters, marks, rows = read_board_recording(part.path)
-    write_windows(out, (*MARKS, *counters), np.concatenate([marks, rows], axis=1))
+    recording = table(part.path).board_recording()
+    write(out, replace(recording, about=taken.about))  # what is added to a bare file names it
     part.path.unlink()
     compared, differ = compare(blob, seen) if blob else (0, 0)
-    boots, missed = len(np.unique(marks[:, 0])), marks[:, 2]
-    gaps = int((missed > 0).sum())
-    return Recording(
-        taken.source,
-        taken.window_ms,
-        len(rows),
-        boots,
-        gaps,
+    missed = missing(recording)
+    assert recording.marks is not None
+    return Recorded(
+        taken.about.source,
+        taken.about.window_ms,
+        len(recording.windows),
+        len(np.unique(recording.marks[:, 0])),
+        int((missed > 0).sum()),
         int(missed.sum()),
         taken.damaged,
         compared,
         differ,
     )
+
+
+def missing(recording: Recording) -> Ints:
+    """Windows that are not there: lost before each, or part of its mean."""
+    assert recording.marks is not None
+    boot, window, elapsed = recording.marks.T
+    again = np.diff(boot) != 0
+    lost = window[1:] - np.where(again, 0, window[:-1] + 1)
+    return np.concatenate([[0], lost]) + np.maximum(elapsed - 1, 0)
 
 
 def compare(blob: bytes, windows: Iterable[Window]) -> tuple[int, int]:
@@ -304,7 +337,7 @@ def compare(blob: bytes, windows: Iterable[Window]) -> tuple[int, int]:
     for window in windows:
         if window.index == 0:
             runs.append([])
-        if runs and window.scores and len(runs[-1]) == window.index:
+        if runs and window.scores and window.elapsed and len(runs[-1]) == window.index:
             runs[-1].append(window)
     compared = differ = 0
     for run in filter(None, runs):

@@ -128,6 +128,7 @@ def state(pipeline):
         ],
         "gone": int(pipeline.quiet.active),
         "source": pipeline.model.source,
+        "window_ms": pipeline.model.window_ms,
         "deltas": list(pipeline.deltas),
     }
     if pipeline.hot:

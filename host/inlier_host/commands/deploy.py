@@ -22,7 +22,8 @@ def deploy(
     replay: Annotated[
         Path | None,
         typer.Option(
-            help="Windows to score there, CSV or Parquet, for boards without traffic of their own."
+            help="Windows to score there, CSV or Parquet, for boards without traffic of their "
+            "own: the longest stretch without an interruption."
         ),
     ] = None,
     yes: Annotated[
@@ -40,11 +41,14 @@ def deploy(
     from inlier_boards.deployment.deploy import deploy as run
     from inlier_export.model_file import read_file
     from inlier_trainer.progress import bars
-    from inlier_trainer.recordings import csv_bytes, read_windows
+    from inlier_trainer.recordings import Recording, csv_bytes, read_for
 
     file = read_file(model)
-    counters = file.detector.counters
-    rows = None if replay is None else csv_bytes(counters, read_windows(replay, counters))
+    rows = None
+    if replay is not None:
+        # the board's Replay knows of no interruption
+        runs = read_for(replay, file.model).runs
+        rows = csv_bytes(Recording(file.detector.counters, max(runs, key=len)))
 
     def ask(name: str) -> bool:
         question = f"{name}: there is another main.py: replace it?"

@@ -23,14 +23,13 @@ def emulate(
     from inlier_boards.emulators.emulate import emulate as run
     from inlier_export.model_file import model_of, read_blob
     from inlier_trainer.progress import bars
-    from inlier_trainer.recordings import read_windows
+    from inlier_trainer.recordings import read_for
 
     place = read_board(board)
     blob = read_blob(model)
-    counters = model_of(model, blob).counters()
-    windows = read_windows(replay, counters)
+    recording = read_for(replay, model_of(model, blob))
     with bars(quiet=as_json) as progress:
-        done = run(place, blob, windows, progress, lambda step: progress(step, 0, 1))
+        done = run(place, blob, recording, progress, lambda step: progress(step, 0, 1))
     summary = done.summary()
     if as_json:
         print(json.dumps(summary))
@@ -40,7 +39,7 @@ def emulate(
             f"window {window}: ALARM: " + ", ".join(f"{name} {share} %" for name, share in features)
         )
     say(
-        f"{place.name}, kernel {done.kernel}: {len(windows)} windows, {len(done.alarms)} alarms; "
+        f"{place.name}, kernel {done.kernel}: {done.windows} windows, {len(done.alarms)} alarms; "
         f"{done.mismatches} windows differ from the NumPy reference",
         f"{summary['instructions_per_window']} instructions a window (at most "
         f"{summary['instructions_per_window_most']}), "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inlier import recorder
 from inlier_export.errors import BadInput
 from inlier_export.inputs import check_input
 from inlier_export.printable import printable
@@ -115,7 +116,8 @@ def monitor(
         if path:
             checks.append(partial(check_input, path, what))
     together(*checks)
-    view = View(save, web, port, count, as_json, prometheus, several)
+    device = mqtt.rpartition("/")[2] if mqtt else recorder.device() if model else ""
+    view = View(save, device, web, port, count, as_json, prometheus, several)
     if model and as_json and not (web or save or prometheus):
         _windows(model, source, interface, replay, count)
         return
@@ -137,9 +139,12 @@ def monitor(
 
 @dataclass(frozen=True)
 class View:
-    """How what is watched is shown, and what is made of it."""
+    """How what is watched is shown, and what is made of it. device: whose
+    windows are saved, where it is known.
+    """
 
     save: Path | None
+    device: str
     web: bool
     port: int
     count: int
@@ -171,8 +176,9 @@ def _replay(model: Path, recording: Path, count: int) -> None:
     from inlier.sinks.lines import Lines
     from inlier_host import this_machine as running
 
-    for _ in _first(count, running.replay(model, recording, Lines(_line))):
-        pass
+    for window in _first(count, running.replay(model, recording, lambda: Lines(_line))):
+        if "interrupted" in window:
+            say(f"window {window['index']} was interrupted: it is not scored")
 
 
 class _Enough(Exception):
@@ -201,7 +207,7 @@ def _watch(feed: "Feed", name: str, view: View) -> None:
                 raise _Enough
 
     with ExitStack() as stack:
-        kept = stack.enter_context(Save(view.save)) if view.save else None
+        kept = stack.enter_context(Save(view.save, view.device)) if view.save else None
         metrics = stack.enter_context(_metrics(name, view.prometheus)) if view.prometheus else None
         show = _shown(stack, live, view)
         try:

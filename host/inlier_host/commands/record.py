@@ -124,13 +124,16 @@ def _check_device(address: str | None) -> None:
 
 def _record_capture(pcap: Path, device: str, window_ms: int, out: Path, as_json: bool) -> None:
     from inlier.packet_counters import Packets
+    from inlier_trainer.about import About, at
     from inlier_trainer.pcap.count import count as run
     from inlier_trainer.progress import bars
-    from inlier_trainer.recordings import write_windows
+    from inlier_trainer.recordings import Recording, write
 
     with bars(quiet=as_json) as progress:
         counted = run(pcap, device, window_ms, progress)
-    write_windows(out, Packets.counters, counted.windows)
+    about = About(Packets.name, window_ms, device, clock=at(counted.first_ns // 10**9))
+    recording = Recording(Packets.counters, counted.windows, about)
+    write(out, recording.cut() if counted.broken else recording)
     summary = {
         "recording": str(out),
         "windows": len(counted.windows),

@@ -42,8 +42,16 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")] = Path(
         "model.inlier"
     ),
-    source: Annotated[str, typer.Option(help="Source that counted them.")] = "sockets",
-    window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="Source that counted them; by default as they say themselves, else sockets."
+        ),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(help="Length of a window; by default as they say themselves, else 10s."),
+    ] = None,
     false_alarms: Annotated[str, typer.Option(help="False alarms accepted.")] = "1/week",
     hidden: Annotated[str, typer.Option(help="Hidden layers of the autoencoder.")] = "16",
     detectors: Annotated[
@@ -83,26 +91,33 @@ def train(
 
     Example: inlier train windows.csv --false-alarms 1/week -o model.inlier
     """
-    from inlier_trainer.added import read_marked
+    from inlier_trainer.about import About, agreed
+    from inlier_trainer.added import marked
     from inlier_trainer.autoencoder import BACKENDS
     from inlier_trainer.files import write_atomic
     from inlier_trainer.learn import learn
     from inlier_trainer.progress import bars
-    from inlier_trainer.recordings import read_windows
+    from inlier_trainer.recordings import check_constant, table
     from inlier_trainer.sources import counters_of
     from inlier_trainer.train import DETECTORS, Settings
 
     outputs = [out, module, golden, tflite]
     constants, adds = allow_constant or [], add or []
     check_training(recordings, outputs, source, window, false_alarms, hidden, constants, adds)
-    counters = counters_of(source)
-    constant = (
-        set(counters) if allow_constant and "all" in allow_constant else set(allow_constant or ())
+    tables, more = [table(path) for path in recordings], [marked(text) for text in adds]
+    about = agreed(
+        [(one.path, one.about) for one in (*tables, *(span.table for span in more))],
+        source,
+        None if window is None else milliseconds(window),
+        About("sockets", 10_000),
     )
+    counters = counters_of(about.source)
+    constant = set(counters) if "all" in constants else set(constants)
+    check_constant(constant, counters)
     settings = Settings(
-        source=source,
+        source=about.source,
         counters=counters,
-        window_ms=milliseconds(window),
+        window_ms=about.window_ms,
         hidden=layer_sizes(hidden),
         false_alarms=false_alarms,
         seed=seed,
@@ -114,9 +129,9 @@ def train(
     if tflite and detectors == "svm":
         raise BadInput("--tflite: a model of --detectors svm has no autoencoder; leave one out")
     with bars(quiet=as_json) as progress:
-        units = [read_windows(path, counters) for path in recordings]
-        marked = [read_marked(text, counters) for text in add or ()]
-        learned = learn(units, [str(path) for path in recordings], settings, marked, progress)
+        units = [one.recording(counters).runs for one in tables]
+        spans = [run for span in more for run in span.runs(counters)]
+        learned = learn(units, [str(path) for path in recordings], settings, spans, progress)
         result = learned.trained
         summary = learned.summary()
         extra: list[tuple[Path, bytes]] = []

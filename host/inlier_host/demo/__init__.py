@@ -3,6 +3,7 @@ catches its own infection.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.table import Table
 from inlier_host.report.subject import MONITORED
 from inlier_trainer.files import check_output, write_atomic
 from inlier_trainer.progress import bars
-from inlier_trainer.recordings import write_windows
+from inlier_trainer.recordings import Recording, table, write
 
 
 def demo(seed: int, out: Path, as_json: bool) -> None:
@@ -40,7 +41,8 @@ def demo(seed: int, out: Path, as_json: bool) -> None:
         run = stages.monitor(interpreter, seed + 1000, model, trained, progress, console.print)
         cost = next(stages.device(interpreter, "cost.py", {}))
     summary = run.summary()
-    write_windows(out / MONITORED, trained.detector.counters, run.deltas)
+    about = replace(table(recording).about, clock="")  # as the device that was recorded
+    write(out / MONITORED, Recording(trained.detector.counters, run.deltas, about))
     write_atomic(out / "scores.png", picture.png(run))
     write_atomic(out / "run.json", json.dumps(summary, indent=1).encode())
     if as_json:

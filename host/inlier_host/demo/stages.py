@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ import numpy as np
 from inlier_boards.build import micropython
 from inlier_boards.catalogue import EXAMPLES
 from inlier_boards.leash import leashed
-from inlier_boards.serial_line.record_board import Intake
+from inlier_boards.serial_line.record_board import Intake, Window
 from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.reference import Ints, Trace
 from inlier_trainer import recordings, train
 from inlier_trainer.progress import Progress
+from inlier_trainer.recordings import Recording
 from inlier_trainer.sources import counters_of
 from inlier_trainer.train import Trained
 
@@ -137,19 +138,23 @@ def device(interpreter: Path, script: str, settings: dict[str, Any]) -> Iterator
 def record(interpreter: Path, seed: int, path: Path, progress: Progress) -> None:
     """The doorbell counts its own windows, which go into the CSV at `path`."""
     taken = Intake()
-    windows: list[tuple[int, ...]] = []
+    windows: list[Window] = []
     with surroundings(seed) as (config, _):
         settings = {"doorbell": config, "window_ms": WINDOW_MS, "count": RECORD_WINDOWS}
         for line in printed(interpreter, "run.py", settings):
-            windows += (window.deltas for window in taken.take(line))
+            windows += taken.take(line)
             progress("recording", len(windows), RECORD_WINDOWS)
-    recordings.write_windows(path, taken.counters, np.array(windows, np.int64))
+    deltas = np.array([window.deltas for window in windows], np.int64)
+    marks = np.array([(w.boot, w.index, w.elapsed) for w in windows], np.int64)
+    about = replace(taken.about, device="doorbell")
+    recordings.write(path, Recording(taken.counters, deltas, about, marks))
 
 
 def fit(path: Path, seed: int, progress: Progress) -> Trained:
     counters = counters_of("sockets")
     settings = train.Settings("sockets", counters, WINDOW_MS, seed=seed, allow_constant=counters)
-    return train.train([recordings.read_windows(path, counters)], settings, str(path), progress)
+    runs = recordings.read(path, counters).runs
+    return train.train(runs, settings, str(path), progress, [0] * len(runs))
 
 
 def monitor(

@@ -59,9 +59,10 @@ def recording(model: Path, path: Path, count: int) -> Feed:
     """
 
     def feed(emit: Emit) -> None:
-        windows = monitor.replay(model, path, Lines(emit))
-        for _ in islice(windows, None if count < 0 else count):
-            pass
+        windows = monitor.replay(model, path, lambda: Lines(emit))
+        for window in islice(windows, None if count < 0 else count):
+            if "interrupted" in window:
+                emit({"problem": f"window {window['index']} was interrupted: it is not scored"})
         threading.Event().wait()
 
     return feed
@@ -122,6 +123,7 @@ def parsed(text: str) -> Event:
         window["svm"] = _number(event["svm"], -NUMBER_MAX)
         if "source" in event:
             window["source"] = printable(str(event["source"]), NAME_MAX)
+            window["window_ms"] = _number(event.get("window_ms", 0))
             window["deltas"] = [_number(delta) for delta in event["deltas"]]
         horizons = [
             [_number(k), _number(n), _number(limit, -NUMBER_MAX), _number(count)]

@@ -146,7 +146,7 @@ def histogram(subject: Subject) -> Spec:
     """How many benign windows, and how many of attacks, score what: sideways,
     on the timeline's own axis.
     """
-    attack = subject.trace.svm[masks(subject.trace, subject.detector, subject.attacks or [])[0]]
+    attack = subject.trace.svm[masks(subject.scored, subject.detector, subject.attacks or [])[0]]
     groups = {"benign": subject.benign.scores if subject.benign else attack[:0]}
     if len(attack):
         groups["known attacks"] = attack
@@ -195,7 +195,7 @@ def roc(subject: Subject) -> Spec | None:
     """Single windows of the attacks against benign ones; None where there are
     not both.
     """
-    attack, benign = masks(subject.trace, subject.detector, subject.attacks or [])
+    attack, benign = masks(subject.scored, subject.detector, subject.attacks or [])
     if not attack.any() or not benign.any():
         return None
     values: list[dict[str, object]] = []

@@ -54,6 +54,7 @@ def page(subject: Subject, progress: Progress) -> str:
         if detector.window_ms >= 1000
         else f"{detector.window_ms} ms",
         source=subject.model.source,
+        about=subject.scored.about,
         duration=clock.told(len(subject.windows)),
         clock=clock,
         tiles=tiles(subject, [alarm.index for alarm in told]),
@@ -90,6 +91,8 @@ def tiles(subject: Subject, raised: list[int]) -> list[tuple[str, str]]:
     quiet = int((subject.trace.gone == 1).sum())
     if quiet:
         result.append(("times gone quiet", str(quiet)))
+    if len(subject.scored.stretches) > 1:
+        result.append(("interruptions", str(len(subject.scored.stretches) - 1)))
     result.append(("windows over the lowest threshold", f"{100 * subject.trace.hot.mean():.3g} %"))
     result.append(("bytes of model", f"{len(subject.blob):,}"))
     accepted = subject.detector.metadata.get("false_alarms")

@@ -41,7 +41,11 @@ def alarms(subject: Subject) -> list[Alarm]:
     told: list[Alarm] = []
     episode = Episode()
     reached = _reached(subject)
+    boots = [rows.start for rows in subject.scored.stretches]
     for i in np.flatnonzero(trace.hot | (trace.event != 0)).tolist():
+        if boots and i >= boots[0]:  # it knows of no alarm before
+            boots = [boot for boot in boots if boot > i]
+            episode = Episode()
         moment = SimpleNamespace(
             model=model,
             index=i,
@@ -64,19 +68,24 @@ def alarms(subject: Subject) -> list[Alarm]:
             episode.clear(moment)
             told[-1].cleared = i
         episode.window(moment)
+    for alarm in told:  # one that an interruption ended was never cleared
+        end = next(r.stop for r in subject.scored.stretches if alarm.index < r.stop)
+        if alarm.cleared is None and end < len(subject.windows):
+            alarm.cleared = end - 1
     return told
 
 
 def _reached(subject: Subject) -> dict[int, list[Horizon]]:
     """The horizons that had their k of n in each window that raised an alarm."""
     d, trace = subject.detector, subject.trace
-    rule = Rule(settings(d))
     odd = trace.ae > d.threshold_ae if d.by_rows else np.zeros(len(trace.svm), bool)
     found = {}
-    for i, (score, also) in enumerate(zip(trace.svm.tolist(), odd.tolist(), strict=True)):
-        if rule.step(score, also) == 1:
-            counts = rule.horizons.counts
-            found[i] = [h for h, c in zip(d.horizons, counts, strict=True) if c >= h[0]]
+    for rows in subject.scored.stretches:
+        rule = Rule(settings(d))
+        for i in range(rows.start, rows.stop):
+            if rule.step(int(trace.svm[i]), bool(odd[i])) == 1:
+                counts = rule.horizons.counts
+                found[i] = [h for h, c in zip(d.horizons, counts, strict=True) if c >= h[0]]
     return found
 
 
@@ -130,10 +139,11 @@ def relearn(subject: Subject, alarm: Alarm) -> str:
 
 def _constant(subject: Subject) -> list[str]:
     """The counters that the recording has constant: training allowed them."""
-    from inlier_trainer.recordings import read_windows
+    from inlier_trainer.recordings import read_for
 
     if subject.recording is None:
         return []
-    rows: Ints = read_windows(subject.recording, subject.detector.counters)
+    recording = read_for(subject.recording, subject.model)
+    rows: Ints = recording.windows[recording.whole]
     same = (rows == rows[:1]).all(axis=0)
     return [name for name, is_same in zip(subject.detector.counters, same, strict=True) if is_same]

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inlier.model import Model
-from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.inputs import TEXT_MAX, read_input
 from inlier_export.model_file import model_of, read_blob, unpack
 from inlier_export.reference import Detector, Ints, Trace
+from inlier_trainer import scored
 from inlier_trainer.progress import Progress
-from inlier_trainer.recordings import read_windows
+from inlier_trainer.recordings import Recording, read_for
 
 MONITORED = "monitored.csv"  # the windows of a run's folder, scored from boot
 
@@ -38,7 +38,7 @@ class Benign:
 
 @dataclass
 class Subject:
-    """windows (n, counters) from the file `path`, scored from boot: trace.
+    """scored: the recording in the file `path`, from boot: trace.
     recording: the windows that the model was trained on, where they are there.
     attacks: None where nobody said what was benign.
     """
@@ -48,11 +48,15 @@ class Subject:
     model: Model
     detector: Detector
     path: Path
-    windows: Ints
+    scored: Recording
     trace: Trace
     recording: Path | None
     benign: Benign | None
     attacks: list[Attack] | None
+
+    @property
+    def windows(self) -> Ints:
+        return self.scored.windows
 
 
 def of_model(
@@ -65,20 +69,20 @@ def of_model(
     """benign: the recording that the model was trained on. Raises BadInput."""
     blob = read_blob(path)
     model = model_of(path, blob)
-    counters = model.counters()
-    rows = read_windows(windows, counters)
+    shown = read_for(windows, model)
+    n = len(shown.windows)
     for attack in attacks or ():
-        if not 0 <= attack.start < attack.end <= len(rows):
+        if not 0 <= attack.start < attack.end <= n:
             raise BadInput(
                 f"--attack {attack.name}={attack.start}:{attack.end}: {windows} has the windows "
-                f"0 to {len(rows)}"
+                f"0 to {n}"
             )
     detector = unpack(blob)
-    trace = reference.run(detector, rows, lambda done, total: progress("scoring", done, total))
-    recording = read_windows(benign, counters) if benign else None
-    known = _benign(detector, trace, attacks, recording)
+    trace = scored.run(detector, shown, lambda done, total: progress("scoring", done, total))
+    recording = read_for(benign, model) if benign else None
+    known = _benign(detector, trace, attacks, shown, recording)
     name = str(detector.metadata.get("device") or path.stem)
-    return Subject(name, blob, model, detector, windows, rows, trace, benign, known, attacks)
+    return Subject(name, blob, model, detector, windows, shown, trace, benign, known, attacks)
 
 
 def of_run(folder: Path, progress: Progress) -> Subject:
@@ -122,37 +126,43 @@ def _stages(path: Path) -> list[Attack] | None:
 
 
 def masks(
-    trace: Trace, detector: Detector, attacks: list[Attack]
+    shown: Recording, detector: Detector, attacks: list[Attack]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Windows in a known attack; and windows surely in none. Neither: the
-    warm-up, and windows in which sums still hold an attack that is over.
+    warm-up, what was interrupted, and windows in which sums still hold an
+    attack that is over.
     """
-    attack = np.zeros(len(trace.svm), bool)
+    attack = np.zeros(len(shown.windows), bool)
     after = np.zeros_like(attack)
     memory = 4 << max(k for k, _ in detector.schema.kinds)
     for a in attacks:
         attack[a.start : a.end] = True
         after[a.end : a.end + memory] = True
-    benign = ~attack & ~after
-    benign[: detector.warmup] = False
-    return attack, benign
+    benign = ~attack & ~after & shown.whole
+    for rows in shown.stretches:
+        benign[rows][: detector.warmup] = False
+    return attack & shown.whole, benign
 
 
 def _benign(
-    detector: Detector, trace: Trace, attacks: list[Attack] | None, recording: Ints | None
+    detector: Detector,
+    trace: Trace,
+    attacks: list[Attack] | None,
+    shown: Recording,
+    recording: Recording | None,
 ) -> Benign | None:
     """The run's windows outside its attacks, which the model never saw; without
     attacks, those that it was trained on.
     """
     if attacks:
-        apart = masks(trace, detector, attacks)[1]
+        apart = masks(shown, detector, attacks)[1]
         return Benign(
             trace.svm[apart],
             "windows of this run, without its attacks and what sums still hold of them",
         )
-    if recording is None or not len(recording):
+    if recording is None:
         return None
-    scores = reference.run(detector, recording).svm
+    scores = scored.run(detector, recording).svm[recording.whole]
     return Benign(
         scores,
         "windows of the recording that it was trained on. It knows what they do, so that they "

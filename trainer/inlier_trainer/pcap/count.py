@@ -58,7 +58,7 @@ def device_address(text: str) -> int | Hashes:
 class Counted:
     """windows: (n, counters) int64 from the first packet of the device on;
     seen: (n,) packets of the device in each. Both take the memory that their
-    length needs: parts() does not.
+    length needs: parts() does not. first_ns: since 1970.
 
     broken: "", or where the file ends too early. packets: of the whole file.
     telnet: connections that the device began to TELNET ports: no counter, since
@@ -66,6 +66,7 @@ class Counted:
     """
 
     tally: Tally
+    first_ns: int
     packets: int
     broken: str
     telnet: int
@@ -151,7 +152,7 @@ def count(path: Path, device: str, window_ms: int, progress: Progress = quiet) -
     for _, then_ms in state.waiting.values():
         if then_ms + UNANSWERED_MS <= (state.latest_ns - state.first_ns) // 1_000_000:
             _fail(state, then_ms + UNANSWERED_MS, window_ms)
-    return Counted(state.tally, packets, broken, state.telnet)
+    return Counted(state.tally, state.first_ns, packets, broken, state.telnet)
 
 
 def _directions(p: Packets, wanted: int | Hashes) -> tuple[Bools, Bools]:

@@ -19,11 +19,16 @@ class Batches(Replay):
 
 class Scoring:
     def __init__(self, model_path, timer):
-        model = load(model_path)
-        self._source = Batches((), model.counters())
-        self._pipeline = Pipeline(model, self._source)
+        self._model = load(model_path)
         self._timer = instructions.timer(timer)
+        self.boot()
         print(kernels.NAME)
+
+    def boot(self):
+        self._source = self._pipeline = None  # there is room for one
+        gc.collect()
+        self._source = Batches((), self._model.counters())
+        self._pipeline = Pipeline(self._model, self._source)
 
     def heap(self):
         gc.collect()
