@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from device_of_tests import AT, SETTINGS, benign
-from inlier.packets import Packets
+from inlier.packet_counters import Packets
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 from inlier_export import reference
