@@ -18,6 +18,7 @@ from inlier_export.errors import BadInput
 from inlier_export.printable import printable
 
 BEGIN = "# inlier "
+MARKS = ("boot", "window", "elapsed")  # columns before the counters', see recordings.py
 CLOCK = "%Y-%m-%dT%H:%M:%SZ"  # as inlier.recorder.clock gives it
 _PLAIN = "/:,+@"  # beside letters, digits and _.-~, which need no %XX
 _SHOWN = 80
@@ -34,6 +35,11 @@ class About:
     device: str = ""
     firmware: str = ""
     clock: str = ""
+
+    def comment(self) -> str:
+        """What a CSV begins with."""
+        line = self.line()
+        return f"{BEGIN}{line}\n" if line else ""
 
     def line(self) -> str:
         """As Parquet's metadata have it: key=value key=value."""

@@ -11,9 +11,8 @@ from typing import Any
 from inlier import recorder
 from inlier_export.errors import BadInput, Interrupted
 
-from .about import About, told
+from .about import MARKS, About, told
 from .progress import Progress
-from .recordings import MARKS, head
 
 
 def record(counting: Any, window_ms: int, count: int, out: Path, progress: Progress) -> None:
@@ -32,7 +31,7 @@ def record(counting: Any, window_ms: int, count: int, out: Path, progress: Progr
     done = 0
     try:
         with part.open("w") as file:
-            file.write(head(about_this_machine(counting.name, window_ms)))
+            file.write(about_this_machine(counting.name, window_ms).comment())
             file.write(",".join((*MARKS, *counting.counters)) + "\n")
 
             def keep(deltas: Iterable[int], elapsed: int) -> None:

@@ -31,10 +31,8 @@ from inlier_export.os_errors import said
 from inlier_export.printable import printable
 from inlier_export.reference import Ints
 
-from .about import BEGIN, NOTHING, About, hold_against, parsed
+from .about import BEGIN, MARKS, NOTHING, About, hold_against, parsed
 from .files import write_atomic
-
-MARKS = ("boot", "window", "elapsed")
 
 WHAT = "recording"
 ROWS_MAX = 1 << 24  # windows: five years of 10 s
@@ -234,7 +232,10 @@ def _comments(path: Path, file: BinaryIO) -> Iterator[str]:
     raise BadInput(f"{path}: its first {COMMENTS_MAX} lines are comments: record again")
 
 
-def _parquet(path: Path, file: BinaryIO) -> Table:
+def _parquet(path: Path, buffered: BinaryIO) -> Table:
+    # a seek in the buffer would not move the descriptor, from which polars reads
+    file: BinaryIO = getattr(buffered, "raw", buffered)
+    file.seek(0)
     rows = pl.scan_parquet(file).select(pl.len()).collect().item()
     if rows > ROWS_MAX:  # a few bytes of a file can say so, and take all memory
         raise BadInput(f"{path}: {rows} windows, at most {ROWS_MAX} are read: split it")
@@ -256,13 +257,7 @@ def write(path: Path, recording: Recording) -> None:
 
 
 def csv_bytes(recording: Recording) -> bytes:
-    return (head(recording.about) + _frame(recording).write_csv()).encode()
-
-
-def head(about: About) -> str:
-    """The comment that a CSV of these begins with."""
-    line = about.line()
-    return f"{BEGIN}{line}\n" if line else ""
+    return (recording.about.comment() + _frame(recording).write_csv()).encode()
 
 
 def _frame(recording: Recording) -> pl.DataFrame:

@@ -18,10 +18,10 @@ from inlier_export.errors import BadInput, Interrupted
 from inlier_export.inputs import RECORDING_MAX, read_input
 from inlier_export.model_file import unpack
 from inlier_export.reference import Ints
-from inlier_trainer.about import NOTHING, About, at, before, hold_against, is_clock, told
+from inlier_trainer.about import MARKS, NOTHING, About, at, before, hold_against, is_clock, told
 from inlier_trainer.files import check_output, write_atomic
 from inlier_trainer.progress import Progress
-from inlier_trainer.recordings import MARKS, Recording, Table, csv_bytes, head, table, write
+from inlier_trainer.recordings import Recording, Table, csv_bytes, table, write
 
 from .lines import Damaged, opened
 
@@ -211,7 +211,7 @@ class Part:
         if self._file is None:
             self._file = self.path.open("a")
             if not self.path.stat().st_size:
-                self._file.write(head(self.lines.about))
+                self._file.write(self.lines.about.comment())
                 self._file.write(",".join((*MARKS, *self.lines.counters)) + "\n")
         self._file.write(
             ",".join(map(str, (window.boot, window.index, window.elapsed, *window.deltas))) + "\n"

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TextIO
 
 from inlier_export.errors import BadInput
-from inlier_trainer.about import About, at
+from inlier_trainer.about import MARKS, About, at
 from inlier_trainer.files import check_output
-from inlier_trainer.recordings import MARKS, head
 from inlier_trainer.sources import counters_of
 
 from .feed import Event
@@ -58,7 +57,7 @@ class Save:
             event["source"], window_ms, self._device, clock=at(time.time() - window_ms / 1000)
         )
         self._file = self._path.open("x")
-        self._write(head(about) + ",".join((*MARKS, *counters)) + "\n")
+        self._write(about.comment() + ",".join((*MARKS, *counters)) + "\n")
         self.first = event["window"]
 
     def _write(self, text: str) -> None:
