@@ -23,6 +23,7 @@ from inlier_export import golden
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
+from inlier_trainer.recordings import Recording
 from tools_missing import needs_board
 
 M0 = "qemu_m0"
@@ -39,7 +40,8 @@ def test_a_real_board_cannot_be_emulated():
         BadInput,
         match="'pico_w' is no emulated one: choose one of qemu_m0, qemu_m3, qemu_m4, qemu_rv32",
     ):
-        emulate(read_board("pico_w"), pack(bench_models.device()), np.zeros((1, 12), np.int64))
+        none = Recording((), np.zeros((1, 12), np.int64))
+        emulate(read_board("pico_w"), pack(bench_models.device()), none)
 
 
 def test_every_board_says_what_it_is():
@@ -117,12 +119,13 @@ def test_emulated_windows_give_the_reference_s_integers_and_leave_the_heap_as_it
     quiet = np.ones(
         (300, len(detector.counters)), np.int64
     )  # the largest readings are bignums, and are forgotten again
-    done = emulate(read_board(M0), pack(detector), np.concatenate([windows, windows, quiet]))
-    assert (
-        done.kernel == "thumb"
-        and done.mismatches == 0
-        and len(done.trace.ae) == 2 * len(windows) + len(quiet)
-    )
+    rows = np.concatenate([windows, windows, quiet])
+    place = np.arange(len(rows))
+    marks = np.stack([1 + (place >= len(windows)), place, place != 300], axis=1)
+    recording = Recording(detector.counters, rows, marks=marks)
+    done = emulate(read_board(M0), pack(detector), recording)
+    assert (done.kernel, done.mismatches) == ("thumb", 0), "booted twice, and lost a window"
+    assert len(done.trace.ae) == len(rows) and done.windows == len(rows) - 1
     assert (done.trace.event == 1).sum() == len(done.alarms) > 0
     assert all(share > 0 for features in done.alarms.values() for _, share in features)
     assert done.heap[1] <= done.heap[0]

@@ -16,6 +16,7 @@ from inlier_boards.emulators.emulate import emulate
 from inlier_export import reference
 from inlier_export.model_file import pack, unpack
 from inlier_export.synthetic import COUNTERS, extreme_windows, random_detector, with_thresholds
+from inlier_trainer.recordings import Recording
 
 ROOT = Path(__file__).parents[2]
 WINDOWS = 10_000
@@ -86,7 +87,7 @@ def test_every_implementation_gives_the_reference_s_integers(case, interpreter, 
 def test_every_emulated_board_gives_the_reference_s_integers(case, name):
     """With the kernel that it chooses, over the same 10,000 windows."""
     folder, _, deltas = case
-    said = emulate(read_board(name), (folder / "model").read_bytes(), deltas)
+    said = emulate(read_board(name), (folder / "model").read_bytes(), Recording(COUNTERS, deltas))
     assert said.mismatches == 0, f"{name}, kernel {said.kernel}"
     assert len(said.trace.ae) == WINDOWS
 
