@@ -79,7 +79,7 @@ def infected(tmp_path_factory):
                 ("inlier/doorbell/availability", "offline") in [m[:2] for m in subscriber.messages]
             )
         )
-        eventually(lambda: len(saved.read_text().splitlines()) == 1 + len(windows))
+        eventually(lambda: len(saved.read_text().splitlines()) == 2 + len(windows))
         watching.terminate()
         said, _ = watching.communicate(timeout=HANGS_S)
     return windows, subscriber.messages, said, saved
