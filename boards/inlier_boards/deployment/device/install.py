@@ -33,21 +33,27 @@ def make_folder(path):
 
 
 def activate(stage, folders, files):
-    """Put each (name in the folder `stage`, place) there: folders first, each
-    with its former one kept until then.
+    """Put each (name in the folder `stage`, place) there: folders, packages in
+    a folder of sys.path, then files.
 
-    A loss of power between the two renames of a folder, some milliseconds of a
-    runtime's update, leaves the former one as `.old` alone: deploy again. A
-    file is replaced in one step.
+    The power may fail at any moment: a package then is whole where it is
+    imported from. Littlefs can't exchange two folders at once, but the current
+    folder is searched before any other: the new package goes there first, and
+    to its place when the former one is gone. The former one stays until the
+    files are there. A file is replaced in one step.
     """
     for name, place in folders:
-        old = place + ".old"
-        remove(old)
-        if _kind(place) is not None:
-            os.rename(place, old)
-        os.rename(stage + "/" + name, place)
+        here = place.rpartition("/")[2]
+        _settle(here, place)  # what a loss of power left
+        os.rename(stage + "/" + name, here)
     for name, place in files:
         os.rename(stage + "/" + name, place)
     for _, place in folders:
-        remove(place + ".old")
+        _settle(place.rpartition("/")[2], place)
     remove(stage)
+
+
+def _settle(here, place):
+    if _kind(here) is not None:
+        remove(place)
+        os.rename(here, place)
