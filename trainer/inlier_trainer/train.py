@@ -159,7 +159,7 @@ class Trainer:
         progress("features", 1, 1)
         self.upper = np.tile(one_class_svm.upper_bounds(settings.counters, len(kinds)), 2)
         self._fits: dict[frozenset[int], Fitted] = {}
-        self._excess: dict[frozenset[int], list[Outlying]] = {}
+        self._outlying: dict[tuple[int, frozenset[int]], Outlying] = {}
         self._weights: dict[tuple[float, frozenset[int]], tuple[Ints, list[int]]] = {}
 
     def fitted(self, out: frozenset[int] = frozenset()) -> Fitted:
@@ -182,7 +182,7 @@ class Trainer:
         shown = autoencoder.examples(rows, offset, input_shift, len(self.schema.kinds))
         floats = autoencoder.fit(shown, settings.hidden, settings.seed, settings.backend)
         layers = quantise.layers(floats, x)
-        for part in np.array_split(f, -(-len(f) // 8192)):
+        for part in np.array_split(f, -(-len(f) // reference.BLOCK)):
             y = reference.reconstruct(reference.inputs(part, offset, input_shift), layers)
             away = reference.distance(part, y, offset, input_shift).max(axis=0)
             far = np.maximum(far, away)
@@ -191,23 +191,33 @@ class Trainer:
     def outlying(self, f: NDArray[np.int16], fit: Fitted) -> Outlying:
         """Excess of log features f (n, features) under a fit."""
         both, places = [], []
-        for start in range(0, len(f), 8192):
-            part = f[start : start + 8192]
-            over = np.maximum(part.astype(np.int64) - fit.high - PAD, 0)
-            beyond = np.zeros_like(over)
+        high, far = (fit.high + PAD).astype(np.int16), (fit.far + DISTANCE_PAD).astype(np.int32)
+        for start in range(0, len(f), reference.BLOCK):
+            part = f[start : start + reference.BLOCK]
+            excess = np.zeros((len(part), 2, self.schema.features), np.int32)
+            if self.settings.detectors != "autoencoder":
+                np.maximum(part - high, 0, out=excess[:, 0])
             if fit.layers:
                 y = reference.reconstruct(
                     reference.inputs(part, fit.offset, fit.input_shift), fit.layers
                 )
                 away = reference.distance(part, y, fit.offset, fit.input_shift)
-                beyond = np.maximum(away.astype(np.int64) - fit.far - DISTANCE_PAD, 0)
-            if self.settings.detectors == "autoencoder":
-                over[:] = 0
-            excess = np.concatenate([over, beyond], axis=1)
+                np.maximum(away - far, 0, out=excess[:, 1])
+            excess = excess.reshape(len(part), -1)
             any_ = np.flatnonzero(excess.any(axis=1))
-            both.append(excess[any_])
+            both.append(excess[any_].astype(np.int64))
             places.append(any_ + start)
         return Outlying(np.concatenate(places), np.concatenate(both), len(f))
+
+    def left_out(self, block: int, out: frozenset[int]) -> Outlying:
+        """A block of windows under what was fitted without some folds, its own
+        among them. Both the choice of weights and the count of novel alarms ask
+        for it.
+        """
+        if (block, out) not in self._outlying:
+            found = self.outlying(self.f[self.plan.blocks[block]], self.fitted(out))
+            self._outlying[block, out] = found
+        return self._outlying[block, out]
 
     def unseen(self, rung: float, out: frozenset[int] = frozenset()) -> tuple[Ints, list[int]]:
         """Weights, and each horizon's least threshold, from the folds but
@@ -216,14 +226,12 @@ class Trainer:
         by anyway.
         """
         plan_ = self.plan
-        if out not in self._excess:
-            self._excess[out] = [
-                self.outlying(self.f[block], self.fitted(out | {fold}))
-                for block, fold in zip(plan_.blocks, plan_.fold, strict=True)
+        if (rung, out) not in self._weights:
+            excess = [
+                self.left_out(block, out | {fold})
+                for block, fold in enumerate(plan_.fold)
                 if fold not in out
             ]
-        excess = self._excess[out]
-        if (rung, out) not in self._weights:
             rows = np.concatenate([part.excess for part in excess])
             weights = one_class_svm.weights(rows, self.upper, rung * plan_.floors[0])
             scores = [part.scores(weights) for part in excess]
@@ -247,11 +255,7 @@ class Trainer:
         counts = np.zeros(len(budget.LADDER), np.int64)
         for fold in range(self.plan.folds):
             out = frozenset([fold])
-            held = [
-                self.outlying(self.f[block], self.fitted(out))
-                for block, i in zip(self.plan.blocks, self.plan.fold, strict=True)
-                if i == fold
-            ]
+            held = [self.left_out(b, out) for b, i in enumerate(self.plan.fold) if i == fold]
             for at, rung in enumerate(budget.LADDER):
                 weights, limits = self.unseen(rung, out)[0], self.thresholds(rung, out)
                 for part in held:
