@@ -194,16 +194,16 @@ class Trainer:
         high, far = (fit.high + PAD).astype(np.int16), (fit.far + DISTANCE_PAD).astype(np.int32)
         for start in range(0, len(f), reference.BLOCK):
             part = f[start : start + reference.BLOCK]
-            excess = np.zeros((len(part), 2, self.schema.features), np.int32)
+            n = self.schema.features
+            excess = np.zeros((len(part), 2 * n), np.int32)
             if self.settings.detectors != "autoencoder":
-                np.maximum(part - high, 0, out=excess[:, 0])
+                np.maximum(part - high, 0, out=excess[:, :n])
             if fit.layers:
                 y = reference.reconstruct(
                     reference.inputs(part, fit.offset, fit.input_shift), fit.layers
                 )
                 away = reference.distance(part, y, fit.offset, fit.input_shift)
-                np.maximum(away - far, 0, out=excess[:, 1])
-            excess = excess.reshape(len(part), -1)
+                np.maximum(away - far, 0, out=excess[:, n:])
             any_ = np.flatnonzero(excess.any(axis=1))
             both.append(excess[any_].astype(np.int64))
             places.append(any_ + start)
