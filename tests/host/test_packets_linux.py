@@ -119,7 +119,8 @@ KINDS = [
     ethernet(ip4(IP, PEER, 17, udp(9, 53, bytes(100)), fragment=0x2000)),
     ethernet(ip4(IP, PEER, 17, udp(9, 53), fragment=13)),
     ethernet(ip4(IP, PEER, 17, udp(9, 53))[:-2]),
-    ethernet(ip4(IP, PEER, 6, tcp(9, 53, SYN)))[:47],
+    ethernet(ip4(PEER, IP, 6, tcp(53, 9, SYN)), source=ROUTER, target=MAC)[:47],
+    ethernet(ip4(PEER, IP, 6, tcp(80, 1, 17)), source=ROUTER, target=MAC),
     ethernet(ip4(IP, bytes(4), 17, udp(9, 99, bytes(9)))),
     ethernet(ip4(IP, PEER, 17, udp(9, 0, bytes(9)))),
     ethernet(ip4(IP, bytes([224, 0, 0, 251]), 17, udp(5353, 5353, bytes(9)))),
@@ -250,7 +251,7 @@ def test_a_ring_is_emptied_while_a_window_lasts(cable, monkeypatch):
     assert asyncio.run(window())[AT["udp_out"]] == 6 * packets_linux.SLOTS + 1, "a second loop"
 
 
-ROUTE = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\n"
+ROUTE = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
 ROUTE_6 = "{:032x} {:02x} {:032x} 00 {:032x} {:08x} 00000001 00000000 00450003 {:>8}\n"
 
 
@@ -258,25 +259,30 @@ ROUTE_6 = "{:032x} {:02x} {:032x} 00 {:032x} {:08x} 00000001 00000000 00450003 {
     ("four", "six", "expected"),
     [
         (
-            [("eth0", "0002A8C0", 0, "00FFFFFF"), ("wlan0", "00000000", 0, "00000000")],
-            [(0, 0, 1, "eth1")],
+            [("eth0", "0002A8C0", "0", 0, "00FFFFFF"), ("wlan0", "0", "0102A8C0", 0, "0")],
+            [(0, 0, 0, 1, "eth1")],
             "wlan0",
         ),
+        ([("eth0", "0", "0102A8C0", 600, "0"), ("wlan0", "0", "0102A8C0", 100, "0")], [], "wlan0"),
         (
-            [("wlan0", "00000000", 600, "00000000"), ("eth0", "00000000", 100, "00000000")],
             [],
-            "eth0",
+            [(0, 0, 7, 0x300, "eth0"), (0, 0, 7, 0x200, "wlan0"), (0, 0, 0, 1, "lo")],
+            "wlan0",
         ),
-        ([], [(0, 0, 0x200, "wlan0"), (0, 0, 1, "lo"), (1 << 125, 3, 1, "tun0")], "wlan0"),
-        ([("tun0", "00000000", 0, "00000080")], [(0, 64, 1, "eth0")], None),
+        ([], [(1 << 125, 0, 0, 1, "eth0"), (0, 0, 7, 2, "wlan0"), (0, 3, 0, 1, "tun0")], "wlan0"),
+        ([("tun0", "0", "0", 0, "00000080")], [(0, 64, 0, 1, "eth0")], None),
     ],
 )
 def test_the_interface_is_that_of_the_default_route(four, six, expected, tmp_path):
     (tmp_path / "route").write_text(
-        ROUTE + "".join(f"{name}\t{to}\t0\t3\t0\t0\t{n}\t{mask}\n" for name, to, n, mask in four)
+        ROUTE
+        + "".join(
+            f"{name}\t{to:0>8}\t{by:0>8}\t0003\t0\t0\t{metric}\t{mask:0>8}\t0\t0\t0\n"
+            for name, to, by, metric, mask in four
+        )
     )
     (tmp_path / "ipv6_route").write_text(
-        "".join(ROUTE_6.format(to, bits, 0, 0, metric, name) for to, bits, metric, name in six)
+        "".join(ROUTE_6.format(to, bits, 0, by, metric, name) for to, bits, by, metric, name in six)
     )
     if expected:
         assert packets_linux.default_interface(str(tmp_path)) == expected
