@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from frames import windows
-from inlier import packets, packets_linux
+from inlier import packets, packets_linux, recorder
 from inlier.packet_counters import Packets
 from inlier_trainer.pcap.count import count
 from test_pcap import (
@@ -199,6 +199,17 @@ def test_packets_that_the_kernel_dropped_are_told_and_make_no_window_calm(cable)
     assert [after[AT[c]] - before[AT[c]] for c in ("packets_out", "packets_in")] == [700, 700]
     cable.read()
     assert cable.source.lost == 0 and len(cable.said) == 1, "the next window is whole"
+
+
+def test_a_window_of_which_packets_were_dropped_is_recorded_as_none(cable):
+    elapsed = []
+
+    def keep(deltas, lengths):
+        elapsed.append(lengths)
+        cable.dropped = 5 if len(elapsed) == 1 else 0
+
+    asyncio.run(recorder.record(cable.source, 10, count=3, keep=keep))
+    assert elapsed[0] > 0 and elapsed[1] == 0 and elapsed[2] > 0
 
 
 def test_a_ring_goes_round_and_a_fast_link_is_not_followed_for_ever(cable):
