@@ -52,26 +52,9 @@ def measure(
     """Of log features f (features,); times: how often each is called. Raises
     BadInput.
     """
-    assert board.build and board.emulator
-    how = board.build
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "model.h").write_text(header(detector, f, times))
-        elf = Path(folder) / "score.elf"
-        machine, script = MACHINES[how.board]
-        command = [how.compiler, optimise, *how.core, *FLAGS, LOOPS, f"-I{folder}"]
-        command += [f'-DMACHINE="{machine}"', f"-T{SOURCE / script}"]
-        done = subprocess.run(
-            [*command, SOURCE / "score.c", "-o", elf, "-lgcc"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            problem = next(
-                (line for line in done.stderr.splitlines() if "error" in line), "no message"
-            )
-            raise BadInput(f"{problem}; check {how.compiler}")
-        words = _run(board, elf)
+    assert board.emulator
+    model = header(detector, f, times)
+    words = run(board, [SOURCE / "score.c"], "model.h", model, optimise, LOOPS)
     ae, by_four, svm, *ticks = (int(word) for word in words)
     trace = reference.score(detector, f[None])
     expected = int(trace.ae[0]), int(trace.svm[0])
@@ -83,7 +66,33 @@ def measure(
     return InC(*(n * per for n in ticks))
 
 
-def _run(board: Board, elf: Path) -> list[str]:
+def run(board: Board, sources: list[Path], name: str, text: str, *flags: str) -> list[str]:
+    """Compile C that includes bare.h and the header `name` with `text`, and run
+    it: the words that it says. Raises BadInput.
+    """
+    assert board.build
+    how = board.build
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / name).write_text(text)
+        elf = Path(folder) / "bare.elf"
+        machine, script = MACHINES[how.board]
+        command = [how.compiler, *how.core, *FLAGS, f"-I{folder}", f"-I{SOURCE}"]
+        command += [f'-DMACHINE="{machine}"', f"-T{SOURCE / script}"]
+        done = subprocess.run(
+            [*command, *sources, "-o", elf, *flags, "-lgcc"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            problem = next(
+                (line for line in done.stderr.splitlines() if "error" in line), "no message"
+            )
+            raise BadInput(f"{problem}; check {how.compiler}")
+        return _said(board, elf)
+
+
+def _said(board: Board, elf: Path) -> list[str]:
     process = subprocess.Popen(
         leashed([*qemu_command(board, elf), "-serial", "stdio"]),
         stdin=subprocess.DEVNULL,

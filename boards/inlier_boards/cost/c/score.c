@@ -1,11 +1,10 @@
 /* The same int8 arithmetic in plain C, for comparison: as a C programmer would write it by hand, with int8 weights by
    rows, and in the model file's layout, four rows interleaved. Run in the same emulator as the runtime; prints the scores,
    which must be the runtime's, and the timer's ticks of TIMES calls each. model.h is generated from the benchmark's model by
-   inlier_boards/cost/in_c.py; MACHINE is microbit.h, mps2.h or virt.h beside this file. */
+   inlier_boards/cost/in_c.py. */
 
-#include <stdint.h>
+#include "bare.h"
 #include "model.h"
-#include MACHINE
 
 static uint8_t x[FEATURES] = INPUT, buffers[2][WIDEST];
 static int16_t logs[FEATURES] = LOGS;
@@ -91,17 +90,6 @@ __attribute__((noipa)) static int32_t evidence(void) {
     return SIDES == 2 ? score + quiet : score;
 }
 
-static void put(uint32_t value, char end) {
-    char digits[12];
-    int n = 0;
-    do
-        digits[n++] = '0' + value % 10;
-    while (value /= 10);
-    while (n)
-        put_char(digits[--n]);
-    put_char(end);
-}
-
 /* Whatever the optimiser: noipa keeps it from seeing that calls repeat, and what is scored might be another each time. */
 static uint32_t timed(int32_t (*f)(void), int32_t *score) {
     uint32_t start = ticks();
@@ -112,11 +100,7 @@ static uint32_t timed(int32_t (*f)(void), int32_t *score) {
     return (ticks() - start) & 0xFFFFFF;
 }
 
-void run(void) {
-    extern uint32_t _data_load, _data, _data_end;
-    for (uint32_t *from = &_data_load, *to = &_data; to < &_data_end;)
-        *to++ = *from++;
-    start_up();
+static void measured(void) {
     int32_t written, by_four, outlying;
     uint32_t written_ticks = timed(as_written, &written), by_four_ticks = timed(same_layout, &by_four),
              svm_ticks = timed(evidence, &outlying);
@@ -126,6 +110,4 @@ void run(void) {
     put(written_ticks, ' ');
     put(by_four_ticks, ' ');
     put(svm_ticks, '\n');
-    for (;;) {
-    }
 }

@@ -1,0 +1,1 @@
+#define NO_SYS 1

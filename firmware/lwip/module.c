@@ -1,0 +1,35 @@
+/* The module `inlier_lwip`, by which inlier.packets reads. It has nothing but
+   read(): Python can neither reset a counter nor take a hook away. */
+#include "hook.h"
+#include "py/obj.h"
+#include "py/runtime.h"
+
+#define SMALL_INT_BITS 30 /* of inlier.packets: no reading takes heap */
+
+static mp_obj_t inlier_lwip_read(mp_obj_t values) {
+    size_t n;
+    mp_obj_t *items;
+    if (!mp_obj_is_type(values, &mp_type_list))
+        mp_raise_TypeError(MP_ERROR_TEXT("a list is needed"));
+    mp_obj_get_array(values, &n, &items);
+    if (n != INLIER_COUNTERS)
+        mp_raise_ValueError(MP_ERROR_TEXT("the list must hold 18 numbers"));
+    uint32_t totals[INLIER_COUNTERS];
+    inlier_read(totals);
+    for (size_t i = 0; i < n; i++)
+        items[i] = MP_OBJ_NEW_SMALL_INT(totals[i] & ((1u << SMALL_INT_BITS) - 1));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(inlier_lwip_read_obj, inlier_lwip_read);
+
+static const mp_rom_map_elem_t inlier_lwip_globals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_inlier_lwip)},
+    {MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&inlier_lwip_read_obj)},
+};
+static MP_DEFINE_CONST_DICT(inlier_lwip_globals, inlier_lwip_globals_table);
+
+const mp_obj_module_t inlier_lwip_module = {
+    .base = {&mp_type_module},
+    .globals = (mp_obj_dict_t *)&inlier_lwip_globals,
+};
+MP_REGISTER_MODULE(MP_QSTR_inlier_lwip, inlier_lwip_module);
