@@ -8,6 +8,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 BESIDE = {
     "firmware/manifest.py": "inlier/manifest.py",
     "firmware/package.json": "inlier/package.json",
+    "firmware/lwip": "inlier/lwip",
     "boards/BENCH.md": "inlier_boards/facts/BENCH.md",
 }
 

@@ -19,8 +19,9 @@ from inlier_export import reference
 from inlier_export.reference import Detector
 from inlier_trainer.progress import Progress, quiet
 
-from . import in_c
+from . import in_c, packet
 
+PACKETS_BOARD = "qemu_m0"  # the Pico W's instruction set
 TIMES = {"dsp": 20, "thumb": 20, "rv32": 20, "viper": 20, "plain": 2}
 # Loads and stores take two cycles on a Cortex-M0+ and taken branches two, the
 # rest one (ARM DDI 0484C, table 3-1): with the runtime's mixture 1.4. Assumed
@@ -54,6 +55,17 @@ was measured on hardware.
   interleaved.
 
 """
+PACKETS = """
+## A packet
+
+Instructions that the C module of the source `packets` (`firmware/lwip`) adds to
+a packet between driver and lwIP, on `{board}`, built with `-Os` as MicroPython
+builds for the Pico W. A packet with SYN or RST also asks the clock, which is
+not counted.
+
+| packet | instructions |
+| --- | ---: |
+"""
 
 
 @dataclass
@@ -74,13 +86,16 @@ class Measured:
 
 @dataclass
 class KernelCost:
-    """of: by name in bench_models. in_c: the same in C on that board."""
+    """of: by name in bench_models. in_c: the same in C on that board. packets:
+    of firmware/lwip, by kind of packet, where that was measured.
+    """
 
     board: Board
     kernel: str
     of: dict[str, Measured]
     frozen_bytes: int
     in_c: in_c.InC
+    packets: dict[str, int] | None
 
     def summary(self) -> dict[str, object]:
         large, device = self.of["LARGE"], self.of["DEVICE"]
@@ -106,6 +121,8 @@ class KernelCost:
         c = self.in_c
         row["to_c"] = round(score / (c.as_written + c.svm), 2)
         row["to_c_same_layout"] = round(score / (c.same_layout + c.svm), 2)
+        if self.packets:
+            row["instructions_per_packet"] = self.packets
         return row
 
 
@@ -133,6 +150,7 @@ def measure(name: str, progress: Progress = quiet) -> list[KernelCost]:
     detector = bench_models.large()
     deltas = np.asarray([[37 * i for i in range(len(detector.counters))]])
     compared = in_c.measure(place, detector, reference.run(detector, deltas).f[0])
+    packets = packet.measure(place) if name == PACKETS_BOARD else None
     results = []
     done = 0
     for kernel in kernels:
@@ -148,7 +166,10 @@ def measure(name: str, progress: Progress = quiet) -> list[KernelCost]:
                 measured[model] = Measured(**json.loads(said))
             done += 1
             progress(name, done, total)
-        results.append(KernelCost(place, kernel, measured, frozen.frozen_bytes, compared))
+        results.append(
+            KernelCost(place, kernel, measured, frozen.frozen_bytes, compared, packets)
+        )
+        packets = None  # of the board, not of a kernel
     return results
 
 
@@ -158,7 +179,16 @@ def table(results: list[KernelCost]) -> str:
         " | ".join(cells)
         for cells in (COLUMNS, ["---"] * 2 + ["---:"] * (len(COLUMNS) - 2), *map(_cells, results))
     ]
-    return HEAD + "".join(f"| {line} |\n" for line in lines) + "\n" + _built_with(results)
+    rows = "".join(f"| {line} |\n" for line in lines)
+    return HEAD + rows + "\n" + _built_with(results) + _packets(results)
+
+
+def _packets(results: list[KernelCost]) -> str:
+    measured = next((result for result in results if result.packets), None)
+    if measured is None or measured.packets is None:
+        return ""
+    rows = "".join(f"| {kind} | {n} |\n" for kind, n in measured.packets.items())
+    return PACKETS.format(board=measured.board.name) + rows
 
 
 COLUMNS = (
