@@ -1,4 +1,4 @@
-/* The module `inlier_lwip`, by which inlier.packets reads. It has nothing but
+/* The module _inlier_packets, by which inlier.packets reads. It has nothing but
    read(): Python can neither reset a counter nor take a hook away. */
 #include "hook.h"
 #include "py/obj.h"
@@ -6,7 +6,7 @@
 
 #define SMALL_INT_BITS 30 /* of inlier.packets: no reading takes heap */
 
-static mp_obj_t inlier_lwip_read(mp_obj_t values) {
+static mp_obj_t packets_read(mp_obj_t values) {
     size_t n;
     mp_obj_t *items;
     if (!mp_obj_is_type(values, &mp_type_list))
@@ -20,16 +20,16 @@ static mp_obj_t inlier_lwip_read(mp_obj_t values) {
         items[i] = MP_OBJ_NEW_SMALL_INT(totals[i] & ((1u << SMALL_INT_BITS) - 1));
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(inlier_lwip_read_obj, inlier_lwip_read);
+static MP_DEFINE_CONST_FUN_OBJ_1(packets_read_obj, packets_read);
 
-static const mp_rom_map_elem_t inlier_lwip_globals_table[] = {
-    {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_inlier_lwip)},
-    {MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&inlier_lwip_read_obj)},
+static const mp_rom_map_elem_t packets_globals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__inlier_packets)},
+    {MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&packets_read_obj)},
 };
-static MP_DEFINE_CONST_DICT(inlier_lwip_globals, inlier_lwip_globals_table);
+static MP_DEFINE_CONST_DICT(packets_globals, packets_globals_table);
 
-const mp_obj_module_t inlier_lwip_module = {
+const mp_obj_module_t inlier_packets_module = {
     .base = {&mp_type_module},
-    .globals = (mp_obj_dict_t *)&inlier_lwip_globals,
+    .globals = (mp_obj_dict_t *)&packets_globals,
 };
-MP_REGISTER_MODULE(MP_QSTR_inlier_lwip, inlier_lwip_module);
+MP_REGISTER_MODULE(MP_QSTR__inlier_packets, inlier_packets_module);

@@ -7,19 +7,22 @@ for the Makefile.
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from inlier_boards.catalogue import read_board
 
+LWIP = "/usr/include/lwip/lwip/netif.h"
 PACKAGES = {
+    LWIP: "liblwip-dev",
     "cc": "gcc",
     "chromium": "chromium",
     "mosquitto": "mosquitto",
     "openssl": "openssl",
     "prometheus": "prometheus",
     "strace": "strace",
-}  # command: Debian package
+}  # command, or a file: Debian package
 PATH = (
     os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
 )  # where a broker lives, for people other than root
@@ -36,7 +39,9 @@ def needs_board(name: str) -> pytest.MarkDecorator:
 
 
 def tool(command: str) -> str:
-    """The path of one of PACKAGES' commands, or nothing."""
+    """The path of one of PACKAGES' commands or files, or nothing."""
+    if Path(command).is_absolute():
+        return command if Path(command).exists() else ""
     return shutil.which(command, path=PATH) or ""
 
 

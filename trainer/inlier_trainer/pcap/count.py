@@ -156,10 +156,14 @@ def count(path: Path, device: str, window_ms: int, progress: Progress = quiet) -
 
 
 def _directions(p: Packets, wanted: int | Hashes) -> tuple[Bools, Bools]:
-    """Which packets the device sent, and which went to it alone."""
+    """Which packets the device sent, be it to itself, and which went to it
+    alone.
+    """
     if isinstance(wanted, int):
-        return p.mac_from == wanted, p.mac_to == wanted
-    return p.host_from == wanted[0], p.host_to == wanted[0]
+        out, into = p.mac_from == wanted, p.mac_to == wanted
+    else:
+        out, into = p.host_from == wanted[0], p.host_to == wanted[0]
+    return out, into & ~out
 
 
 def _note_busiest(chunk: Chunk, p: Packets, busiest: "Counter[int]", hosts: dict[int, str]) -> None:
