@@ -100,7 +100,7 @@ def everything():
         ethernet(ip4(PEER, IP, 6, tcp(9, 22, 2)), source=ROUTER, target=MAC),
         ethernet(ip4(IP, IP, 6, tcp(9, 22, 2)), target=MAC),
         ethernet(ip4(PEER, IP, 1, bytes(8)), source=ROUTER, target=MAC),
-        ethernet(ip4(PEER, bytes([10, 1, 1, 1]), 6, tcp(1, 2, 2)), source=ROUTER, target=PEER + IP[:2]),
+        ethernet(ip4(PEER, PEER, 6, tcp(1, 2, 2)), source=ROUTER, target=PEER + IP[:2]),
         ethernet(bytes(28), 0x0806, target=b"\xff" * 6),
         ethernet(bytes(28), 0x0806, source=ROUTER, target=b"\xff" * 6),
         ethernet(bytes(28), 0x88CC, source=ROUTER, target=b"\x01" + bytes(5)),
@@ -143,7 +143,8 @@ def mutated(n, seed):
     for _ in range(n):
         frame = bytearray(rng.choice(seeds))
         for _ in range(rng.randrange(4)):
-            frame[rng.randrange(len(frame))] = rng.choice((0, 1, 6, 17, 44, 60, 255, rng.getrandbits(8)))
+            kind = rng.choice((0, 1, 6, 17, 44, 60, 255, rng.getrandbits(8)))
+            frame[rng.randrange(len(frame))] = kind
         if rng.random() < 0.2:
             frame[12:12] = VLAN * rng.randrange(1, 4)
         if rng.random() < 0.1:
@@ -196,7 +197,7 @@ def test_the_ordinary_monitor_scores_what_passes_lwip(tmp_path):
     trace = reference.run(detector, expected)
     assert len(expected) > 50 and len(set(trace.event.tolist())) > 2
     done = subprocess.run(
-        [built(), HERE / "scores.py", tmp_path / "model", tmp_path / "played"],
+        [built(), HERE / "device/scores.py", tmp_path / "model", tmp_path / "played"],
         capture_output=True,
         text=True,
         check=False,

@@ -166,9 +166,7 @@ def measure(name: str, progress: Progress = quiet) -> list[KernelCost]:
                 measured[model] = Measured(**json.loads(said))
             done += 1
             progress(name, done, total)
-        results.append(
-            KernelCost(place, kernel, measured, frozen.frozen_bytes, compared, packets)
-        )
+        results.append(KernelCost(place, kernel, measured, frozen.frozen_bytes, compared, packets))
         packets = None  # of the board, not of a kernel
     return results
 

@@ -11,6 +11,7 @@ import sys
 import _inlier_packets
 import lwip_feed
 import micropython
+
 from inlier import monitor, packets
 
 played = open(sys.argv[2], "rb")
