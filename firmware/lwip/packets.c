@@ -79,8 +79,6 @@ INLINE void transport(struct found *f, const struct pbuf *p, uint32_t at, struct
     if (f->protocol != TCP && f->protocol != UDP)
         return;
     f->ports = bytes(p, at, 4, copied->ports);
-    if (at + 4 > f->length) /* the frame may end behind the first of them */
-        gather(p, at + ETH_PAD_SIZE, 2, copied->ports);
     if (f->protocol == TCP)
         f->flags = number1(p, at + 13);
 }

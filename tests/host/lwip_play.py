@@ -39,6 +39,10 @@ class Recorded:
     def frame(self, octets, sent):
         self._frames.append(struct.pack("<cBI", b"F", sent, len(octets)) + octets)
 
+    def anew(self, function):
+        """The driver sets its input, b"I", or its linkoutput, b"O", again."""
+        self._frames.append(function)
+
     def at(self, ms):
         self._ms = ms
 

@@ -82,18 +82,24 @@ def everything():
     options = struct.pack(">BB6x", 17, 0) + udp(5000, 53)
     chained = struct.pack(">BB6xBBHI", 44, 0, 6, 0, 0, 7) + tcp(9, 80, 2)
     later = struct.pack(">BBHI", 6, 0, 8, 7) + tcp(9, 81, 2)
+    four = struct.pack(">BB6x", 60, 0) * 3 + struct.pack(">BB6x", 17, 0) + udp(5000, 99)
+    five = struct.pack(">BB6x", 60, 0) + four
     frames = [
         ethernet(ip4(IP, PEER, 6, tcp(1, 80, 2)), tags=struct.pack(">HH", 0x88A8, 5) + VLAN),
         ethernet(ip4(IP, PEER, 17, udp(9, 53, bytes(40)), fragment=0x2000)),
         ethernet(ip4(IP, PEER, 17, udp(9, 53), fragment=13)),
+        ethernet(ip4(IP, PEER, 17, udp(9, 54), fragment=0x1000)),
         ethernet(six, 0x86DD),
         ethernet(ip6(HERE6, THERE6, 0, options), 0x86DD),
         ethernet(ip6(HERE6, THERE6, 0, chained), 0x86DD),
         ethernet(ip6(HERE6, THERE6, 44, later), 0x86DD),
+        ethernet(ip6(HERE6, THERE6, 60, four), 0x86DD),
+        ethernet(ip6(HERE6, THERE6, 60, five), 0x86DD),
         ethernet(ip6(HERE6, b"\xff\x02" + bytes(14), 58, bytes(8)), 0x86DD),
         ethernet(ip6(HERE6, bytes(16), 58, bytes(8)), 0x86DD),
         ethernet(ip4(IP, bytes(4), 17, udp(68, 67))),
         ethernet(ip4(IP, b"\xff" * 4, 17, udp(68, 67)), target=b"\xff" * 6),
+        ethernet(ip4(IP, b"\xff" * 4, 17, udp(68, 67))),
         ethernet(ip4(IP, bytes([224, 0, 0, 251]), 17, udp(5353, 5353))),
         ethernet(ip4(PEER, IP, 6, tcp(80, 1, 18)), source=ROUTER, target=MAC),
         ethernet(ip4(PEER, IP, 6, tcp(80, 9, 20)), source=ROUTER, target=MAC),
@@ -107,7 +113,10 @@ def everything():
         ethernet(bytes([0x4F]) + ip4(IP, PEER, 6, bytes(40) + tcp(1, 23, 2))[1:]),
     ]  # fmt: skip
     whole = [*talk(), *((30 + i, frame) for i, frame in enumerate(frames))]
-    cut = [(60 + n / 100, frame[:n]) for frame in frames for n in range(len(frame))]
+    # Failed at the very end of a window, so in the next; and begun again then.
+    syn = ethernet(ip4(IP, PEER, 6, tcp(7, 7, 2)))
+    whole += [(67, syn), (77, syn), (80, syn)]
+    cut = [(90 + n / 100, frame[:n]) for frame in frames for n in range(len(frame))]
     return [*whole, *sorted(cut, key=lambda one: one[0])]
 
 
@@ -124,6 +133,30 @@ def test_an_interface_that_is_added_is_hooked_before_its_first_packet(tmp_path):
     path = tmp_path / "capture"
     path.write_bytes(pcap(talk()))
     agree(*both(compiled(tmp_path, "play", TOLD), path, DEVICE, 0))
+
+
+def counted(listener):
+    return dict(zip(Packets.counters, listener.read(), strict=True))
+
+
+@pytest.mark.parametrize("flag", [TOLD, "-DFOUND"])
+def test_a_driver_may_set_its_functions_anew(tmp_path, flag):
+    with playing(compiled(tmp_path, "play", flag), DEVICE, 0) as listener:
+        for function in (b"I", b"O", b"I"):
+            listener.anew(function)
+            listener.frame(ethernet(bytes(28), 0x0806), True)
+            listener.frame(ethernet(bytes(28), 0x0806, ROUTER, MAC), False)
+        totals = counted(listener)
+    assert (totals["packets_out"], totals["packets_in"]) == (3, 3)
+
+
+def test_what_an_access_point_sends_back_was_counted_when_it_was_sent(program):
+    with playing(program, DEVICE, 0) as listener:
+        echo = ethernet(bytes(28), 0x0806, target=b"\xff" * 6)
+        listener.frame(echo, True)
+        listener.frame(echo, False)
+        totals = counted(listener)
+    assert (totals["packets_out"], totals["packets_in"], totals["arp"]) == (1, 0, 1)
 
 
 @needs_captures

@@ -42,20 +42,25 @@ static err_t driver_output(struct netif *netif, struct pbuf *p) {
     return ERR_OK;
 }
 
-static void add_interface(const uint8_t own[6]) {
-    interface.flags = NETIF_FLAG_ETHARP; /* as ESP-IDF's Wi-Fi has it */
-    interface.input = driver_input;
-    interface.linkoutput = driver_output;
-    memcpy(interface.hwaddr, own, 6);
-    netif_list = &interface;
+/* lwIP tells, or a reading finds out. */
+static void changed(void) {
 #if LWIP_NETIF_EXT_STATUS_CALLBACK
     must(listener != NULL, "nobody listens before main");
-    listener->callback_fn(&interface, LWIP_NSC_NETIF_ADDED, NULL);
+    listener->callback_fn(&interface, LWIP_NSC_LINK_CHANGED, NULL);
 #else
     uint32_t totals[INLIER_COUNTERS];
     inlier_read(totals);
 #endif
     must(interface.input != driver_input && interface.linkoutput != driver_output, "the interface is not hooked");
+}
+
+static inline void add_interface(const uint8_t own[6]) {
+    interface.flags = NETIF_FLAG_ETHARP; /* as ESP-IDF's Wi-Fi has it */
+    interface.input = driver_input;
+    interface.linkoutput = driver_output;
+    memcpy(interface.hwaddr, own, 6);
+    netif_list = &interface;
+    changed();
 }
 
 /* Into how many pieces a frame is cut: 0, one; else a seed of random ones. */

@@ -2,7 +2,8 @@
 
    play PIECES; standard input: the interface's address, then of these, numbers
    little-endian: 'F', whether it is sent (u8), bytes (u32) and the frame; 'T' and
-   the time in ms (u32); 'R', to end a window: the totals are printed. */
+   the time in ms (u32); 'I' or 'O', when the driver sets its `input` or its
+   `linkoutput` anew; 'R', to end a window: the totals are printed. */
 #include "interface.h"
 
 static uint32_t u32(void) {
@@ -25,6 +26,12 @@ int main(int argc, char **argv) {
             play(data, n, sent);
         } else if (c == 'T') {
             now_ms = u32();
+        } else if (c == 'I') {
+            interface.input = driver_input;
+            changed();
+        } else if (c == 'O') {
+            interface.linkoutput = driver_output;
+            changed();
         } else {
             must(c == 'R', "neither frame nor time");
             uint32_t totals[INLIER_COUNTERS];
