@@ -79,21 +79,31 @@ static void on_event(struct netif *netif, netif_nsc_reason_t reason, const netif
         hook(netif);
 }
 
+static void listen(void) {
+    if (told.callback_fn == NULL)
+        netif_add_ext_callback(&told, on_event);
+}
+
 /* Before main: no interface is added, and no Python runs, without us. */
 __attribute__((constructor)) static void at_boot(void) {
-    netif_add_ext_callback(&told, on_event);
+    listen();
+}
+#else
+static void listen(void) {
 }
 #endif
 
 void inlier_read(uint32_t totals[INLIER_COUNTERS]) {
-#if !LWIP_NETIF_EXT_STATUS_CALLBACK
-    /* Nobody tells of an interface that is added: what passes one before the
-       first reading after that is not counted. */
+    READ_ENTER
+#if NO_SYS || !LWIP_NETIF_EXT_STATUS_CALLBACK
+    /* A start-up that runs no constructors, as stm32's, or a lwIP that tells of
+       nothing: what passes an interface before the first reading after it was
+       added is not counted. */
     struct netif *netif;
+    listen();
     NETIF_FOREACH(netif)
         hook(netif);
 #endif
-    READ_ENTER
     inlier_packets_read(&counted, totals, sys_now());
     READ_EXIT
 }
