@@ -2,6 +2,7 @@
 loop costs there.
 """
 
+import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -34,12 +35,14 @@ LOOPS = "-fno-tree-loop-distribute-patterns"
 @dataclass(frozen=True)
 class InC:
     """Instructions of a score: the autoencoder's as a C programmer would write
-    it and in the model file's layout, and the one-class SVM's.
+    it and in the model file's layout, and the one-class SVM's. cmsis_nn: the
+    autoencoder's by that library, None where it is not.
     """
 
     as_written: float
     same_layout: float
     svm: float
+    cmsis_nn: float | None = None
 
 
 def measure(
@@ -54,7 +57,7 @@ def measure(
     """
     assert board.emulator
     model = header(detector, f, times)
-    words = run(board, [SOURCE / "score.c"], "model.h", model, optimise, LOOPS)
+    words = run(board, [SOURCE / "score.c"], "model.h", model, optimise, LOOPS, *cmsis_nn(board))
     ae, by_four, svm, *ticks = (int(word) for word in words)
     trace = reference.score(detector, f[None])
     expected = int(trace.ae[0]), int(trace.svm[0])
@@ -90,6 +93,28 @@ def run(board: Board, sources: list[Path], name: str, text: str, *flags: str) ->
             )
             raise BadInput(f"{problem}; check {how.compiler}")
         return _said(board, elf)
+
+
+def cmsis_nn(board: Board) -> list[str]:
+    """The compiler's further arguments where INLIER_CMSIS_NN names the library's
+    folder; it is for Cortex-M alone. Raises BadInput.
+    """
+    named = os.environ.get("INLIER_CMSIS_NN")
+    assert board.build
+    if not named or not board.mpy_arch.startswith("arm"):
+        return []
+    folder = Path(named).resolve()
+    sources = [
+        folder / "Source" / path
+        for path in (
+            "FullyConnectedFunctions/arm_fully_connected_s8.c",
+            "NNSupportFunctions/arm_nn_vec_mat_mult_t_s8.c",
+        )
+    ]
+    if missing := next((path for path in sources if not path.is_file()), None):
+        raise BadInput(f"INLIER_CMSIS_NN={named}: there is no {missing}: name CMSIS-NN's folder")
+    # The library's memcpy of a word is to be one load.
+    return ["-DCMSIS_NN", f"-I{folder}/Include", "-fbuiltin", *map(str, sources)]
 
 
 def _said(board: Board, elf: Path) -> list[str]:
