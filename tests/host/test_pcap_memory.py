@@ -1,13 +1,21 @@
 """However long a capture is, the memory that it takes stays the same."""
 
+import io
+import os
+import resource
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from inlier_export.errors import BadInput
+from inlier_host import cli
 from inlier_trainer.pcap import count, reader, tally
-from test_pcap import block, counted, pcap, pcapng, talk
+from inlier_trainer.recordings import table
+from test_pcap import DEVICE, TALK, block, counted, framed, pcap, pcapng, talk
 
 
 def test_windows_come_out_as_they_were_counted_whatever_the_order(monkeypatch):
@@ -79,3 +87,54 @@ def test_a_capture_without_packets_says_so_and_no_senders(tmp_path, content, sai
         counted(tmp_path, content)
     assert said in str(caught.value) and "senders" not in str(caught.value)
     assert str(caught.value).endswith("capture again")
+
+
+def recorded(path, out, monkeypatch):
+    command = ["record", "--pcap", str(path), "--device", DEVICE, "--window", "1s", "-o", str(out)]
+    monkeypatch.setattr("sys.argv", ["inlier", *command, "--json"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 0
+    return out.read_bytes()
+
+
+@pytest.mark.parametrize("content", [pcap(talk()), pcap(talk())[:-3]], ids=["whole", "cut"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_recording_that_is_written_in_parts_is_the_same(tmp_path, monkeypatch, content, suffix):
+    path = tmp_path / "capture"
+    path.write_bytes(content)
+    once = recorded(path, tmp_path / f"once.{suffix}", monkeypatch)
+    monkeypatch.setattr(tally, "BLOCK", 4)
+    parts = recorded(path, tmp_path / f"parts.{suffix}", monkeypatch)
+    if suffix == "csv":
+        assert parts == once and once.count(b"\n") > 20
+    found = [table(tmp_path / f"{name}.{suffix}") for name in ("once", "parts")]
+    assert found[0].frame.equals(found[1].frame) and found[0].about == found[1].about
+
+
+def long_capture(path: Path, packets: int, apart_s: int) -> None:
+    """The same talk over and over, windows of silence between."""
+    frames = [(seconds, framed(1, packet, sent)) for seconds, packet, sent in TALK]
+    with path.open("wb") as file:
+        file.write(pcap([]))
+        for start in range(0, packets // len(frames), 5000):
+            out = io.BytesIO()
+            for i in range(start, start + 5000):
+                for seconds, data in frames:
+                    at = 1_000_000_000 + i * apart_s + int(seconds)
+                    out.write(struct.pack("<IIII", at, 0, len(data), len(data)) + data)
+            file.write(out.getvalue())
+
+
+@pytest.mark.skipif("INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`")
+def test_a_recording_of_five_times_as_many_packets_takes_the_same_memory(tmp_path):
+    """A million, then five: 781,250 windows of a minute."""
+    taken = []
+    for packets in (1_000_000, 5_000_000):
+        long_capture(tmp_path / "long.pcap", packets, 75)
+        command = [sys.executable, "-m", "inlier_host", "record", "--pcap", tmp_path / "long.pcap"]
+        command += ["--device", DEVICE, "--window", "1m", "-o", tmp_path / f"{packets}.csv"]
+        subprocess.run(command, check=True, capture_output=True)
+        taken.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+    print([f"{mib:.0f} MiB" for mib in taken])
+    assert max(taken) < 150 and taken[1] - taken[0] < 30

@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from inlier_export.errors import BadInput
@@ -70,16 +71,16 @@ def _target(path: Path) -> Path:
     return target
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Replace the file at `path`, or the one that a symbolic link there leads
-    to, by `content`. A full disk or an interrupt leaves the former file as it
+    to, by `content`, or what comes of it in parts. A full disk or an interrupt leaves the former file as it
     was. Raises BadInput for a folder, device or pipe, and OSError.
     """
     path = _target(path)
     handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=".inlier.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         mode = os.umask(0)

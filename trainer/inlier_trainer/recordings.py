@@ -15,8 +15,8 @@ Without the columns each window follows the one before.
 """
 
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,13 +51,6 @@ class Recording:
     windows: Ints
     about: About = NOTHING
     marks: Ints | None = None
-
-    def cut(self) -> "Recording":
-        """The same, with the last window interrupted."""
-        n = len(self.windows)
-        marks = np.stack([np.ones(n, np.int64), np.arange(n), np.ones(n, np.int64)], axis=1)
-        marks[-1, 2] = 0
-        return replace(self, marks=marks)
 
     @property
     def whole(self) -> NDArray[np.bool_]:
@@ -247,17 +240,47 @@ def _parquet(path: Path, buffered: BinaryIO) -> Table:
 
 def write(path: Path, recording: Recording) -> None:
     """Replace `path` whole. Raises OSError."""
+    write_parts(path, [recording])
+
+
+def write_parts(path: Path, parts: Iterable[Recording]) -> None:
+    """The same of recordings that follow each other as one, some thousands of
+    windows each: a CSV of any length takes the memory of one of them.
+    """
     if path.suffix != ".parquet":
-        write_atomic(path, csv_bytes(recording))
+        write_atomic(path, _csv(parts))
         return
+    parts = list(parts)
     out = io.BytesIO()
-    about = {BEGIN.strip("# "): recording.about.line()}
-    _frame(recording).write_parquet(out, metadata=about)
+    about = {BEGIN.strip("# "): parts[0].about.line()}
+    pl.concat([_frame(part) for part in parts]).write_parquet(out, metadata=about)
     write_atomic(path, out.getvalue())
 
 
+def in_parts(
+    counters: tuple[str, ...], about: About, windows: Iterable[Ints], cut: int | None = None
+) -> Iterator[Recording]:
+    """Recordings of windows that come some thousands at a time. cut: which
+    window was interrupted, if one was.
+    """
+    at = 0
+    for part in windows:
+        marks, number = None, np.arange(at, at + len(part))
+        if cut is not None:
+            marks = np.stack([np.ones_like(number), number, number != cut], axis=1)
+        yield Recording(counters, part, about, marks)
+        at += len(part)
+
+
 def csv_bytes(recording: Recording) -> bytes:
-    return (recording.about.comment() + _frame(recording).write_csv()).encode()
+    return b"".join(_csv([recording]))
+
+
+def _csv(parts: Iterable[Recording]) -> Iterator[bytes]:
+    for i, part in enumerate(parts):
+        if not i:
+            yield part.about.comment().encode()
+        yield _frame(part).write_csv(include_header=not i).encode()
 
 
 def _frame(recording: Recording) -> pl.DataFrame:

@@ -127,18 +127,19 @@ def _record_capture(pcap: Path, device: str, window_ms: int, out: Path, as_json:
     from inlier_trainer.about import About, at
     from inlier_trainer.pcap.count import count as run
     from inlier_trainer.progress import bars
-    from inlier_trainer.recordings import Recording, write
+    from inlier_trainer.recordings import in_parts, write_parts
 
     with bars(quiet=as_json) as progress:
         counted = run(pcap, device, window_ms, progress)
     about = About(Packets.name, window_ms, device, clock=at(counted.first_ns // 10**9))
-    recording = Recording(Packets.counters, counted.windows, about)
-    write(out, recording.cut() if counted.broken else recording)
+    cut = len(counted) - 1 if counted.broken else None
+    windows = (windows for windows, _ in counted.parts())
+    write_parts(out, in_parts(Packets.counters, about, windows, cut))
     summary = {
         "recording": str(out),
-        "windows": len(counted.windows),
+        "windows": len(counted),
         "packets": counted.packets,
-        "silent_windows": int((counted.seen == 0).sum()),
+        "silent_windows": sum(int((seen == 0).sum()) for _, seen in counted.parts()),
         "broken": counted.broken,
         "telnet": counted.telnet,
     }
@@ -155,7 +156,7 @@ def _record_capture(pcap: Path, device: str, window_ms: int, out: Path, as_json:
             file=sys.stderr,
         )
     say(
-        f"{out}: {len(counted.windows)} windows of {counted.packets} packets, "
+        f"{out}: {len(counted)} windows of {counted.packets} packets, "
         f"{summary['silent_windows']} of them silent"
     )
 
