@@ -73,8 +73,9 @@ def _target(path: Path) -> Path:
 
 def write_atomic(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Replace the file at `path`, or the one that a symbolic link there leads
-    to, by `content`, or what comes of it in parts. A full disk or an interrupt leaves the former file as it
-    was. Raises BadInput for a folder, device or pipe, and OSError.
+    to, by `content`, or what comes of it in parts. A full disk or an interrupt
+    leaves the former file as it was. Raises BadInput for a folder, device or
+    pipe, and OSError.
     """
     path = _target(path)
     handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=".inlier.")
