@@ -22,7 +22,6 @@ class Horizons:
         self.grades = bytearray(self._spans[-1])
         self.at = 0
         self.counts = bytearray(len(horizons))
-        self.empty = True  # no grade is over 0
 
     def step(self, score):
         """Take one window; returns whether a horizon has k of its last n."""
@@ -51,7 +50,6 @@ class Horizons:
         grades[at] = grade
         at += 1
         self.at = 0 if at == len(grades) else at
-        self.empty = not counts[-1]  # the longest horizon counts every grade
         return reached
 
 
@@ -94,7 +92,8 @@ class Alarm:
         reason = self.horizons.step(score) or also
         if self.active:
             return self._go_on(score, reason, leading)
-        self.idle = self.horizons.empty and not reason
+        # The longest horizon counts every score that is over a threshold.
+        self.idle = not (reason or self.horizons.counts[-1])
         if not reason:
             return 0
         self.active = True
@@ -133,7 +132,7 @@ class Alarm:
     def _tell(self, score, leading):
         self.since = 0
         self.peak = max(score, 1)
-        if leading is not None and self._joined(leading):
+        if self._joined(leading):
             self.told[self.n_told] = leading() & 0xFF
             self.n_told += 1
 

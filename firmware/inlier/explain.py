@@ -21,7 +21,7 @@ def contribution(model, table, f, y, i):
     return part + table[p + 11] * e if e > 0 else part
 
 
-def top_features(model, f, y, count=3):
+def top_features(model, f, y, count):
     """The `count` features that contributed most to the score: a list of (name,
     per cent), largest first.
 

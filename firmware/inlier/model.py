@@ -89,7 +89,7 @@ class Model:
     def __init__(self, blob, source=None, counters=None):
         size = len(blob)
         _require(
-            size >= HEADER_BYTES + 4 and bytes(blob[:4]) == MAGIC,
+            size >= HEADER_BYTES and bytes(blob[:4]) == MAGIC,
             "not an inlier model; export it again",
         )
         _require(

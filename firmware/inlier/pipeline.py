@@ -36,7 +36,7 @@ class Pipeline:
         self._features = kernel.features
         self._autoencoder = kernel.autoencoder
         self._evidence = kernel.evidence
-        self._sums = array("i", (0, 0))
+        self._sums = array("i", bytes(8))
         self.least = min(limit for _, _, limit in model.horizons())
         self._table = model.table()
         self.alarm = Alarm(model, latched)

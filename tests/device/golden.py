@@ -3,11 +3,14 @@ that every implementation must give.
 """
 
 import json
+import os
+import sys
 
 from inlier.model import FLAG_HMAC, IDENTITY_AT, Model, crc32
 
 KEY = bytes(range(32))
 KERNELS = ()  # that must load here: run.py is told
+FILES = "files.tmp"  # in .gitignore
 FOLDER = __file__.rsplit("/", 2)[0] + "/golden/" if "/" in __file__ else "../golden/"
 
 
@@ -51,6 +54,36 @@ def model():
     return Model(blob())
 
 
+def kernel(name):
+    """None for one that this interpreter can't load, and isn't said to."""
+    try:
+        return __import__("inlier.kernels." + name, None, None, (name,))
+    except (ImportError, SyntaxError) as error:
+        # Of MicroPython's compiler: it knows no such decorator, or instruction.
+        strange = isinstance(error, SyntaxError) and sys.implementation.name == "cpython"
+        if strange or name in KERNELS:
+            raise
+        return None
+
+
+def kernels():
+    """Yields (name, module) of each that loads here, the fastest first."""
+    for name in ("dsp", "thumb", "rv32", "viper", "array", "plain"):
+        module = kernel(name)
+        if module is not None:
+            yield name, module
+
+
 def vectors():
     with open(FOLDER + "vectors.json") as f:
         return json.load(f)
+
+
+def folder():
+    """An empty one."""
+    try:
+        os.mkdir(FILES)
+    except OSError:
+        for name in os.listdir(FILES):
+            os.remove(FILES + "/" + name)
+    return FILES

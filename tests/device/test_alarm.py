@@ -116,6 +116,27 @@ def test_latch_outlives_the_alarm_until_acknowledged():
     alarm.acknowledge()
     assert not alarm.latched
     assert Alarm(Rule([(1, 1, 10)]), latched=True).latched
+    assert not Alarm(Rule([(1, 1, 10)])).latched, "nothing was raised yet"
+
+
+def test_while_it_is_idle_a_window_over_no_threshold_need_not_be_taken():
+    """Held against an alarm that takes every window."""
+    rules = [(2, 3, 90), (3, 5, 50), (7, 11, 10)]
+    every, some = (Alarm(Rule(rules, clear_after=4, cooldown=2, warmup=3)) for _ in range(2))
+    scores = random_numbers(4000, 100)
+    untaken = 0
+    for i in range(len(scores)):
+        score = scores[i] // (1, 40, 9, 40)[i // 50 % 4]
+        took = score > 10 or not some.idle
+        untaken += not took
+        assert (some.step(score) if took else 0) == every.step(score), i
+    assert untaken > 500, "the short way was not gone"
+
+
+def test_an_alarm_that_is_on_is_not_idle_whatever_the_reason():
+    alarm = Alarm(Rule([(2, 4, 10)], clear_after=2))
+    assert alarm.step(0) == 0 and alarm.idle
+    assert alarm.step(0, True) == 1 and not alarm.idle, "or nothing would clear it"
 
 
 def told_at(alarm, scores, leading=None):
@@ -159,6 +180,14 @@ def test_another_counter_that_leads_is_told_once_each_and_four_in_all():
             found.append((i, event, leads[0]))
     assert found == [(0, 1, 5), (16, 2, 7), (40, 2, 1), (48, 2, 2)]
     assert TOLD_MAX == alarm.n_told == 4 and list(alarm.told) == [5, 7, 1, 2]
+
+
+def test_a_counter_that_leads_again_takes_no_second_place_among_those_told():
+    """Else four growths would fill the places, and a fifth leave them."""
+    alarm = Alarm(Rule([(1, 1, 10)]))
+    scores = [11 * 4 ** (i // 8) for i in range(60)]
+    assert told_at(alarm, scores, lambda: 5) == [0, 8, 16, 24, 32, 40, 48, 56]
+    assert alarm.n_told == 1 and alarm.told[0] == 5
 
 
 def test_who_leads_is_asked_once_in_eight_windows():

@@ -2,12 +2,11 @@
 the device was given the key of its models and nothing else.
 """
 
-import os
 import struct
 from array import array
 
 import golden
-from golden import KEY, signed
+from golden import KEY, folder, signed
 
 try:
     from inlier.secure import authentic, keys, record, slots, state
@@ -16,18 +15,7 @@ except ImportError:  # a MicroPython without hashlib
 from inlier.model import ModelError
 from inlier.pipeline import Pipeline
 
-FOLDER = "forged.tmp"  # in .gitignore
 HEAD = "<IIBBHHIBB4sHHH"  # of a state: state.py says what is in it
-
-
-def folder():
-    """An empty one."""
-    try:
-        os.mkdir(FOLDER)
-    except OSError:
-        for name in os.listdir(FOLDER):
-            os.remove(FOLDER + "/" + name)
-    return FOLDER
 
 
 def models():

@@ -28,9 +28,6 @@ def sums(pipeline):
     return struct.unpack_from("<%di" % pipeline.model.features, pipeline.work, 4 * native.STATE)
 
 
-KERNELS = ("plain", "array", "dsp", "thumb", "rv32", "viper")
-
-
 def log_features(pipeline):
     """The low bits of their CRC-32, as the vectors have them."""
     packed = bytearray(2 * pipeline.model.features)
@@ -39,20 +36,8 @@ def log_features(pipeline):
     return crc32(packed) & DELTA_MAX
 
 
-def _kernel(name):
-    """None for one that this interpreter can't load, and isn't said to."""
-    try:
-        return __import__("inlier.kernels." + name, None, None, (name,))
-    except (ImportError, SyntaxError) as error:
-        # Of MicroPython's compiler: it knows no such decorator, or instruction.
-        strange = isinstance(error, SyntaxError) and micropython is None
-        if strange or name in golden.KERNELS:
-            raise
-        return None
-
-
 def _check(name):
-    kernel = _kernel(name)
+    kernel = golden.kernel(name)
     if kernel is None:
         return "kernel '" + name + "' does not load on this interpreter"
     model = golden.model()
@@ -91,12 +76,13 @@ def test_array():
     return _check("array")
 
 
+def test_the_kernel_that_is_chosen_is_the_fastest_that_loads():
+    assert chosen is next(golden.kernels())[1]
+
+
 def test_the_largest_level_of_every_kernel_is_that_of_the_features():
     """Kernels write LEVEL_MAX out: their compilers take no name for it."""
-    for name in KERNELS:
-        kernel = _kernel(name)
-        if kernel is None:
-            continue
+    for name, kernel in golden.kernels():
         model = golden.model()
         pipeline = Pipeline(model, golden.Source(model.counters()), kernel)
         pipeline.score(array("i", [DELTA_MAX] * len(model.counters())))
@@ -105,6 +91,15 @@ def test_the_largest_level_of_every_kernel_is_that_of_the_features():
         states = sums(pipeline)
         levels = [states[i] for i in range(0, model.features, len(model.kinds))]
         assert max(levels) == LEVEL_MAX, (name, max(levels))
+        assert max([pipeline.f[i] for i in range(model.features)]) == LOG_MAX, name
+        # and what is not over it is not cut
+        shifts = [8 - model.params[2 * c] for c in range(len(model.counters()))]
+        most = [LEVEL_MAX >> shift if shift > 0 else LEVEL_MAX for shift in shifts]
+        pipeline = Pipeline(model, golden.Source(model.counters()), kernel)
+        pipeline.score(array("i", most))
+        for c in range(len(most)):
+            level = most[c] << shifts[c] if shifts[c] > 0 else most[c] >> -shifts[c]
+            assert sums(pipeline)[c * len(model.kinds)] == level, (name, c)
 
 
 def test_a_burst_fills_a_window_of_a_persistence_once_however_large():
@@ -115,10 +110,7 @@ def test_a_burst_fills_a_window_of_a_persistence_once_however_large():
     at = model.means
     k = model.kinds[at][0]
     caps = [model.params[2 * c + 1] for c in range(counters)]
-    for name in KERNELS:
-        kernel = _kernel(name)
-        if kernel is None:
-            continue
+    for name, kernel in golden.kernels():
         found = []
         for extra in (0, DELTA_MAX):
             pipeline = Pipeline(model, golden.Source(model.counters()), kernel)
@@ -143,10 +135,7 @@ def test_a_burst_fills_a_window_of_a_persistence_once_however_large():
 def test_a_delta_of_any_size_keeps_every_sum_and_score_in_31_bits():
     model = golden.model()
     counters = len(model.counters())
-    for name in KERNELS:
-        kernel = _kernel(name)
-        if kernel is None:
-            continue
+    for name, kernel in golden.kernels():
         pipeline = Pipeline(model, golden.Source(model.counters()), kernel)
         largest = array("i", [DELTA_MAX] * counters)
         for _ in range(300):
@@ -167,13 +156,14 @@ def _allocates(name):
     """Net and transient: with the heap locked, any allocation raises
     MemoryError.
     """
-    kernel = _kernel(name)
+    kernel = golden.kernel(name)
     if micropython is None or kernel is None:
         return "needs MicroPython's heap_lock and kernel '" + name + "'"
     model = golden.model()
     pipeline = Pipeline(model, golden.Source(model.counters()), kernel)
     quiet = array("i", [0] * len(model.counters()))
     busy = array("i", [1000] * len(model.counters()))
+    largest = array("i", [DELTA_MAX] * len(model.counters()))
     pipeline.step()
     micropython.heap_lock()
     try:
@@ -181,6 +171,7 @@ def _allocates(name):
             pipeline.step()
             pipeline.score(quiet)
             pipeline.score(busy)
+            pipeline.score(largest)
     finally:
         micropython.heap_unlock()
 
@@ -209,7 +200,7 @@ def test_the_dsp_extension_is_seen_in_the_core_s_registers():
     """What a core lacks is a fault there: words of CPUID, ID_ISAR2 and ID_ISAR3
     from its manual, None where reading it is not allowed.
     """
-    kernel = _kernel("dsp")
+    kernel = golden.kernel("dsp")
     if kernel is None:
         return "kernel 'dsp' does not load on this interpreter"
     for core, cpuid, isar2, isar3, expected in (
@@ -242,6 +233,14 @@ class Scripted:
 
     def evidence(self, params, work, sums):
         sums[0], sums[1] = self.scores
+
+
+def counted(step, of, asked):
+    def call(*arguments):
+        asked.append(of)
+        return step(*arguments)
+
+    return call
 
 
 def test_a_calm_window_s_short_way_changes_no_verdict():
@@ -277,13 +276,24 @@ def test_a_calm_window_s_short_way_changes_no_verdict():
     ):
         windows += [(svm, low)] * count
     deltas = array("i", [0] * len(model.counters()))
+    asked = []
+    for asks in (pipeline.alarm, pipeline.quiet):
+        asks.step = counted(asks.step, asks, asked)
     idle = 0
     found = []
     for i in range(len(windows)):
-        idle += pipeline.alarm.idle
+        score, low = windows[i]
+        idle += alarm.idle
+        expected = []
+        if low > quiet.threshold or not quiet.idle:
+            expected.append(pipeline.quiet)
+        if score > pipeline.least or not alarm.idle:
+            expected.append(pipeline.alarm)
         kernel.scores[0], kernel.scores[1] = windows[i]
         event = pipeline.score(deltas)
         quiet.step()
+        assert asked == expected, i
+        del asked[:]
         assert event == pipeline.event == alarm.step(windows[i][0]), i
         assert (pipeline.quiet.event, pipeline.quiet.active) == (quiet.event, quiet.active), i
         assert pipeline.alarm.active == alarm.active and pipeline.hot == (

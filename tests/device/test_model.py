@@ -18,6 +18,7 @@ from inlier.model import (
     WINDOW_MS_MAX,
     Model,
     ModelError,
+    load,
 )
 
 LARGEST = (1 << 30) - 1
@@ -53,7 +54,7 @@ def places():
 
 
 def test_golden_model_loads():
-    m = golden.model()
+    m = load(golden.FOLDER + "model.inlier", "replay", golden.model().counters())
     assert m.features == 56 and m.window_ms == 1000
     assert (m.clear_after, m.quiet_after, m.cooldown, m.warmup) == (4, 6, 3, 5)
     assert [(k, n) for k, n, _ in m.horizons()] == [
@@ -65,6 +66,19 @@ def test_golden_model_loads():
     ]
     assert m.kinds == ((0, 0), (2, 2), (4, 4), (5, PERSISTENCE_OUT))
     assert m.feature_name(0) == "c0" and m.feature_name(55) == "c13~32"
+
+
+def test_the_bounds_are_those_of_the_format():
+    """docs/model_file.md; a runtime of other bounds reads another format."""
+    assert (SCALE_MAX, PERSISTENCE_MAX, LOG_MAX) == (4, 10, 288)
+    assert (SHIFT_MAX, CAP_MAX, INPUT_SHIFT_MAX, WEIGHT_MAX) == (30, 29, 3, 127)
+    assert (FEATURES_MAX, BIAS_MAX, WINDOW_MS_MAX) == (4096, 268435456, 3600000)
+
+
+def test_what_is_no_model_is_said_to_be_none():
+    for blob in (b"", b"INLR", b"INLR" + bytes(39), b"inlr" + golden.blob()[4:]):
+        assert "not an inlier model" in _refused(blob), blob[:8]
+    assert "version 0" in _refused(b"INLR" + bytes(40))
 
 
 def test_every_truncation_is_refused():

@@ -1,13 +1,19 @@
 """Models made byte for byte as the format says: without layers, of rows without
-an order, of too many of anything.
+an order, of too many of anything; and the pipeline that runs them.
 """
 
-import struct
-from array import array
-
 import golden
+from by_hand import feature, layer, scored, small
 
-from inlier.model import FLAG_ROWS, HEADER_BYTES, VERSION, Model, ModelError
+from inlier.kernels import chosen
+from inlier.model import (
+    FLAG_HMAC,
+    FLAG_ROWS,
+    HEADER_BYTES,
+    IDENTITY_AT,
+    Model,
+    ModelError,
+)
 from inlier.pipeline import Pipeline
 
 LARGEST = (1 << 30) - 1
@@ -21,31 +27,81 @@ def _refused(blob):
     return None
 
 
-def small(horizons=1, means=1, persistences=1, layers=b"", n_layers=0, counters=2, flags=0):
-    """A model made by hand, byte for byte as the format says."""
-    kinds = means + persistences
-    body = b"".join([struct.pack("<BBi", 1, n + 1, 500 - n) for n in range(horizons)])
-    body += bytes([0] * means + [4] * persistences)
-    if n_layers:
-        body += struct.pack("<H", counters * kinds)
-    body += bytes([0, 2] * counters)  # shift 8, cap 2^2
-    feature = struct.pack("<HHHHBBBB", 10, 20, 5, 3, 0, 100, 50, 25)
-    body += feature * (counters * kinds) + layers
-    text = b"replay\0" + b"".join([b"c%d\0" % c for c in range(counters)]) + b"{}"
-    length = HEADER_BYTES + len(body) + len(text) + 4
-    head = struct.pack("<4sBBHIIii", b"INLR", VERSION, flags, counters, length, 1000, 7, 9)
-    head += struct.pack(
-        "<BBBBBBHHHII", means, persistences, n_layers, horizons, 8, 56, 8, 0, len(text), 0, 0
-    )
-    return golden.sealed(head + body + text)
+class Unlike:
+    """A kernel but for what a subclass has of its own."""
+
+    def __init__(self, kernel):
+        for name in ("prepare", "features", "autoencoder", "evidence"):
+            if not hasattr(self, name):
+                setattr(self, name, getattr(kernel, name))
 
 
-def scored(blob, *windows):
-    model = Model(blob)
+class Counting(golden.Source):
+    """From each reading to the next, 12 events."""
+
+    events = 0
+
+    def read(self, values):
+        self.events += 12
+        for i in range(len(values)):
+            values[i] = self.events
+
+
+def test_before_its_first_window_a_pipeline_has_found_nothing():
+    """A live view may ask, and a state be saved."""
+    model = Model(small())
     pipeline = Pipeline(model, golden.Source(model.counters()))
-    for deltas in windows:
-        event = pipeline.score(array("i", deltas))
-    return pipeline, event
+    assert (pipeline.ae, pipeline.svm, pipeline.event, pipeline.quiet.score) == (0, 0, 0, 0)
+    assert not pipeline.hot and not pipeline.alarm.active and not pipeline.alarm.latched
+    assert pipeline.index == -1, "windows are numbered from 0"
+
+
+def test_a_step_takes_what_was_counted_since_the_one_before_as_a_mean_window():
+    model = Model(small())
+    pipeline = Pipeline(model, Counting(model.counters()))
+    for i, elapsed, mean in ((0, 1, 12), (1, 2, 6), (2, 3, 4)):
+        event = pipeline.step(elapsed) if elapsed > 1 else pipeline.step()
+        assert list(pipeline.deltas) == [mean] * 2
+        assert pipeline.index == i and event == pipeline.event == (i == 0)
+    pipeline.windows._source.events = 0
+    pipeline.step()
+    assert list(pipeline.deltas) == [4, 4], "counters that were reset: as in the window before"
+
+
+def test_a_kernel_is_asked_for_no_autoencoder_that_the_model_lacks():
+    """thumb's has no way round its first layer."""
+
+    class Kernel(Unlike):
+        def autoencoder(self, params, work):
+            return 77
+
+    for name, kernel in golden.kernels():
+        pipeline, _ = scored(small(), [3, 0], kernel=Kernel(kernel))
+        assert pipeline.ae == 0, name
+        pipeline, _ = scored(
+            small(layers=layer(0, 0, 0, 4, 4), rows=(4,)), [3, 0], kernel=Kernel(kernel)
+        )
+        assert pipeline.ae == 77, name
+
+
+def test_the_three_features_that_contributed_most_are_named():
+    pipeline, _ = scored(small(means=1, persistences=0, counters=5), [3, 7, 15, 31, 0])
+    # 32, 48, 64 and 80, of which 20 are within the range: 12 + 28 + 44 + 60
+    assert pipeline.explain() == [("c3", 41), ("c2", 30), ("c1", 19)]
+    assert pipeline.explain(1) == [("c3", 41)] and len(pipeline.explain(9)) == 4
+    assert pipeline.leading() == 3
+
+
+def test_one_sixteenth_of_an_octave_at_weight_1_is_a_whole_contribution():
+    each = feature(high=31, far=999, weight=1)
+    for deltas, told, leads in (
+        ([0, 3], [("c1", 100)], 1),
+        ([3, 0], [("c0", 100)], 0),
+        ([3, 3], [("c0", 50), ("c1", 50)], 0),
+        ([0, 0], [], 0),
+    ):
+        pipeline, _ = scored(small(means=1, persistences=0, each=each), deltas)
+        assert pipeline.explain() == told and pipeline.leading() == leads, deltas
 
 
 def test_a_model_without_layers_scores_by_what_lies_beyond_its_range():
@@ -59,10 +115,9 @@ def test_a_model_without_layers_scores_by_what_lies_beyond_its_range():
 
 
 def test_rows_without_an_order_score_below_their_range_and_by_the_autoencoder():
-    identity = struct.pack("<4i", 0, 0, 0, 0) + bytes(4)  # bias and shift: y = 0
-    layer = identity + bytes([128] * 8)
-    plain = small(persistences=0, layers=layer, n_layers=1)
-    rows = small(persistences=0, layers=layer, n_layers=1, flags=FLAG_ROWS)
+    layers = layer(0, 0, 0, 2, 2)  # y = 0
+    plain = small(persistences=0, layers=layers, rows=(2,))
+    rows = small(persistences=0, layers=layers, rows=(2,), flags=FLAG_ROWS)
     assert Model(rows).by_rows and not Model(plain).by_rows
     pipeline, event = scored(rows, [3, 0])
     # 12 beyond high and 32 - 10 - 3 above the centre; the other is 5 below low,
@@ -76,14 +131,65 @@ def test_rows_without_an_order_score_below_their_range_and_by_the_autoencoder():
 
 
 def test_rows_are_outlying_by_the_autoencoder_s_error_alone():
-    layer = struct.pack("<4i", 0, 0, 0, 0) + bytes(4) + bytes([128] * 8)
-    blob = bytearray(small(persistences=0, layers=layer, n_layers=1, flags=FLAG_ROWS)[:-4])
+    layers = layer(0, 0, 0, 2, 2)
+    blob = bytearray(small(persistences=0, layers=layers, rows=(2,), flags=FLAG_ROWS)[:-4])
     at = HEADER_BYTES + 2
     blob[at : at + 4] = (LARGEST).to_bytes(4, "little")  # no score is over it
     for limit, event in ((2 * 118 * 118, 0), (2 * 118 * 118 - 1, 1)):
         blob[16:20] = limit.to_bytes(4, "little")
         pipeline, found = scored(golden.sealed(blob), [0, 0])
         assert found == event and pipeline.hot == bool(event), limit
+
+
+def test_rows_are_hot_over_the_lowest_threshold_and_not_at_it():
+    class Kernel(Unlike):
+        def evidence(self, params, work, sums):
+            sums[0], sums[1] = 200, self.low
+
+    for low, hot in ((300, False), (301, True)):
+        kernel = Kernel(chosen)
+        kernel.low = low
+        pipeline, event = scored(small(flags=FLAG_ROWS), [0, 0], kernel=kernel)
+        assert pipeline.least == 500 and pipeline.svm == 200 + low
+        assert pipeline.hot == hot and event == hot
+
+
+def test_the_smallest_model_of_all_is_read():
+    model = Model(small(1, 1, 0, layer(0, 0), (1,), 1, window_ms=1))
+    assert model.features == 1 and model.rows == (1,) and model.window_ms == 1
+
+
+def test_what_the_header_tells_is_where_the_format_says():
+    blob = small(flags=FLAG_ROWS)
+    assert FLAG_ROWS == 2 and Model(blob).bytes == len(blob)
+    assert blob[IDENTITY_AT : IDENTITY_AT + 8] == b"\1\2\3\4\0\0\0\0"
+    assert IDENTITY_AT + 8 == HEADER_BYTES
+    flagged = small(flags=FLAG_HMAC)
+    assert FLAG_HMAC == 1 and Model(flagged + bytes(32)).bytes == len(flagged) + 32
+    for size in (0, 31, 33):
+        assert "its header says %d" % (len(flagged) + 32) in _refused(flagged + bytes(size))
+
+
+def test_the_views_of_a_model_end_where_what_they_show_ends():
+    """A kernel's bounds, and what says that a saved state is of this model."""
+    layers = layer(0, 0, 0, 5, 4) + layer(0, 0, 0, 4, 5)
+    model = Model(small(layers=layers, rows=(5, 4), metadata=b'{"a": 1}'))
+    sizes = [(len(w), cols, len(b), len(s), blocks) for w, cols, b, s, blocks in model.layers()]
+    assert sizes == [(32, 4, 32, 8, 2), (20, 5, 16, 4, 1)]
+    assert len(model.table()) == 4 * 12
+    assert len(model.params) == 2 * 2 + len(model.table()) + len(layers)
+    assert model.metadata() == '{"a": 1}' and model.counters() == ("c0", "c1")
+
+
+def test_layers_beyond_the_end_of_the_file_are_refused():
+    blob = bytearray(small()[:-4])
+    for layers in (1, 128, 255):
+        blob[26] = layers
+        assert "length" in _refused(golden.sealed(blob)), layers
+
+
+def test_a_text_that_is_no_utf_8_is_refused():
+    assert "UTF-8" in _refused(small(metadata=b"\xff"))
 
 
 def test_too_many_kinds_horizons_or_features_are_refused():

@@ -39,6 +39,18 @@ def test_a_score_that_equals_the_threshold_is_not_quiet():
     assert states("xxxx==") == [0, 0, 0, 1, 0, -1]
 
 
+def test_what_is_calm_from_the_start_or_again_need_not_be_taken():
+    sums = [0, 0]
+    quiet = Quiet(Rule, sums)
+    assert quiet.idle, "no window yet speaks against it"
+    idle = []
+    for score in (0, 11, 0, 11, 11, 11, 11, 11, 0, 0, 0):
+        sums[1] = score
+        quiet.step()
+        idle.append(quiet.idle)
+    assert idle == [True, False, True] + [False] * 7 + [True], "not while it is quiet"
+
+
 def test_each_change_is_told_once():
     assert states("xxxx" + "x" * 50).count(1) == 1
     assert states("xxxx......xxxx...") == [0, 0, 0, 1, 0, -1] + [0] * 7 + [1, 0, -1, 0]

@@ -3,12 +3,11 @@ model.
 """
 
 import gc
-import os
 import struct
 from array import array
 
 import golden
-from golden import KEY, signed
+from golden import KEY, folder, signed
 
 try:
     from inlier.secure import authentic, record, slots, state
@@ -16,18 +15,6 @@ except ImportError:  # a MicroPython without hashlib
     authentic = None
 from inlier.model import IDENTITY_AT, ModelError, crc32
 from inlier.pipeline import Pipeline
-
-FOLDER = "slots.tmp"  # in .gitignore
-
-
-def folder():
-    """An empty one."""
-    try:
-        os.mkdir(FOLDER)
-    except OSError:
-        for name in os.listdir(FOLDER):
-            os.remove(FOLDER + "/" + name)
-    return FOLDER
 
 
 def models(**options):

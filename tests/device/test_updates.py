@@ -5,25 +5,13 @@ model runs where numbers are equal or unrecorded, and never one below the floor.
 import os
 
 import golden
-from golden import KEY, signed
+from golden import KEY, folder, signed
 
 try:
     from inlier.secure import authentic, record, slots
 except ImportError:  # a MicroPython without hashlib
     authentic = None
 from inlier.model import ModelError
-
-FOLDER = "updates.tmp"  # in .gitignore
-
-
-def folder():
-    """An empty one."""
-    try:
-        os.mkdir(FOLDER)
-    except OSError:
-        for name in os.listdir(FOLDER):
-            os.remove(FOLDER + "/" + name)
-    return FOLDER
 
 
 def test_a_record_is_laid_out_as_its_file_says():

@@ -126,7 +126,9 @@ def run_tests(copied: Path, device: list[str], host: list[str], limit_s: float) 
             failed = subprocess.run(run, check=False).returncode != 0
         if not failed and host:
             paths = [str(copied / "tests/host" / test) for test in host]
-            failed = sys.modules["pytest"].main(["-qx", "-p", "no:cacheprovider", *paths]) != 0
+            # without its plugins but xdist, whose mark tests/conftest.py sets
+            options = ["-qx", "-p", "no:cacheprovider", "-p", "xdist"]
+            failed = sys.modules["pytest"].main([*options, *paths]) != 0
     os._exit(failed)
 
 

@@ -62,6 +62,8 @@ def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> s
         *DEVICE.glob("proc_net/*"),
         golden / "model.inlier",
     ]
+    if "by_hand" in file.read_text():
+        files.append(DEVICE / "by_hand.py")
     if (
         "vectors" in file.read_text()
     ):  # 19 KB, which take an emulated serial line longer than most tests

@@ -82,6 +82,27 @@ def test_the_benign_maximum_is_read_back_from_the_model(pipeline):
     assert most(pipeline.model, 1) == 1 and most(pipeline.model, 2) == 0
 
 
+@pytest.mark.parametrize(
+    ("high", "shift", "events"),
+    [
+        (256 + 8, 8, 65535),  # 16 octaves: 2^24 - 2^8, an event 2^8
+        (256 + 8, 0, 65535 << 8),
+        (256 + 8, 1, 65535 << 7),
+        (256 + 8, -1, 65535 << 9),
+        (8 + 1, 0, 16),
+        (8, 0, 0),
+        (0, 0, 0),
+    ],
+)
+def test_the_benign_maximum_is_half_an_octave_below_the_feature_s_high(high, shift, events):
+    n = len(COUNTERS)
+    detector = random_detector(2, (), COUNTERS, (0,), ())
+    schema = replace(detector.schema, shifts=np.full(n, shift), caps=np.arange(5, 5 + n))
+    model = Model(pack(replace(detector, schema=schema, high=np.arange(n) * 16 + high, layers=[])))
+    assert PAD == 8 and most(model, 0) == events
+    assert [most(model, c) > most(model, c - 1) for c in (1, 2)] == [True, True]
+
+
 def test_it_says_what_changed_and_what_was_most_before(pipeline):
     step(pipeline, 15_000, 41, 0)
     said = what_changed(pipeline, [("peers_new", 60), ("peers_new~16", 30), ("pigeons", 10)])
