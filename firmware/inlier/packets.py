@@ -32,7 +32,7 @@ def source(interface=None):
         if sys.platform != "linux":
             raise ImportError(
                 "nothing counts packets here: build the firmware with USER_C_MODULES naming "
-                "inlier's firmware/lwip, or count with inlier.sockets"
+                "inlier's firmware/lwip (docs/lwip.md), or count with inlier.sockets"
             )
         from .packets_linux import Linux
 

@@ -50,7 +50,9 @@ static int listed(const struct netif *wanted) {
 /* In lwIP's own context. Again and again: a driver may set its functions after
    the interface was added, and an interface that comes back has its own. */
 static void hook(struct netif *netif) {
-    if (!(netif->flags & (NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET)) || !netif->input || !netif->linkoutput)
+    if (!(netif->flags & (NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET)))
+        return;
+    if (!netif->input || !netif->linkoutput)
         return;
     if (netif->input == input && netif->linkoutput == linkoutput)
         return;
@@ -60,12 +62,13 @@ static void hook(struct netif *netif) {
             h = &hooked[i];
     if (h == NULL)
         return;
-    /* What is called is there before it can be called. */
     if (netif->input != input)
         h->input = netif->input;
     if (netif->linkoutput != linkoutput)
         h->linkoutput = netif->linkoutput;
     h->netif = netif;
+    /* What we call is there before we can be called, on another core too. */
+    __atomic_thread_fence(__ATOMIC_RELEASE);
     netif->input = input;
     netif->linkoutput = linkoutput;
 }
@@ -73,7 +76,8 @@ static void hook(struct netif *netif) {
 #if LWIP_NETIF_EXT_STATUS_CALLBACK
 static netif_ext_callback_t told;
 
-static void on_event(struct netif *netif, netif_nsc_reason_t reason, const netif_ext_callback_args_t *args) {
+static void
+on_event(struct netif *netif, netif_nsc_reason_t reason, const netif_ext_callback_args_t *args) {
     (void)args;
     if (reason != LWIP_NSC_NETIF_REMOVED)
         hook(netif);

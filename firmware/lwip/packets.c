@@ -7,6 +7,7 @@
 
 /* The way of most packets is one piece of code, also with -Os. */
 #define INLINE static inline __attribute__((always_inline))
+#define APART static __attribute__((noinline))
 
 enum { IP4 = 0x0800, IP6 = 0x86DD, ARP = 0x0806, VLAN = 0x8100, QINQ = 0x88A8 };
 enum { ICMP = 1, TCP = 6, UDP = 17, ICMP6 = 58, NONE = 255 };
@@ -43,7 +44,7 @@ INLINE int many_ip4(uint32_t to) {
 
 /* Bytes of the frame that don't lie in the first pbuf alone; zeros if it ends
    before them. */
-static const uint8_t __attribute__((noinline)) *gather(const struct pbuf *p, uint32_t at, uint32_t size, uint8_t *copy) {
+APART const uint8_t *gather(const struct pbuf *p, uint32_t at, uint32_t size, uint8_t *copy) {
     memset(copy, 0, size);
     if (at + size > p->tot_len)
         return copy;
@@ -111,7 +112,8 @@ INLINE void ip6(struct found *f, const struct pbuf *p, uint32_t at, struct copie
         uint32_t size = 8;
         if (following == FRAGMENT)
             later |= number2(p, at + 2) >> 3 > 0;
-        else if (!later && (following == HOP_BY_HOP || following == ROUTING || following == OPTIONS))
+        else if (!later &&
+                 (following == HOP_BY_HOP || following == ROUTING || following == OPTIONS))
             size = (number1(p, at + 1) + 1) * 8;
         else
             break;
@@ -171,8 +173,10 @@ INLINE void distinct(uint32_t *bitmap, uint32_t i, uint32_t *count) {
 }
 
 /* Follow a connection to its answer, as packets.py says. `out`: it begins. */
-static void connects(struct inlier_packets *s, uint32_t key, int out, uint32_t reset, uint32_t now_ms) {
-    uint32_t slot = key & (INLIER_WAITING - 1), *held = s->held + (slot >> 5), bit = (uint32_t)1 << (slot & 31);
+static void
+connects(struct inlier_packets *s, uint32_t key, int out, uint32_t reset, uint32_t now_ms) {
+    uint32_t slot = key & (INLIER_WAITING - 1);
+    uint32_t *held = s->held + (slot >> 5), bit = (uint32_t)1 << (slot & 31);
     int same = s->waiting[slot].key == key;
     if (*held & bit && (out || same)) {
         int old = now_ms - s->waiting[slot].then_ms >= INLIER_UNANSWERED_MS;
@@ -189,13 +193,13 @@ static void connects(struct inlier_packets *s, uint32_t key, int out, uint32_t r
 }
 
 /* These few packets are out of the way of the others. */
-static void __attribute__((noinline))
+APART void
 begins(struct inlier_packets *s, uint32_t to, const uint8_t *ports, inlier_clock now_ms) {
     connects(s, mix(to ^ (two(ports + 2) << 16 | two(ports))), 1, 0, now_ms());
 }
 
-static void __attribute__((noinline)) answers(struct inlier_packets *s, const uint8_t *from, uint32_t words,
-    const uint8_t *ports, uint32_t flags, inlier_clock now_ms) {
+APART void answers(struct inlier_packets *s, const uint8_t *from, uint32_t words,
+                   const uint8_t *ports, uint32_t flags, inlier_clock now_ms) {
     s->totals[N_SYN_IN] += (flags & (SYN | ACK)) == SYN;
     s->totals[N_SYNACK_IN] += (flags & (SYN | ACK)) == (SYN | ACK);
     s->totals[N_RST_IN] += (flags & RST) != 0;
@@ -203,7 +207,8 @@ static void __attribute__((noinline)) answers(struct inlier_packets *s, const ui
 }
 
 /* to: the receiver's hash. */
-INLINE void count_out(struct inlier_packets *s, const struct found *f, uint32_t to, inlier_clock now_ms) {
+INLINE void
+count_out(struct inlier_packets *s, const struct found *f, uint32_t to, inlier_clock now_ms) {
     uint32_t *totals = s->totals;
     totals[N_BYTES_OUT] += f->length;
     totals[N_PACKETS_OUT]++;
@@ -236,10 +241,12 @@ INLINE void count_out(struct inlier_packets *s, const struct found *f, uint32_t 
 }
 
 INLINE int same(const uint8_t *a, const uint8_t *b) {
-    return a[5] == b[5] && a[4] == b[4] && a[3] == b[3] && a[2] == b[2] && a[1] == b[1] && a[0] == b[0];
+    return a[5] == b[5] && a[4] == b[4] && a[3] == b[3] && a[2] == b[2] && a[1] == b[1] &&
+           a[0] == b[0];
 }
 
-INLINE void count_in(struct inlier_packets *s, const struct found *f, const uint8_t own[6], inlier_clock now_ms) {
+INLINE void count_in(struct inlier_packets *s, const struct found *f, const uint8_t own[6],
+                     inlier_clock now_ms) {
     /* Not what others send to others; nor what an access point sends back of
        our own broadcasts, which were counted when they were sent. */
     if ((!f->many && !same(f->ethernet, own)) || same(f->ethernet + 6, own))
@@ -262,15 +269,16 @@ INLINE void count_in(struct inlier_packets *s, const struct found *f, const uint
 }
 
 /* Any frame. */
-static void __attribute__((noinline)) search_out(struct inlier_packets *s, const struct pbuf *p, inlier_clock now_ms) {
+APART void
+search_out(struct inlier_packets *s, const struct pbuf *p, inlier_clock now_ms) {
     struct copied copied;
     struct found f = search(p, &copied);
     if (f.ethernet)
         count_out(s, &f, f.to ? host(f.to, f.words) : 0, now_ms);
 }
 
-static void __attribute__((noinline))
-search_in(struct inlier_packets *s, const struct pbuf *p, const uint8_t own[6], inlier_clock now_ms) {
+APART void search_in(struct inlier_packets *s, const struct pbuf *p, const uint8_t own[6],
+                     inlier_clock now_ms) {
     struct copied copied;
     struct found f = search(p, &copied);
     if (f.ethernet)
@@ -281,7 +289,8 @@ search_in(struct inlier_packets *s, const struct pbuf *p, const uint8_t own[6], 
    later fragment, all headers in the first pbuf. */
 INLINE int plain(const struct pbuf *p, struct found *f, uint32_t *to) {
     const uint8_t *ethernet = (const uint8_t *)p->payload + ETH_PAD_SIZE, *ip = ethernet + 14;
-    if (p->len < ETH_PAD_SIZE + 14 + 20 + 14 && (p->len < ETH_PAD_SIZE + 14 + 20 + 8 || ip[9] == TCP))
+    if (p->len < ETH_PAD_SIZE + 14 + 20 + 14 &&
+        (p->len < ETH_PAD_SIZE + 14 + 20 + 8 || ip[9] == TCP))
         return 0;
     if (ethernet[12] != 8 || ethernet[13] != 0 || ip[0] != 0x45 || ip[7] || ip[6] & 31)
         return 0;
@@ -308,7 +317,8 @@ void inlier_packets_out(struct inlier_packets *s, const struct pbuf *p, inlier_c
         search_out(s, p, now_ms);
 }
 
-void inlier_packets_in(struct inlier_packets *s, const struct pbuf *p, const uint8_t own[6], inlier_clock now_ms) {
+void inlier_packets_in(struct inlier_packets *s, const struct pbuf *p, const uint8_t own[6],
+                       inlier_clock now_ms) {
     struct found f;
     uint32_t to;
     if (plain(p, &f, &to))
@@ -317,7 +327,8 @@ void inlier_packets_in(struct inlier_packets *s, const struct pbuf *p, const uin
         search_in(s, p, own, now_ms);
 }
 
-void inlier_packets_read(struct inlier_packets *s, uint32_t totals[INLIER_COUNTERS], uint32_t now_ms) {
+void inlier_packets_read(struct inlier_packets *s, uint32_t totals[INLIER_COUNTERS],
+                         uint32_t now_ms) {
     for (uint32_t i = 0; i < INLIER_WAITING / 32; i++) {
         for (uint32_t left = s->held[i], bit = 0; left; left >>= 1, bit++) {
             if (left & 1 && now_ms - s->waiting[i * 32 + bit].then_ms > INLIER_UNANSWERED_MS) {

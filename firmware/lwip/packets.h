@@ -34,10 +34,12 @@ typedef uint32_t (*inlier_clock)(void);
 /* Count an Ethernet frame that is sent, or one that came to the interface whose
    address is `own`. */
 void inlier_packets_out(struct inlier_packets *s, const struct pbuf *p, inlier_clock now_ms);
-void inlier_packets_in(struct inlier_packets *s, const struct pbuf *p, const uint8_t own[6], inlier_clock now_ms);
+void inlier_packets_in(struct inlier_packets *s, const struct pbuf *p, const uint8_t own[6],
+                       inlier_clock now_ms);
 
 /* End a window: count what has waited too long, copy the totals, and let hosts
    and ports be distinct afresh. No counter ever goes back. */
-void inlier_packets_read(struct inlier_packets *s, uint32_t totals[INLIER_COUNTERS], uint32_t now_ms);
+void inlier_packets_read(struct inlier_packets *s, uint32_t totals[INLIER_COUNTERS],
+                         uint32_t now_ms);
 
 #endif

@@ -8,12 +8,13 @@ import re
 import struct
 import subprocess
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from frames import windows
-from inlier import packet_counters
+from inlier import packet_counters, packets
 from inlier.packet_counters import Packets
 from inlier_boards.build.micropython import search_path
 from inlier_export import reference
@@ -74,6 +75,13 @@ def test_both_sides_have_the_same_counters_and_sizes():
     assert tuple(name.lower() for name in names) == Packets.counters
     sizes = re.findall(r"#define INLIER_([A-Z_]+) (\d+)", (MODULE / "packets.h").read_text())
     assert len(sizes) == 5 and all(getattr(packet_counters, name) == int(n) for name, n in sizes)
+
+
+def test_a_firmware_without_the_module_says_what_to_build(monkeypatch):
+    monkeypatch.setattr(packets, "sys", SimpleNamespace(platform="rp2"))
+    with pytest.raises(ImportError, match="USER_C_MODULES") as said:
+        packets.source()
+    assert "docs/lwip.md" in str(said.value) and (MODULE / "../../docs/lwip.md").exists()
 
 
 def everything():

@@ -11,8 +11,8 @@ from inlier_boards.catalogue import Board
 from . import in_c
 
 FIRMWARE = Path(inlier.__file__).parent.parent
-# In a checkout beside the runtime, in a wheel within it.
-MODULE = next(path for path in (FIRMWARE / "lwip", FIRMWARE / "inlier/lwip") if path.is_dir())
+# In a wheel within the runtime, in a checkout beside it.
+MODULE = next(path for path in (FIRMWARE / "inlier/lwip", FIRMWARE / "lwip") if path.is_dir())
 TIMES = 500
 OWN, OTHER = bytes.fromhex("0200000000aa"), bytes.fromhex("0200000000bb")
 ALL = b"\xff" * 6

@@ -51,7 +51,8 @@ static void changed(void) {
     uint32_t totals[INLIER_COUNTERS];
     inlier_read(totals);
 #endif
-    must(interface.input != driver_input && interface.linkoutput != driver_output, "the interface is not hooked");
+    must(interface.input != driver_input, "its input is not hooked");
+    must(interface.linkoutput != driver_output, "its linkoutput is not hooked");
 }
 
 static inline void add_interface(const uint8_t own[6]) {
@@ -87,7 +88,9 @@ static void play(const uint8_t *data, uint32_t n, int sent) {
         left -= size;
     } while (left);
     passed = NULL;
-    must((sent ? interface.linkoutput(&interface, chain) : interface.input(chain, &interface)) == ERR_OK, "refused");
+    err_t said = sent ? interface.linkoutput(&interface, chain)
+                      : interface.input(chain, &interface);
+    must(said == ERR_OK, "refused");
     must(passed == chain, "another frame went on, or none");
     while (chain) {
         struct pbuf *next = chain->next;
