@@ -14,10 +14,12 @@ import numpy as np
 
 from inlier.packet_counters import KNOWN, PEERS, PORTS, UNANSWERED_MS, WAITING, mix
 from inlier.packet_counters import Packets as Source
+from inlier.sockets import Sockets
 from inlier_export.errors import BadInput
 from inlier_export.reference import Bytes, Ints
 from inlier_trainer.progress import Progress, quiet
 
+from .as_sockets import AsSockets
 from .packets import (
     ICMP,
     ICMP6,
@@ -25,6 +27,7 @@ from .packets import (
     TCP,
     UDP,
     Bools,
+    Fields,
     Hashes,
     Packets,
     address_hash,
@@ -77,7 +80,7 @@ class Counted:
     def parts(self) -> Iterator[tuple[Ints, Ints]]:
         """Windows, and the packets seen in them, some thousands at a time."""
         for rows in self.tally.parts():
-            yield rows[:, :_SEEN], rows[:, _SEEN]
+            yield rows[:, :-1], rows[:, -1]
 
     @cached_property
     def windows(self) -> Ints:
@@ -105,12 +108,21 @@ class _State:
     )  # an unanswered SYN's slot -> key and ms since first_ns
 
 
-def count(path: Path, device: str, window_ms: int, progress: Progress = quiet) -> Counted:
-    """Windows of `device` in the capture. Raises BadInput where it has no
-    packet there.
+def count(
+    path: Path,
+    device: str,
+    window_ms: int,
+    progress: Progress = quiet,
+    source: str = Source.name,
+) -> Counted:
+    """Windows of `device` in the capture, as a source on it would have counted
+    them: packets, or sockets. Raises BadInput where it has no packet there.
     """
     wanted = device_address(device)
     state = _State()
+    twin = AsSockets(window_ms) if source == Sockets.name else None
+    if twin:
+        state.tally = twin.tally
     busiest: Counter[int] = Counter()
     hosts: dict[int, str] = {}
     packets, broken, size = 0, "", path.stat().st_size if path.exists() else 0
@@ -133,7 +145,15 @@ def count(path: Path, device: str, window_ms: int, progress: Progress = quiet) -
                     _note_busiest(chunk, p, busiest, hosts)
             if state.first_ns >= 0:
                 into |= ~out & p.many & ~p.from_here & (p.time_ns >= state.first_ns)
-                _add(state, p, out, into, window_ms, path)
+                found = _of_device(state, p, out | into, window_ms, path)
+                if found is not None:
+                    mine, window = found
+                    p, out, into = p.taken(mine), out[mine], into[mine]
+                    if twin:
+                        now_ms = (p.time_ns - state.first_ns) // 1_000_000
+                        twin.add(Fields(chunk, mine), p, out, window, now_ms)
+                    else:
+                        _add(state, p, out, into, window, window_ms)
             progress(path.name, chunk.read, size)
     except Broken as problem:
         broken = str(problem)
@@ -149,6 +169,8 @@ def count(path: Path, device: str, window_ms: int, progress: Progress = quiet) -
         raise BadInput(
             f"{path}: no packet of {device} in {packets}; the busiest senders are {said}"
         )
+    if twin:
+        twin.end((state.latest_ns - state.first_ns) // 1_000_000)
     for _, then_ms in state.waiting.values():
         if then_ms + UNANSWERED_MS <= (state.latest_ns - state.first_ns) // 1_000_000:
             _fail(state, then_ms + UNANSWERED_MS, window_ms)
@@ -188,14 +210,18 @@ def _note_busiest(chunk: Chunk, p: Packets, busiest: "Counter[int]", hosts: dict
         hosts[sender] = str(ipaddress.ip_address(octets.tobytes()))
 
 
-def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, path: Path) -> None:
-    mine = np.flatnonzero(out | into)
+def _of_device(
+    state: _State, p: Packets, own: Bools, window_ms: int, path: Path
+) -> tuple[Ints, Ints] | None:
+    """Rows of the device's packets, in order of time, and their windows; None:
+    there is none.
+    """
+    mine = np.flatnonzero(own)
     mine = mine[np.argsort(p.time_ns[mine], kind="stable")]  # stamps out of order, within a chunk
     if not len(mine):
-        return
-    p, out, into = p.taken(mine), out[mine], into[mine]
+        return None
     # An older packet than the first of all belongs to the first window.
-    window = np.maximum(0, (p.time_ns - state.first_ns) // (window_ms * 1_000_000))
+    window = np.maximum(0, (p.time_ns[mine] - state.first_ns) // (window_ms * 1_000_000))
     last = int(window[-1])
     if last >= WINDOWS_MAX:
         raise BadInput(
@@ -203,12 +229,16 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window_ms: int, pat
             f"windows, or cut the file"
         )
     state.tally.length = max(state.tally.length, last + 1)
+    return mine, window
+
+
+def _add(state: _State, p: Packets, out: Bools, into: Bools, window: Ints, window_ms: int) -> None:
     tcp, udp = p.protocol == TCP, p.protocol == UDP
     icmp = (p.protocol == ICMP) | (p.protocol == ICMP6)
     flags = p.flags & (_SYN | _ACK)
     syn = tcp & (flags == _SYN)
     state.telnet += int((syn & out & np.isin(p.port_to, TELNET)).sum())
-    events = np.zeros((_SEEN + 1, len(mine)), np.int64)
+    events = np.zeros((_SEEN + 1, len(window)), np.int64)
     events[_SEEN] = 1
     for name, column in (
         ("bytes_out", np.where(out, p.length, 0)), ("bytes_in", np.where(into, p.length, 0)),

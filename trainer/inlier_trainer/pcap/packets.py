@@ -5,6 +5,7 @@ Layouts: RFC 791, 8200, 9293, 768, 826; link types as at
 www.tcpdump.org/linktypes.html.
 """
 
+import ipaddress
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,9 @@ class Packets:
     port_from: Ints
     port_to: Ints
     flags: Ints
+    network: Ints  # places in the chunk of IP's header and of what it carries, -1: none
+    transport: Ints
+    end: Ints  # behind the packet, as its IP header has it
 
     def taken(self, rows: Ints | Bools) -> "Packets":
         return Packets(*(column[rows] for column in vars(self).values()))
@@ -72,12 +76,12 @@ def address_hash(octets: Bytes) -> Hashes:
     return h
 
 
-class _Fields:
+class Fields:
     """Big-endian numbers at places of the data; 0 beyond what was captured."""
 
-    def __init__(self, chunk: Chunk) -> None:
+    def __init__(self, chunk: Chunk, rows: Ints | slice = slice(None)) -> None:
         self._data = np.concatenate([chunk.data, np.zeros(64, np.uint8)])
-        self._end = chunk.at + chunk.captured
+        self._end = (chunk.at + chunk.captured)[rows]
 
     def number(self, at: Ints, size: int, which: Ints | slice = slice(None)) -> Ints:
         value = np.zeros(len(at), np.int64)
@@ -94,6 +98,24 @@ class _Fields:
         got[~inside] = 0
         return got
 
+    def address(self, p: "Packets", row: int, to: bool) -> str:
+        """Of the host that packet `row` of p is to, or from."""
+        at = int(p.network[row])
+        if self._data[at] >> 4 == 4:
+            at, size = at + 12 + 4 * to, 4
+        else:
+            at, size = at + 8 + 16 * to, 16
+        return str(ipaddress.ip_address(self._data[at : at + size].tobytes()))
+
+    def question(self, at: Ints, which: Ints) -> int:
+        """The type that the DNS message at a place asks for, 0 if unknown."""
+        place, end = int(at[0]) + 12, int(self._end[which[0]])
+        while place + 5 <= end and self._data[place]:
+            place += 1 + int(self._data[place])
+        if place + 5 > end:
+            return 0
+        return int(self._data[place + 1]) << 8 | int(self._data[place + 2])
+
     def holds(self, at: Ints, size: int, which: Ints | slice = slice(None)) -> Bools:
         held: Bools = at + size <= self._end[which]
         return held
@@ -104,13 +126,14 @@ def decode(chunk: Chunk) -> Packets:
     and a length.
     """
     n = len(chunk.at)
-    fields = _Fields(chunk)
+    fields = Fields(chunk)
     p = Packets(
         chunk.time_ns, chunk.original, np.full(n, -1, np.int64), np.full(n, -1, np.int64),
         np.zeros(n, bool),
         np.zeros(n, bool), np.zeros(n, np.uint64), np.zeros(n, np.uint64), np.zeros(n, bool),
         np.full(n, -1, np.int64),
         np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
+        np.full(n, -1, np.int64), np.full(n, -1, np.int64), np.full(n, -1, np.int64),
     )  # fmt: skip
     kind, at = _link(chunk, fields, p)
     for _ in range(2):
@@ -127,7 +150,7 @@ def decode(chunk: Chunk) -> Packets:
     return p
 
 
-def _link(chunk: Chunk, fields: _Fields, p: Packets) -> tuple[Ints, Ints]:
+def _link(chunk: Chunk, fields: Fields, p: Packets) -> tuple[Ints, Ints]:
     """Ethertype and place of what the link carries; fills in what the link says
     of addresses.
     """
@@ -154,7 +177,7 @@ def _link(chunk: Chunk, fields: _Fields, p: Packets) -> tuple[Ints, Ints]:
     return np.where(version == 4, _IP4, np.where(version == 6, _IP6, 0)), at
 
 
-def _radio(fields: _Fields, p: Packets, at: Ints) -> tuple[Ints, Ints]:
+def _radio(fields: Fields, p: Packets, at: Ints) -> tuple[Ints, Ints]:
     """Unencrypted 802.11 data frames with an LLC/SNAP header; encrypted ones
     give their addresses alone.
     """
@@ -174,7 +197,7 @@ def _radio(fields: _Fields, p: Packets, at: Ints) -> tuple[Ints, Ints]:
     return np.where(clear, fields.number(body + 6, 2), 0), body + 8
 
 
-def _ip4(fields: _Fields, p: Packets, rows: Ints, places: Ints) -> None:
+def _ip4(fields: Fields, p: Packets, rows: Ints, places: Ints) -> None:
     at = places[rows]
     whole = fields.holds(at, 20, rows)
     rows, at = rows[whole], at[whole]
@@ -184,17 +207,19 @@ def _ip4(fields: _Fields, p: Packets, rows: Ints, places: Ints) -> None:
     p.many[rows] |= (top >> 4 == 14) | (fields.number(at + 16, 4, rows) == 0xFFFFFFFF)
     protocol = fields.number(at + 9, 1, rows)
     p.protocol[rows] = protocol
+    p.network[rows], p.end[rows] = at, at + fields.number(at + 2, 2, rows)
     later = fields.number(at + 6, 2, rows) & 0x1FFF > 0
     _transport(fields, p, rows[~later], (at + (fields.number(at, 1, rows) & 15) * 4)[~later])
 
 
-def _ip6(fields: _Fields, p: Packets, rows: Ints, places: Ints) -> None:
+def _ip6(fields: Fields, p: Packets, rows: Ints, places: Ints) -> None:
     at = places[rows]
     whole = fields.holds(at, 40, rows)
     rows, at = rows[whole], at[whole]
     p.host_from[rows] = address_hash(fields.octets(at + 8, 16, rows))
     p.host_to[rows] = address_hash(fields.octets(at + 24, 16, rows))
     p.many[rows] |= fields.number(at + 24, 1, rows) == 0xFF
+    p.network[rows], p.end[rows] = at, at + 40 + fields.number(at + 4, 2, rows)
     following, at = fields.number(at + 6, 1, rows), at + 40
     later = np.zeros(len(rows), bool)
     for _ in range(4):
@@ -212,10 +237,11 @@ def _ip6(fields: _Fields, p: Packets, rows: Ints, places: Ints) -> None:
     _transport(fields, p, rows[~later], at[~later])
 
 
-def _transport(fields: _Fields, p: Packets, rows: Ints, at: Ints) -> None:
+def _transport(fields: Fields, p: Packets, rows: Ints, at: Ints) -> None:
     protocol = p.protocol[rows]
     ported = (protocol == TCP) | (protocol == UDP)
     rows, at = rows[ported], at[ported]
+    p.transport[rows] = at
     p.port_from[rows] = fields.number(at, 2, rows)
     p.port_to[rows] = fields.number(at + 2, 2, rows)
     p.flags[rows] = np.where(p.protocol[rows] == TCP, fields.number(at + 13, 1, rows), 0)

@@ -1,0 +1,298 @@
+"""What the source `sockets` would have counted on the device of a capture: the
+twin of inlier/sockets.py, whose own code notes hosts and ports here.
+
+    bytes_*           payload, TCP's by its sequence numbers: what is sent again
+                      counts once, what arrives behind a hole fills no hole
+    sends, receives   segments with new bytes and PSH: a stack sets it where a
+                      call's bytes end. How the application cuts its reads no
+                      capture shows
+    connects          SYNs of the device; refused: reset before an answer;
+                      failed: not sent again for as long as the next time would
+                      have been (PATIENCE_MS at least): the application, or its
+                      stack, has given up by then
+    accepts           connections that the device answered and the peer took up
+    datagrams_*       UDP but for what a stack does by itself (OWN_PORTS); in:
+                      to ports that the device sent from
+    lookups           questions to port 53, each once however often it is asked;
+                      AAAA beside an A is none. What the stack remembered is
+                      not asked
+    peers, ports      of connects, accepts and datagrams
+"""
+
+import itertools
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from inlier.packet_counters import mix
+from inlier.sockets import Sockets
+from inlier_export.reference import Ints
+
+from .packets import TCP, UDP, Bools, Fields, Packets
+from .tally import Tally
+
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+PATIENCE_MS = 3000
+OWN_PORTS = (53, 67, 68, 546, 547, 5353)  # DNS, DHCP and multicast DNS
+ASKED_AGAIN_MS = 10_000
+CONNECTIONS_MAX = 1 << 14
+AAAA = 28
+_AT = {name: i for i, name in enumerate(Sockets.counters)}
+_DISTINCT = [_AT[name] for name in ("peers", "ports", "peers_new")]
+
+
+@dataclass
+class _Connection:
+    """next: of what each side sends, the sequence number that follows; -1:
+    not known yet. began_ms: of the last SYN while it is unanswered, -1 later;
+    again_ms: between the last two. taken: of one that a peer began, whether it
+    was accepted.
+    """
+
+    host: int
+    port: int
+    next: list[int] = field(default_factory=lambda: [-1, -1])
+    isn: int = -1
+    began_ms: int = -1
+    again_ms: int = 0
+    answered: bool = False
+    taken: bool = True
+    last_ms: int = 0
+
+
+class AsSockets:
+    """Counts chunk by chunk into `tally`, whose last column is packets."""
+
+    def __init__(self, window_ms: int) -> None:
+        self.tally = Tally(len(_AT) + 1)
+        self._window_ms = window_ms
+        self._connections: dict[int, _Connection] = {}
+        self._pending: set[int] = set()
+        self._bound = np.zeros(1 << 16, bool)
+        self._asked: dict[tuple[int, int], int] = {}
+        self._texts: dict[int, str] = {}  # of hosts, by hash
+        self._source = Sockets()
+        self._window = 0
+        self._former = [0] * len(_DISTINCT)
+        self._contacts: set[tuple[int, int, int]] = set()  # of the chunk: window, host, port or -1
+
+    def add(self, fields: Fields, p: Packets, out: Bools, window: Ints, now_ms: Ints) -> None:
+        """Packets of the device, in order of time: rows of a chunk as
+        count.count prepares them.
+        """
+        self.tally.add(window, len(_AT), 1)
+        self._remember(fields, p, out)
+        self._udp(fields, p, out, window, now_ms)
+        self._tcp(fields, p, out, window, now_ms)
+        self._expire(int(now_ms[-1]))
+        self._note()
+
+    def end(self, latest_ms: int) -> None:
+        """After the last packet of the capture."""
+        self._expire(latest_ms)
+        self._note()
+        self._flush()
+
+    def _count(self, name: str, at_ms: int) -> None:
+        window = max(0, at_ms // self._window_ms)
+        if window < self.tally.length:
+            self.tally.add(np.array([window]), _AT[name], 1)
+
+    # Distinct hosts and ports, by the device's own code.
+
+    def _remember(self, fields: Fields, p: Packets, out: Bools) -> None:
+        hosts = np.where(out, p.host_to, p.host_from)
+        values, first = np.unique(hosts, return_index=True)
+        for host, row in zip(values.tolist(), first.tolist(), strict=True):
+            if host and host not in self._texts:
+                self._texts[host] = fields.address(p, row, bool(out[row]))
+
+    def _note(self) -> None:
+        """Contacts of this chunk, in the order of windows."""
+        for window, host, port in sorted(self._contacts):
+            if window > self._window:
+                self._flush()
+                self._window = window
+            self._source.contact((self._texts.get(host, ""), max(port, 0)), port >= 0)
+        self._contacts.clear()
+
+    def _flush(self) -> None:
+        """The window in hand is over."""
+        totals = [self._source.totals[i] for i in _DISTINCT]
+        at = np.array([self._window])
+        for column, now, former in zip(_DISTINCT, totals, self._former, strict=True):
+            if self._window < self.tally.length:
+                self.tally.add(at, column, now - former)
+        self._former = totals
+        self._source.read([0] * len(_AT))
+
+    # Datagrams.
+
+    def _udp(self, fields: Fields, p: Packets, out: Bools, window: Ints, now_ms: Ints) -> None:
+        rows = np.flatnonzero((p.protocol == UDP) & (p.transport >= 0))
+        local = np.where(out, p.port_from, p.port_to)[rows]
+        remote = np.where(out, p.port_to, p.port_from)[rows]
+        self._ask(fields, p, rows[out[rows] & (remote == 53)], now_ms)
+        own = np.isin(local, OWN_PORTS) | np.isin(remote, OWN_PORTS)
+        rows, local, remote = rows[~own], local[~own], remote[~own]
+        sent = out[rows]
+        self._bound[local[sent]] = True
+        heard = ~sent & self._bound[local]
+        size = np.maximum(fields.number(p.transport[rows] + 4, 2, rows) - 8, 0)
+        for which, way, host, port in (
+            (sent, "out", p.host_to, remote),
+            (heard, "in", p.host_from, np.full_like(remote, -1)),
+        ):
+            at = window[rows[which]]
+            self.tally.add(at, _AT[f"datagrams_{way}"], 1)
+            self._amount(at, f"bytes_{way}", size[which])
+            hosts = host[rows[which]].tolist()
+            self._contacts.update(zip(at.tolist(), hosts, port[which].tolist(), strict=True))
+
+    def _ask(self, fields: Fields, p: Packets, rows: Ints, now_ms: Ints) -> None:
+        for row in rows.tolist():
+            at = p.transport[row : row + 1] + 8
+            which = np.array([row])
+            number = int(fields.number(at, 2, which)[0])  # 0 where payload was cut
+            key = (int(p.port_from[row]), number)
+            now = int(now_ms[row])
+            if fields.question(at, which) == AAAA or now - self._asked.get(key, -(1 << 40)) < (
+                ASKED_AGAIN_MS
+            ):
+                continue
+            if len(self._asked) >= CONNECTIONS_MAX:
+                self._asked.clear()
+            self._asked[key] = now
+            self._count("lookups", now)
+
+    def _amount(self, window: Ints, name: str, amounts: Ints) -> None:
+        values, inverse = np.unique(window, return_inverse=True)
+        sums = np.bincount(inverse, amounts, len(values)).astype(np.int64)
+        for at, total in zip(values.tolist(), sums.tolist(), strict=True):
+            self.tally.add(np.array([at]), _AT[name], total)
+
+    # Streams.
+
+    def _tcp(self, fields: Fields, p: Packets, out: Bools, window: Ints, now_ms: Ints) -> None:
+        rows = np.flatnonzero((p.protocol == TCP) & (p.transport >= 0))
+        if not len(rows):
+            return
+        sent = out[rows]
+        host = np.where(sent, p.host_to[rows], p.host_from[rows])
+        remote = np.where(sent, p.port_to[rows], p.port_from[rows])
+        local = np.where(sent, p.port_from[rows], p.port_to[rows])
+        keys = mix(host ^ (remote << 16 | local).astype(np.uint64))
+        at = p.transport[rows]
+        seq = fields.number(at + 4, 4, rows)
+        head = (fields.number(at + 12, 1, rows) >> 4) * 4
+        size = np.maximum(p.end[rows] - at - head, 0)
+        flags, times, windows = p.flags[rows], now_ms[rows], window[rows]
+        order = np.argsort(keys, kind="stable")
+        bounds = np.flatnonzero(np.diff(keys[order])) + 1
+        moved: list[tuple[Ints, Ints, str, Ints]] = []
+        for group in np.split(order, bounds):
+            key = int(keys[group[0]])
+            marked = flags[group] & (SYN | RST) > 0
+            began = group[0]
+            known = self._connections.get(key)
+            if known is None:
+                known = self._connections[key] = _Connection(int(host[began]), int(remote[began]))
+            opens = self._handshakes(key, known, group, marked, sent, flags, seq, times)
+            cuts = [0, *opens, len(group)]
+            for begin, end in itertools.pairwise(cuts):
+                if begin in opens:  # it is another connection from here on
+                    known = self._connections[key]
+                    known.next = [-1, -1]
+                part = group[begin:end]
+                for side, way in ((True, "out"), (False, "in")):
+                    mine = part[sent[part] == side]
+                    new = self._new_bytes(known, way == "in", seq[mine], size[mine], flags[mine])
+                    moved.append((windows[mine], new, way, flags[mine]))
+            known.last_ms = int(times[group[-1]])
+        for way, calls in (("out", "sends"), ("in", "receives")):
+            mine_ = [part for part in moved if part[2] == way]
+            at_, new_, flags_ = (np.concatenate([part[i] for part in mine_]) for i in (0, 1, 3))
+            some = new_ > 0
+            self._amount(at_[some], f"bytes_{way}", new_[some])
+            self.tally.add(at_[some & (flags_ & PSH > 0)], _AT[calls], 1)
+
+    def _new_bytes(self, known: _Connection, side: int, seq: Ints, size: Ints, flags: Ints) -> Ints:
+        """Of each segment of one side (n,), the bytes that none before had."""
+        if not len(seq):
+            return size
+        start = seq + ((flags & SYN) > 0)
+        base = known.next[side] if known.next[side] >= 0 else int(start[0])
+        begin = ((start - base + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+        end = np.where(flags & RST > 0, np.minimum(begin, 0), begin + size)
+        reached = np.maximum.accumulate(np.concatenate([[0], end]))
+        known.next[side] = (base + int(reached[-1])) & 0xFFFFFFFF
+        new: Ints = np.maximum(end - np.maximum(begin, reached[:-1]), 0)
+        return new
+
+    def _handshakes(
+        self,
+        key: int,
+        known: _Connection,
+        group: Ints,
+        marked: Bools,
+        sent: Bools,
+        flags: Ints,
+        seq: Ints,
+        times: Ints,
+    ) -> list[int]:
+        """Follow how connections begin; the places in the group where one does."""
+        opens: list[int] = []
+        places = np.flatnonzero(marked).tolist()
+        if not known.taken or any(flags[group[i]] & (SYN | ACK) == SYN | ACK for i in places):
+            places = list(range(len(group)))  # what takes it up bears no mark
+        for place in places:
+            i = group[place]
+            flag, mine, now = int(flags[i]), bool(sent[i]), int(times[i])
+            if flag & (SYN | ACK) == SYN:
+                if known.isn == int(seq[i]) and known.began_ms >= 0:
+                    known.again_ms, known.began_ms = now - known.began_ms, now  # sent again
+                    continue
+                if known.isn == int(seq[i]):
+                    continue
+                self._give_up(key, known, now)
+                opens.append(place)
+                known.isn, known.answered, known.taken = int(seq[i]), False, mine
+                known.again_ms, known.began_ms = 0, now if mine else -1
+                if mine:
+                    self._pending.add(key)
+                    self._count("connects", now)
+                    self._contacts.add((max(0, now // self._window_ms), known.host, known.port))
+            elif flag & RST and not mine and known.began_ms >= 0:
+                self._answer(key, known)
+                self._count("connects_refused", now)
+            elif flag & SYN and mine != (known.began_ms >= 0):
+                known.answered = True
+                self._answer(key, known)
+            elif not flag & (SYN | RST) and not mine and known.answered and not known.taken:
+                known.taken = True
+                self._count("accepts", now)
+                self._contacts.add((max(0, now // self._window_ms), known.host, -1))
+        return opens
+
+    def _answer(self, key: int, known: _Connection) -> None:
+        known.began_ms = -1
+        self._pending.discard(key)
+
+    def _give_up(self, key: int, known: _Connection, now_ms: int) -> None:
+        if known.began_ms >= 0:
+            self._count("connects_failed", min(now_ms, _patient_until(known)))
+            self._answer(key, known)
+
+    def _expire(self, now_ms: int) -> None:
+        for key in list(self._pending):
+            known = self._connections[key]
+            if _patient_until(known) <= now_ms:
+                self._give_up(key, known, now_ms)
+        if len(self._connections) > CONNECTIONS_MAX:
+            idle = sorted(self._connections, key=lambda k: self._connections[k].last_ms)
+            for key in idle[: CONNECTIONS_MAX // 2]:
+                self._give_up(key, self._connections.pop(key), now_ms)
+
+
+def _patient_until(known: _Connection) -> int:
+    return known.began_ms + max(PATIENCE_MS, 2 * known.again_ms)
