@@ -20,6 +20,7 @@ from .overlays import Overlay
 from .pcap.count import count
 from .progress import Progress
 from .recordings import split
+from .sources import counters_of
 from .threshold import PERIOD_MS
 from .train import Settings, Trained, train
 
@@ -95,22 +96,30 @@ class Capture:
     left_out: int
 
 
-def read(path: Path, device: str, window_ms: int, progress: Progress) -> Capture:
-    """Raises BadInput."""
-    counted = count(path, device, window_ms, progress)
+def read(
+    path: Path, device: str, window_ms: int, progress: Progress, source: str = Packets.name
+) -> Capture:
+    """As a source on the device would have counted it. Raises BadInput."""
+    counted = count(path, device, window_ms, progress, source)
     kept = awake(counted.seen, window_ms)
     return Capture(path.name, counted.windows[kept], len(counted.windows) - len(kept))
 
 
-def settings(window_ms: int, false_alarms: str, seed: int, detectors: str = "both") -> Settings:
+def settings(
+    window_ms: int,
+    false_alarms: str,
+    seed: int,
+    detectors: str = "both",
+    source: str = Packets.name,
+) -> Settings:
     return Settings(
-        source=Packets.name,
-        counters=Packets.counters,
+        source=source,
+        counters=counters_of(source),
         window_ms=window_ms,
         false_alarms=false_alarms,
         seed=seed,
         detectors=detectors,
-        allow_constant=Packets.counters,
+        allow_constant=counters_of(source),
         accept_anomalies=True,  # it measures, and its models go nowhere
     )
 

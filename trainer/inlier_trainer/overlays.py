@@ -17,6 +17,10 @@ from inlier_export.errors import BadInput
 from inlier_export.reference import Ints
 from inlier_trainer.pcap.count import count
 
+from . import overlays_sockets
+from .infection_check import BEGUN, FAILED
+from .sources import counters_of
+
 DURATION_S = 1800
 SYN_BYTES, ACK_BYTES, DATA_BYTES = (
     74,
@@ -128,28 +132,54 @@ def retries(per_minute: float, window_ms: int) -> Overlay:
     return Overlay(f"retries {per_minute:g}/min", w)
 
 
-def synthetic(window_ms: int) -> list[Overlay]:
+# a second, a minute, a minute, a second, kilobytes a second
+SCANS, BEACONS, RETRIES, FLOODS, THEFTS = (0.1, 1, 5), (9, 1), (2,), (1000,), (1, 10, 100)
+
+
+def synthetic(window_ms: int, source: str = Packets.name) -> list[Overlay]:
+    """What a source counts of the made-up attacks."""
+    made = [
+        *(scan(rate, window_ms) for rate in SCANS),
+        *(beacon(rate, window_ms) for rate in BEACONS),
+        *(retries(rate, window_ms) for rate in RETRIES),
+        *(flood(rate, window_ms) for rate in FLOODS),
+        *(theft(rate, window_ms) for rate in THEFTS),
+    ]
+    if source == Packets.name:
+        return made
+
+    def events(per_s: float) -> Ints:
+        return _events(per_s, len(made[0].windows), window_ms)
+
+    by_calls = overlays_sockets
+    counted = [
+        *(by_calls.scan(events(rate)) for rate in SCANS),
+        *(by_calls.beacon(events(rate / 60)) for rate in BEACONS),
+        *(by_calls.retries(events(rate / 60)) for rate in RETRIES),
+        *(by_calls.flood(events(rate)) for rate in FLOODS),
+        *(by_calls.theft(events(rate * 1000 / by_calls.DATA_BYTES)) for rate in THEFTS),
+    ]
     return [
-        *(scan(rate, window_ms) for rate in (0.1, 1, 5)),
-        *(beacon(rate, window_ms) for rate in (9, 1)),
-        retries(2, window_ms),
-        flood(1000, window_ms),
-        *(theft(rate, window_ms) for rate in (1, 10, 100)),
+        Overlay(as_packets.name, windows) for as_packets, windows in zip(made, counted, strict=True)
     ]
 
 
 BOT_WINDOWS_MIN = 3  # with a failed connection, before a scan, make a bot that retries
 
 
-def infected(path: Path, device: str, window_ms: int) -> list[Overlay]:
+def infected(path: Path, device: str, window_ms: int, source: str = Packets.name) -> list[Overlay]:
     """What the infected device of a capture does: its scan, from the first
     window on in which it begins more than twice as many connections as in any
     before, five at least, of which some fail; and before that, or without, a
     bot that tries a server in vain, from its first failed connection on. Raises
     BadInput where there is neither.
     """
-    w = count(path, device, window_ms).windows
-    syn, failed = w[:, _AT["syn_out"]], w[:, _AT["connects_failed"]] > 0
+    w = count(path, device, window_ms, source=source).windows
+    syn, failed = (
+        w[:, [i for i, name in enumerate(counters_of(source)) if name in names]].sum(axis=1)
+        for names in (BEGUN, FAILED)
+    )
+    failed = failed > 0
     for _ in range(-(-UNANSWERED_MS // window_ms)):  # so long after its SYN it is known
         failed[:-1] |= failed[1:]
     most_before = np.maximum.accumulate(np.concatenate([[0], syn[:-1]]))

@@ -27,6 +27,10 @@ def evaluate(
         bool,
         typer.Option("--units", help="They are units of one type: leave each out, test it whole."),
     ] = False,
+    as_source: Annotated[
+        str,
+        typer.Option("--as", help="Source that would have counted there: packets or sockets."),
+    ] = "packets",
     window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
     false_alarms: Annotated[str, typer.Option(help="False alarms accepted.")] = "1/week",
     detectors: Annotated[
@@ -46,7 +50,7 @@ def evaluate(
     from inlier_trainer import overlays
     from inlier_trainer.evaluate import evaluate as run
     from inlier_trainer.evaluate import evaluate_units, read, settings
-    from inlier_trainer.pcap.count import device_address
+    from inlier_trainer.pcap.count import TWINS, device_address
     from inlier_trainer.progress import bars
     from inlier_trainer.threshold import per_week
     from inlier_trainer.train import DETECTORS
@@ -57,17 +61,18 @@ def evaluate(
         lambda: milliseconds(window),
         lambda: per_week(false_alarms),
         lambda: one_of("--detectors", detectors, DETECTORS),
+        lambda: one_of("--as", as_source, TWINS),
         lambda: _check_units(units, len(named)),
         *(partial(check_input, path, "capture") for path, _ in devices),
         *(partial(device_address, address) for _, address in devices),
     )
     window_ms = milliseconds(window)
-    attacks = overlays.synthetic(window_ms)
+    attacks = overlays.synthetic(window_ms, as_source)
     if infected is not None:
-        attacks = [*overlays.infected(*devices[-1], window_ms), *attacks]
-    chosen = settings(window_ms, false_alarms, seed, detectors)
+        attacks = [*overlays.infected(*devices[-1], window_ms, as_source), *attacks]
+    chosen = settings(window_ms, false_alarms, seed, detectors, as_source)
     with bars(quiet=as_json) as progress:
-        counted = [read(path, device, window_ms, progress) for path, device in named]
+        counted = [read(path, device, window_ms, progress, as_source) for path, device in named]
         results = (
             list(evaluate_units(counted, chosen, attacks, progress))
             if units

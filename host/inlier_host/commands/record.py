@@ -34,6 +34,13 @@ def record(
     device: Annotated[
         str | None, typer.Option(help="MAC or IP address of the device in the capture.")
     ] = None,
+    as_source: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            help="Source that would have counted there: packets or, as an application's, sockets.",
+        ),
+    ] = "packets",
     port: Annotated[
         str | None,
         typer.Option(
@@ -64,6 +71,7 @@ def record(
     """
     from inlier_export.inputs import check_input
     from inlier_trainer.files import check_output
+    from inlier_trainer.pcap.count import TWINS
     from inlier_trainer.progress import bars
     from inlier_trainer.sources import counters_of
 
@@ -71,7 +79,9 @@ def record(
     if port is not None or ring is not None:
         what = "--ring" if port is None else "--port"
         checks.append(
-            lambda: goes_without(context, what, "pcap", "device", "source", "interface", "window")
+            lambda: goes_without(
+                context, what, "pcap", "device", "as_source", "source", "interface", "window"
+            )
         )
         if ring is not None:
             checks.append(lambda: goes_without(context, "--ring", "count", "restart"))
@@ -81,11 +91,12 @@ def record(
             lambda: needs(context, "--port", *BOARD),
             lambda: check_input(pcap, "capture"),
             lambda: _check_device(device),
+            lambda: one_of("--as", as_source, TWINS),
         ]
     else:
         checks += [
             lambda: needs(context, "--port", *BOARD),
-            lambda: needs(context, "--pcap", "device"),
+            lambda: needs(context, "--pcap", "device", "as_source"),
             lambda: counters_of(source),
         ]
     together(
@@ -98,7 +109,7 @@ def record(
         _record_board(port, ring, restart, count, model, out, as_json)
         return
     if pcap is not None:
-        _record_capture(pcap, device or "", milliseconds(window), out, as_json)
+        _record_capture(pcap, device or "", as_source, milliseconds(window), out, as_json)
         return
     from inlier_trainer.record import record as run
     from inlier_trainer.sources import open_source
@@ -122,19 +133,21 @@ def _check_device(address: str | None) -> None:
     device_address(address)
 
 
-def _record_capture(pcap: Path, device: str, window_ms: int, out: Path, as_json: bool) -> None:
-    from inlier.packet_counters import Packets
+def _record_capture(
+    pcap: Path, device: str, source: str, window_ms: int, out: Path, as_json: bool
+) -> None:
     from inlier_trainer.about import About, at
     from inlier_trainer.pcap.count import count as run
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import in_parts, write_parts
+    from inlier_trainer.sources import counters_of
 
     with bars(quiet=as_json) as progress:
-        counted = run(pcap, device, window_ms, progress)
-    about = About(Packets.name, window_ms, device, clock=at(counted.first_ns // 10**9))
+        counted = run(pcap, device, window_ms, progress, source)
+    about = About(source, window_ms, device, clock=at(counted.first_ns // 10**9))
     cut = len(counted) - 1 if counted.broken else None
     windows = (windows for windows, _ in counted.parts())
-    write_parts(out, in_parts(Packets.counters, about, windows, cut))
+    write_parts(out, in_parts(counters_of(source), about, windows, cut))
     summary = {
         "recording": str(out),
         "windows": len(counted),

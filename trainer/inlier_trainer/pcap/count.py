@@ -36,6 +36,7 @@ from .packets import (
 from .reader import Broken, Chunk, chunks
 from .tally import Tally
 
+TWINS = (Source.name, Sockets.name)  # sources whose counters a capture gives
 TELNET = (23, 2323)  # as Mirai scans (Antonakakis et al., "Understanding the Mirai Botnet", 2017)
 WINDOWS_MAX = 1 << 22  # more than a year of windows of 10 s: a time stamp far off is damage
 _SYN, _RST, _ACK = 2, 4, 16
