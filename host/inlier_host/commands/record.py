@@ -12,7 +12,16 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
-from inlier_host.options import Interface, Json, goes_without, milliseconds, needs, say, together
+from inlier_host.options import (
+    Interface,
+    Json,
+    goes_without,
+    milliseconds,
+    needs,
+    one_of,
+    say,
+    together,
+)
 
 BOARD = ("ring", "restart", "model")
 

@@ -101,6 +101,8 @@ class AsSockets:
     # Distinct hosts and ports, by the device's own code.
 
     def _remember(self, fields: Fields, p: Packets, out: Bools) -> None:
+        if len(self._texts) > CONNECTIONS_MAX:
+            self._texts.clear()
         hosts = np.where(out, p.host_to, p.host_from)
         values, first = np.unique(hosts, return_index=True)
         for host, row in zip(values.tolist(), first.tolist(), strict=True):
