@@ -148,6 +148,11 @@ TOP = (1 << 32) - 5
             },
         ),
         ((out(0, S, 1), sent(2.9, 443)), {**OPENED, "datagrams_out": 1, "bytes_out": 1}),
+        # asked again after two seconds, it would be once more after four
+        (
+            (out(0, S, 1), out(2, S, 1), sent(5.5, 443)),
+            {**OPENED, "datagrams_out": 1, "bytes_out": 1},
+        ),
         # taken up by the peer, or a scan of an open and of a closed port
         (
             (into(0, S, 1), out(0, SA, 1), into(0.1, A, 2), into(0.2, PA, 2, b"hi")),
