@@ -148,6 +148,11 @@ def test_every_kind_of_packet_counts_as_it_does_in_a_capture(tmp_path, cable):
     same(tmp_path, [(3.5 * i, frame) for i, frame in enumerate(KINDS)], cable)
 
 
+def test_a_connection_whose_time_is_over_as_a_window_begins_fails_in_that_one(tmp_path, cable):
+    other, syn = KINDS[3], ethernet(ip4(IP, PEER, 6, tcp(9, 80, SYN)))
+    same(tmp_path, [(0, other), (7, syn), (8, other), (15, other), (25, other)], cable)
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(
