@@ -35,7 +35,7 @@ from test_pcap import (
 )
 
 AT = {name: i for i, name in enumerate(Packets.counters)}
-VLAN = struct.pack(">HH", 0x8100, 7)
+VLAN, QINQ = struct.pack(">HH", 0x8100, 7), struct.pack(">HH", 0x88A8, 5)
 
 
 class Cable:
@@ -116,6 +116,9 @@ KINDS = [
     ethernet(ip4(IP, PEER, 6, tcp(1, 80, SYN)), tags=VLAN),
     ethernet(ip4(PEER, IP, 6, tcp(80, 1, 18)), source=ROUTER, target=MAC, tags=VLAN),
     ethernet(ip4(PEER, IP, 6, tcp(80, 1, 20)), source=ROUTER, target=MAC, tags=VLAN + VLAN),
+    ethernet(ip4(IP, PEER, 6, tcp(2, 80, SYN)), tags=QINQ + VLAN),
+    ethernet(ip4(IP, PEER, 6, tcp(3, 80, SYN)), tags=QINQ + VLAN + VLAN),
+    ethernet(ip4(PEER, IP, 6, tcp(4, 1, SYN)), source=ROUTER, target=MAC, tags=QINQ + VLAN + VLAN),
     ethernet(ip4(IP, PEER, 17, udp(9, 53, bytes(100)), fragment=0x2000)),
     ethernet(ip4(IP, PEER, 17, udp(9, 53), fragment=13)),
     ethernet(ip4(IP, PEER, 17, udp(9, 53))[:-2]),
@@ -125,6 +128,11 @@ KINDS = [
     ethernet(ip4(IP, PEER, 17, udp(9, 0, bytes(9)))),
     ethernet(ip4(IP, bytes([224, 0, 0, 251]), 17, udp(5353, 5353, bytes(9)))),
     ethernet(ip4(PEER, b"\xff" * 4, 17, udp(68, 67, bytes(9))), source=ROUTER, target=b"\2" * 6),
+    ethernet(ip4(PEER, IP, 17, udp(9, 9, bytes(9))), source=ROUTER, target=b"\xff" * 6),
+    ethernet(ip4(IP, PEER, 17, udp(9, 9, bytes(9))), target=b"\xff" * 6),
+    ethernet(b"\2" * 50, 0x88CC, source=ROUTER, target=bytes.fromhex("0180c200000e")),
+    ethernet(ip4(IP, PEER, 6, tcp(22, 60001, 20))),
+    ethernet(ip4(IP, PEER, 6, tcp(22, 60002, 18))),
     ethernet(ip4(PEER, IP, 1, bytes(60)), source=ROUTER, target=MAC),
     ethernet(ip4(PEER, IP, 6, tcp(7, 22, SYN)), source=ROUTER, target=MAC),
     ethernet(ip4(PEER, IP, 6, tcp(7, 22, SYN)), source=ROUTER, target=b"\2" * 6),
@@ -135,6 +143,7 @@ KINDS = [
     ethernet(ip6(*SIX[:2], 0, struct.pack(">BB6x", 17, 0) + udp(5, 53)), 0x86DD),
     ethernet(ip6(*SIX[:2], 44, struct.pack(">BBHI", 17, 0, 8, 1) + udp(5, 53)), 0x86DD),
     ethernet(ip6(SIX[0], SIX[2], 58, bytes(24)), 0x86DD, target=b"\x33\x33\0\0\0\1"),
+    ethernet(ip6(SIX[1], SIX[2], 17, udp(5, 9, bytes(9))), 0x86DD, ROUTER, b"\2" * 6),
     ethernet(b"", 0x0800),
     ethernet(b"\x45", 0x88CC),
 ]
@@ -146,6 +155,26 @@ def test_windows_are_those_of_a_capture(tmp_path, cable):
 
 def test_every_kind_of_packet_counts_as_it_does_in_a_capture(tmp_path, cable):
     same(tmp_path, [(3.5 * i, frame) for i, frame in enumerate(KINDS)], cable)
+
+
+def test_an_answer_finds_its_connection_whatever_carries_it(tmp_path, cable):
+    packets = []
+    for port, (here, there, ip, kind, tags) in enumerate(
+        [
+            (IP, PEER, ip4, 0x0800, b""),
+            (IP, PEER, ip4, 0x0800, VLAN),
+            (SIX[0], SIX[1], ip6, 0x86DD, b""),
+            (SIX[0], bytes(range(16)), ip6, 0x86DD, VLAN),
+        ]
+    ):
+        for at, answer in ((2 * port, 20), (2 * port + 1, 18)):
+            syn = ip(here, there, 6, tcp(at + 4000, port + 80, SYN))
+            back = ip(there, here, 6, tcp(port + 80, at + 4000, answer))
+            packets.append((at, ethernet(syn, kind, tags=tags)))
+            packets.append((at + 0.5, ethernet(back, kind, ROUTER, MAC, tags)))
+    packets.append((12, KINDS[3]))
+    same(tmp_path, packets, cable)
+    assert cable.values[AT["connects_failed"]] == 4, "the four that were refused"
 
 
 def test_a_connection_whose_time_is_over_as_a_window_begins_fails_in_that_one(tmp_path, cable):
