@@ -35,11 +35,13 @@ _FREE = b"\0\0\0\0"
 _VLAN_VALID = 0x10
 _OUTGOING = 4
 _HEADERS = 48  # Ethernet, IPv4 without options, TCP up to its flags
-# tpacket2_hdr: status, length, length kept; sockaddr_ll: packet type; then of a
-# frame, which begins at 66, TPACKET_ALIGN(52 + 16) - 14: first octet, Ethertype
-# with IPv4's version, fragment, protocol, target, ports, TCP's flags
-_SLOT = "<III30xB23xB11x3s5x2sxB6x4s2s2s9xB"
-_HEAD = "<IIIH28xB"  # and the frame's place
+# tpacket2_hdr: status, length, length kept, the frame's place; sockaddr_ll:
+# packet type; then of a frame that begins at _PLACE: first octet, Ethertype with
+# IPv4's version, fragment, protocol, target, ports, TCP's flags
+_SLOT = "<IIIH28xB23xB11x3s5x2sxB6x4s2s2s9xB"
+_HEAD = "<IIIH28xB"
+# TPACKET_ALIGN(52 + 16) - 14; one that is sent with tags begins before that
+_PLACE = 66
 _IP4, _IP6, _ARP, _VLAN, _QINQ = b"\x08\x00", b"\x86\xdd", b"\x08\x06", b"\x81\x00", b"\x88\xa8"
 _PLAIN_IP4 = b"\x08\x00\x45"  # its Ethertype, version and length without options
 _ICMP, _TCP, _UDP, _ICMP6 = 1, 6, 17, 58
@@ -229,10 +231,12 @@ class Linux(Packets):
             # The kernel wrote the status last; on ARM the interpreter's own
             # hundreds of instructions keep what follows behind reading it.
             (
-                status, length, kept, kind, first, what, fragment, protocol, host, near, far, flags
+                status, length, kept, place, kind, first, what, fragment, protocol, host, near, far,
+                flags,
             ) = unpack(_SLOT, ring, at)  # fmt: skip
             if (
                 what == _PLAIN_IP4
+                and place == _PLACE
                 and kept >= _HEADERS
                 and (fragment == b"\0\0" or fragment == b"\x40\0")
                 and (protocol == _TCP or protocol == _UDP)

@@ -74,11 +74,16 @@ class Cable:
         if not sent and octets[12:14] in (b"\x81\x00", b"\x88\xa8") and length >= 18:
             octets, length, status = octets[:12] + octets[16:], length - 4, 0x11
         kind = 4 if sent else 0 if octets[:6] == self.own else 2 if octets[0] & 1 else 3
-        kept, at = octets[: packets_linux.SLOT - 66], self.slot * packets_linux.SLOT
+        place = 66  # what is behind tags that we send ourselves is where it would be without
+        while sent and octets[80 - place - 2 :][:2] in (b"\x81\x00", b"\x88\xa8") and place > 54:
+            place -= 4
+        kept, at = octets[: packets_linux.SLOT - place], self.slot * packets_linux.SLOT
         assert self.ring[at] == 0, "the slot is free"
-        struct.pack_into("<IIIH28xB", self.ring, at, status, length, len(kept), 66, kind)
+        struct.pack_into("<IIIH28xB", self.ring, at, status, length, len(kept), place, kind)
         # what was there before stays behind it
-        self.ring[at + 66 : at + packets_linux.SLOT] = kept.ljust(packets_linux.SLOT - 66, b"\xff")
+        self.ring[at + place : at + packets_linux.SLOT] = kept.ljust(
+            packets_linux.SLOT - place, b"\xff"
+        )
         self.slot = (self.slot + 1) % packets_linux.SLOTS
 
     def at(self, ms):
