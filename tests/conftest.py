@@ -8,7 +8,15 @@ from inlier_boards.catalogue import names
 from tools_missing import missing, missing_tool
 
 # Each trains, and most of them several times.
-TRAINING = ("test_evaluate", "test_fit", "test_fleet", "test_nbaiot", "test_nightly", "test_units")
+TRAINING = (
+    "test_evaluate",
+    "test_fit",
+    "test_fleet",
+    "test_nbaiot",
+    "test_nightly",
+    "test_type_captures",
+    "test_units",
+)
 EMULATED = names(emulated=True)
 INTERPRETERS = ("unix", "micropython")
 # Their tests share nothing, and are many: any worker takes the next one.
