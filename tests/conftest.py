@@ -12,6 +12,7 @@ TRAINING = (
     "test_evaluate",
     "test_fit",
     "test_fleet",
+    "test_fleet_report",
     "test_nbaiot",
     "test_nightly",
     "test_type_captures",

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -110,6 +111,20 @@ def test_what_lies_there_is_plain_parquet(fleet):
     assert table.height == PLAN.devices * PLAN.windows
     assert {"type", "device", "date", "time", "firmware", "bytes_out"} <= set(table.columns)
     assert set(table["firmware"].unique()) == set(simulate.VERSIONS)
+
+
+def test_a_fleet_lies_on_any_file_system_of_fsspec_s():
+    store, on = Store("memory://fleet-of-tests"), engine.Cluster()
+    small = replace(PLAN, devices=2, days=2, infected=0)
+    assert simulate.simulate(store, small, on, quiet).again == 0
+    assert simulate.simulate(store, small, on, quiet).again == 2
+    surveyed = survey.survey(store, on, quiet)
+    assert surveyed.rows == {device: small.windows for device in store.devices()}
+    device = store.devices()[0]
+    before = store.state(device)
+    span = parts.read(store, device, store.dates(device)[:1])
+    parts.write_part(store, device, store.dates(device)[0], span.at(slice(5)))
+    assert store.state(device) != before and not store.is_local
 
 
 def copied(fleet, tmp_path):

@@ -158,7 +158,7 @@ def test_an_alarm_comes_after_whatever_was_published_before_it():
     ],
 )
 def test_a_broker_that_talks_nonsense_ends_no_client(raw, monkeypatch):
-    monkeypatch.setattr(feed, "AGAIN_S", 0.01)
+    monkeypatch.setattr(feed.mqtt_client, "AGAIN_S", 0.01)
     with Broker(ALARM.encode(), raw=[raw]) as broker:
         events_of(broker, lambda event: "alarm" in event)
 

@@ -6,6 +6,8 @@ of a few bytes beside the model, signed with the same key.
     load = calibration.Calibrated(mine, "device.limits").load
     asyncio.create_task(monitor.watch("model.inlier", source, load=load))
 
+With two slots (slots.py), CalibratedSlots in the place of Slots.
+
 Little-endian: magic "INLC"; uint8 version, flags (bit 0: an HMAC-SHA256 of 32
 bytes follows), number of horizons, 0; uint32 CRC of the model that it belongs
 to; int32 threshold of each horizon; CRC-32 of all before; the HMAC over all
@@ -17,6 +19,7 @@ import struct
 from ..model import FLAG_HMAC, HORIZON, Model, ModelError, crc32
 from .authentic import TAG_BYTES, equal, hmac_sha256
 from .record import read_file
+from .slots import Slots
 
 MAGIC = b"INLC"
 VERSION = 1
@@ -64,10 +67,23 @@ def apply(model, blob, calibration, key=None):
     model._horizons = memoryview(changed)
 
 
+def apply_file(model, blob, path, key=None):
+    """The same of the file at `path`, where there is one. Returns why it was
+    not applied, or None: a calibration that does not fit leaves the type's own
+    thresholds, and must not stop the watching.
+    """
+    mine = read_file(path)
+    if mine:
+        try:
+            apply(model, blob, mine, key)
+        except ModelError as error:
+            return str(error)
+    return None
+
+
 class Calibrated:
     """A loader for monitor.watch: the model at a path, with the thresholds of
-    the calibration at another where there is one that fits. A calibration that
-    does not leaves the type's own thresholds: it must not stop the watching.
+    the calibration at another.
 
     authentic: authentic.Authentic, or None. problem: why it was not applied,
     or None.
@@ -85,11 +101,23 @@ class Calibrated:
         if self._authentic is not None:
             self._authentic.check(blob)
         model = Model(blob, source, counters)
+        key = self._authentic.key if self._authentic is not None else None
+        self.problem = apply_file(model, blob, self._path, key)
+        return model
+
+
+class CalibratedSlots(Slots):
+    """Two slots (slots.py) whose models get this device's thresholds. limits:
+    path of the calibration. problem: why it was not applied, or None.
+    """
+
+    def __init__(self, authentic, limits, key=None, floor=None):
+        super().__init__(authentic, key, floor)
+        self._limits = limits
         self.problem = None
-        mine = read_file(self._path)
-        if mine:
-            try:
-                apply(model, blob, mine, self._authentic.key if self._authentic else None)
-            except ModelError as error:
-                self.problem = str(error)
+
+    def _accept(self, blob, source, counters, lowest):
+        model = super()._accept(blob, source, counters, lowest)
+        key = self._authentic.key if self._authentic is not None else None
+        self.problem = apply_file(model, blob, self._limits, key)
         return model

@@ -51,6 +51,10 @@ class Slots:
         """
         return self._current(folder, source, counters)[1]
 
+    def number(self, folder, source=None, counters=None):
+        """Of the model that load() gives. Raises ModelError."""
+        return self._current(folder, source, counters)[2]
+
     def update(self, folder, blob, source=None, counters=None):
         """Check `blob` (bytes), keep it, make it the one that runs. Raises
         ModelError, OSError; the former then runs on.

@@ -2,8 +2,9 @@
 
 import typer
 
-from .fleet_judge import calibrate, drift, rank, score
-from .fleet_windows import simulate, train
+from .fleet_judge import calibrate, drift, rank, report, score
+from .fleet_rollout import rollout
+from .fleet_windows import ingest, simulate, train
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -16,5 +17,5 @@ def about() -> None:
     """
 
 
-for command in (simulate, train, calibrate, score, rank, drift):
+for command in (simulate, ingest, train, calibrate, score, rank, drift, rollout, report):
     app.command()(command)

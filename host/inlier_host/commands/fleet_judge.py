@@ -1,7 +1,8 @@
 """Commands that judge a fleet: its budget, its devices' last day, its drift."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from inlier_trainer.fleet.calibrate import Calibrated
     from inlier_trainer.fleet.engine import Cluster
     from inlier_trainer.fleet.store import Store
+    from inlier_trainer.fleet.survey import Days
     from inlier_trainer.progress import Progress
 
 BUDGET = "5/day"
@@ -25,8 +27,8 @@ Top = Annotated[int, typer.Option(min=1, help="Devices told to people.")]
 
 def _calibrated(
     place: "Store", budget: str | None, on: "Cluster", progress: "Progress"
-) -> tuple["Calibrated", str, list[str]]:
-    """Of all devices, scored where they are not yet; and the last day."""
+) -> tuple["Calibrated", "Days", list[str]]:
+    """Of all devices, scored where they are not yet; and the days."""
     from inlier_trainer.fleet import calibrate as calibrating
     from inlier_trainer.fleet import survey as surveys
 
@@ -35,7 +37,7 @@ def _calibrated(
     surveyed = surveys.survey(place, on, progress)
     surveys.enough(surveyed.days, place.address)
     done = calibrating.calibrate(place, surveyed, per_day, on, progress)
-    return done, surveyed.days.last, [*surveyed.rejected, *done.rejected]
+    return done, surveyed.days, [*surveyed.rejected, *done.rejected]
 
 
 def calibrate(
@@ -113,12 +115,12 @@ def score(
     place = store.opened(fleet)
     calibrating.models(place)
     with bars(quiet=as_json) as progress, cluster(workers, scheduler) as on:
-        done, last, rejected = _calibrated(place, None, on, progress)
-    count = len(done.limits)
+        done, days, rejected = _calibrated(place, None, on, progress)
+    count, last = len(done.limits), days.last
     today = [
         told["device"]
         for told in done.alarmed
-        if any(str(last) == _date(end) for _, end, *_ in told["alarms"])
+        if any(last == _date(end) for _, end, *_ in told["alarms"])
     ]
     if as_json:
         told = {"devices": count, "again": done.again, "date": last, "alarmed": sorted(today)}
@@ -158,9 +160,10 @@ def rank(
     place = store.opened(fleet)
     calibrating.models(place)
     with bars(quiet=as_json) as progress, cluster(workers, scheduler) as on:
-        done, last, rejected = _calibrated(place, false_alarms, on, progress)
-        ranked = ranking.rank(place, done, last, on, progress)
+        done, days, rejected = _calibrated(place, false_alarms, on, progress)
+        ranked = ranking.rank(place, done, days.last, on, progress)
     events = done.told["mass_events"]
+    last = days.last
     content = {"date": last, "devices": ranked.told, "mass_events": events, "rejected": rejected}
     place.write_json("rank.json", content)
     if as_json:
@@ -219,4 +222,69 @@ def drift(
     for proposal in proposed:
         say(f"train '{proposal['type']}' again: {proposal['reason']}")
     if not proposed:
-        say("nothing has moved by half an octave since training")
+        say("nothing has moved by three quarters of an octave since training")
+
+
+def report(
+    fleet: Fleet,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file to write.")] = Path(
+        "fleet.html"
+    ),
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+) -> None:
+    """Write an HTML page on the fleet.
+
+    At a glance: worst devices, budget against reality, drift, rollout.
+
+    Example: inlier fleet report FLEET -o fleet.html
+    """
+    from inlier_host.report import fleet as pages
+    from inlier_trainer.files import check_output, write_atomic
+    from inlier_trainer.fleet import calibrate as calibrating
+    from inlier_trainer.fleet import rank as ranking
+    from inlier_trainer.fleet import rollout as rolling
+    from inlier_trainer.fleet import store
+    from inlier_trainer.progress import bars
+
+    check_output(out)
+    place = store.opened(fleet)
+    calibrating.models(place)
+    with bars(quiet=as_json) as progress, cluster(workers, scheduler) as on:
+        done, days, rejected = _calibrated(place, None, on, progress)
+        ranked = ranking.rank(place, done, days.last, on, progress).told
+        phases = {d: "held out" for d in days.tried} | {d: "weighed" for d in days.weighed}
+        phases |= {d: "learned" for d in days.learned} | {days.last: "judged"}
+        types = [
+            {"name": type_, **_of_type(place, type_), **of, "limits": done.told["limits"][type_]}
+            for type_, of in done.told["by_type"].items()
+        ]
+        shown = {
+            "name": fleet.rstrip("/").rpartition("/")[2],
+            "devices": len(done.limits),
+            "windows": sum(t["windows"] for t in types),
+            "date": days.last,
+            "phases": phases,
+            "calibration": done.told,
+            "ranked": ranked,
+            "types": types,
+            "drift": place.read_json("drift.json"),
+            "rollouts": rolling.summaries(place),
+            "rejected": rejected,
+        }
+        content = pages.page(shown, progress).encode()
+    write_atomic(out, content)
+    if as_json:
+        print(json.dumps({"report": str(out), "bytes": len(content), "devices": shown["devices"]}))
+    else:
+        say(f"{out}: {shown['devices']} devices; open it in a browser")
+
+
+def _of_type(place: "Store", type_: str) -> dict[str, Any]:
+    told = place.read_json(f"models/{type_}.json") or {}
+    return {
+        "windows": told.get("windows", 0),
+        "model_bytes": told.get("model_bytes", 0),
+        "odd": [odd["device"] for odd in told.get("odd", ())][:6],
+    }

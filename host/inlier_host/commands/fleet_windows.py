@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from inlier_export.errors import BadInput
 from inlier_host.options import Json, Key, Seed, milliseconds, say
 
 from .fleet_options import Fleet, Scheduler, Workers, cluster, tell_rejected
+
+if TYPE_CHECKING:
+    from inlier_trainer.fleet.ingest import Ingested
 
 
 def simulate(
@@ -127,3 +130,128 @@ def train(
             f"{name} by {away:+.1f} octaves" for name, away in odd["differs"].items()
         )
         say(f"{odd['device']} fits its type '{odd['type']}' badly: {differs}")
+
+
+def ingest(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Recordings and tables (CSV, Parquet), captures, or mqtt://host/inlier/+."
+        ),
+    ],
+    fleet: Annotated[str, typer.Option("--out", "-o", help="The fleet to add to.")],
+    type_: Annotated[
+        str, typer.Option("--type", help="Of the devices; by default what a table's column says.")
+    ] = "",
+    device: Annotated[
+        str, typer.Option(help="Name; of a capture its address. By default what the file says.")
+    ] = "",
+    firmware: Annotated[str, typer.Option(help="Version, where the file does not say.")] = "",
+    source: Annotated[str, typer.Option(help="Where the file does not say.")] = "",
+    window: Annotated[str, typer.Option(help="Where the file does not say.")] = "",
+    start: Annotated[
+        str, typer.Option(help="When the first window began (UTC), of tables without times.")
+    ] = "",
+    devices: Annotated[
+        Path | None, typer.Option(help="Over MQTT: a CSV with columns device and type.")
+    ] = None,
+    count: Annotated[
+        int, typer.Option(help="Over MQTT: windows until it ends; -1: until interrupted.")
+    ] = -1,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+) -> None:
+    """Add windows: each once, in the order of time, whenever it comes.
+
+    Tables have the source's counters as columns, and may have time (ISO 8601,
+    or ms since 1970), device, type and firmware. A file that was read is not
+    read again. What is no window is left out and counted.
+
+    Example: inlier fleet ingest week.csv -o FLEET --type doorbell
+    """
+    import time
+
+    from inlier_export.inputs import check_input
+    from inlier_trainer.fleet import ingest as ingesting
+    from inlier_trainer.fleet import store
+    from inlier_trainer.progress import bars
+    from inlier_trainer.sources import counters_of
+
+    if type_:
+        store.named(type_, "--type")
+    if source:
+        counters_of(source)
+    window_ms = milliseconds(window) if window else 0
+    begins = ingesting.iso(start)
+    if start and begins < 0:
+        raise BadInput(f"--start {start}: give a time such as 2026-01-31T00:00:00")
+    live = [s for s in sources if s.startswith(("mqtt://", "mqtts://"))]
+    if live:
+        if len(sources) > 1:
+            raise BadInput("a broker is listened to by itself: ingest files by another command")
+        _live(live[0], fleet, type_, devices, window_ms or 10_000, count, as_json)
+        return
+    paths = [Path(s) for s in sources]
+    for path in paths:
+        check_input(path, "recording, table or capture")
+    given = ingesting.Given(
+        int(time.time() * 1000), type_, device, firmware, source, window_ms, max(begins, 0)
+    )
+    place = store.opened(fleet, new=True)
+    with bars(quiet=as_json) as progress, cluster(workers, scheduler) as on:
+        done = ingesting.ingest(place, paths, given, on, progress)
+    _tell_ingested(fleet, done, as_json)
+
+
+def _tell_ingested(fleet: str, done: "Ingested", as_json: bool) -> None:
+    if as_json:
+        told = {"fleet": fleet, "files": done.files, "again": done.again, "windows": done.counts}
+        print(json.dumps({**told, "rejected": done.rejected}))
+        return
+    tell_rejected(done.rejected)
+    counted = ", ".join(f"{n:,} {key.replace('_', ' ')}" for key, n in sorted(done.counts.items()))
+    say(
+        f"{fleet}: {done.files} files ({done.again} were read before); windows: {counted or 'none'}"
+    )
+
+
+def _live(
+    url: str,
+    fleet: str,
+    type_: str,
+    devices: Path | None,
+    window_ms: int,
+    count: int,
+    as_json: bool,
+) -> None:
+    from inlier_host.fleet_live import Live, listen
+    from inlier_host.live.feed import broker
+    from inlier_trainer.fleet import store
+
+    types = _types(devices) if devices is not None else {}
+    if not (type_ or types):
+        raise BadInput("over MQTT nobody says a device's type: say --type, or --devices FILE")
+    feed = broker(url)
+    live = Live(store.opened(fleet, new=True), window_ms, lambda name: types.get(name, type_))
+    done = listen(feed, live, count, lambda problem: tell_rejected([problem]))
+    _tell_ingested(fleet, done, as_json)
+
+
+def _types(path: Path) -> dict[str, str]:
+    """Raises BadInput."""
+    import csv
+
+    from inlier_export.inputs import TEXT_MAX, read_input
+    from inlier_trainer.fleet.store import named
+
+    text = read_input(path, TEXT_MAX, "list of devices").decode(errors="replace")
+    rows = list(csv.DictReader(text.splitlines()))
+    if not rows or not {"device", "type"} <= set(rows[0]):
+        raise BadInput(f"{path}: line 1 must name the columns device and type")
+    return {
+        named(row["device"] or "", f"{path}: line {i}: device"): named(
+            row["type"] or "", f"{path}: line {i}: type"
+        )
+        for i, row in enumerate(rows, 2)
+    }

@@ -10,17 +10,14 @@ are what the sinks of inlier.sinks say.
 All have "device" where several are watched.
 """
 
-import contextlib
 import json
 import os
 import queue
 import threading
-import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from inlier.model import HORIZONS_MAX
 from inlier.sinks.lines import Lines
@@ -28,6 +25,7 @@ from inlier_boards.serial_line.lines import Damaged, opened
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
 from inlier_host import this_machine as monitor
+from inlier_host.live import mqtt_client
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
@@ -39,8 +37,6 @@ TEXT_MAX = 1000
 NAME_MAX = 80
 FEATURES_MAX = 16  # shown
 WAITING_MAX = 1000  # events; more of them wait at the broker
-AGAIN_S = 1
-PASSWORD_VARIABLE = "INLIER_MQTT_PASSWORD"
 
 
 def this_machine(model: Path, source: str, interface: str | None) -> Feed:
@@ -154,43 +150,20 @@ def broker(url: str) -> Feed:
     Raises BadInput: at once for a bad URL; when run, for a broker that cannot
     be reached or refuses.
     """
-    import paho.mqtt.client as mqtt
-    from paho.mqtt.enums import CallbackAPIVersion
-
-    where = urlsplit(url)
-    base = where.path.strip("/")
+    where = mqtt_client.address(
+        url, "--mqtt: give mqtt://[user@]host[:port]/inlier/DEVICE_ID of the device to watch"
+    )
+    base = where.base
     many = base.endswith("/+")
-    if (
-        where.scheme not in ("mqtt", "mqtts")
-        or not where.hostname
-        or not base
-        or set("+#") & set(base.removesuffix("/+"))
-    ):
-        raise BadInput(
-            "--mqtt: give mqtt://[user@]host[:port]/inlier/DEVICE_ID of the device to watch"
-        )
-    try:
-        port = where.port or (8883 if where.scheme == "mqtts" else 1883)
-    except ValueError:
-        raise BadInput("--mqtt: the port is no number from 1 to 65535") from None
-    password = unquote(where.password) if where.password else os.environ.get(PASSWORD_VARIABLE)
-    told = f"{where.hostname}:{port}"
     waiting: queue.Queue[Event | BadInput] = queue.Queue(WAITING_MAX)
 
-    def on_connect(
-        client: mqtt.Client, data: object, flags: object, code: Any, properties: object
-    ) -> None:
+    def on_connect(client: Any, data: object, flags: object, code: Any, properties: object) -> None:
         if code.is_failure:
-            waiting.put(
-                BadInput(
-                    f"{told} refuses ({str(code).lower()}): check user, password "
-                    f"({PASSWORD_VARIABLE}) and address"
-                )
-            )
+            waiting.put(mqtt_client.refused(where, code))
         else:
             client.subscribe(f"{base}/#", 1)
 
-    def on_message(client: mqtt.Client, data: object, message: mqtt.MQTTMessage) -> None:
+    def on_message(client: Any, data: object, message: Any) -> None:
         device, _, kind = message.topic.rpartition("/")
         if not many and device != base:
             return
@@ -205,25 +178,16 @@ def broker(url: str) -> Feed:
         waiting.put(event)
 
     def feed(emit: Emit) -> None:
-        client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        if where.username:
-            client.username_pw_set(unquote(where.username), password)
-        if where.scheme == "mqtts":
-            client.tls_set()
-        client.reconnect_delay_set(1, 30)
+        client = mqtt_client.client(where)
         client.on_connect = on_connect
         client.on_message = on_message
         client.on_disconnect = lambda *_: waiting.put(
-            {"problem": f"{told}: connection lost; trying again"}
+            {"problem": f"{where.told}: connection lost; trying again"}
         )
-        try:
-            client.connect(where.hostname or "", port)
-        except OSError as error:
-            raise BadInput(
-                f"{told} cannot be reached ({error.strerror or error}); check address, port and "
-                f"network"
-            ) from None
-        threading.Thread(target=listen, args=(client,), daemon=True).start()
+        mqtt_client.connect(client, where)
+        problem = lambda told: waiting.put({"problem": told, "foreign": 1})  # noqa: E731
+        arguments = client, where, problem
+        threading.Thread(target=mqtt_client.listen, args=arguments, daemon=True).start()
         try:
             while True:
                 event = waiting.get()
@@ -232,25 +196,5 @@ def broker(url: str) -> Feed:
                 emit(event)
         finally:
             client.disconnect()
-
-    def listen(client: mqtt.Client) -> None:
-        """Whatever comes, this thread goes on: without it no alarm would come,
-        and nothing would say so.
-        """
-        while True:
-            try:
-                client.loop_forever()
-                return
-            except Exception as error:
-                waiting.put(
-                    {
-                        "problem": f"{told}: what came is no MQTT ({printable(repr(error), 80)}); "
-                        f"trying again",
-                        "foreign": 1,
-                    }
-                )
-            time.sleep(AGAIN_S)
-            with contextlib.suppress(OSError):  # loop_forever tries on
-                client.reconnect()
 
     return feed

@@ -3,6 +3,7 @@ in page.html.
 """
 
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import inlier
 from inlier_trainer.progress import Progress
@@ -12,12 +13,15 @@ from .bundle import vega
 from .story import alarms, relearn
 from .subject import Subject
 
+if TYPE_CHECKING:
+    import jinja2
+    import markupsafe
+
 ALARMS_SHOWN = 40  # in words and bars; a run with more has another problem
 
 
 def page(subject: Subject, progress: Progress) -> str:
     """The HTML file's content."""
-    import jinja2
     import markupsafe
 
     def done(part: int) -> None:
@@ -42,10 +46,7 @@ def page(subject: Subject, progress: Progress) -> str:
     done(1)
     script = vega()
     done(2)
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(
-        (resources.files(__package__) / "page.html").read_text(encoding="utf-8")
-    )
+    template = templates().get_template("page.html")
     clock = charts.Clock(detector.window_ms, len(subject.windows))
     content = template.render(
         name=subject.name,
@@ -64,7 +65,7 @@ def page(subject: Subject, progress: Progress) -> str:
         more=len(told) if len(told) > len(shown) else 0,
         benign=subject.benign,
         gone=charts.spans_of(subject.trace),
-        chart=lambda key: markupsafe.Markup(f'<div class="chart" id="{key}" role="img"></div>'),
+        chart=place_of,
         charts=drawn,
         costs=cost.costs(subject.blob, detector),
         version=inlier.__version__,
@@ -76,6 +77,26 @@ def page(subject: Subject, progress: Progress) -> str:
     )
     done(3)
     return content
+
+
+def templates() -> "jinja2.Environment":
+    """The pages beside this file; base.html is what they share."""
+    import jinja2
+
+    texts = {
+        page.name: page.read_text(encoding="utf-8")
+        for page in resources.files(__package__).iterdir()
+        if page.name.endswith(".html")
+    }
+    loader = jinja2.DictLoader(texts)
+    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, loader=loader)
+
+
+def place_of(key: str) -> "markupsafe.Markup":
+    """Of the chart `key`, in a page."""
+    import markupsafe
+
+    return markupsafe.Markup(f'<div class="chart" id="{key}" role="img"></div>')
 
 
 def tiles(subject: Subject, raised: list[int]) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from .store import Device, Store
 from .survey import Surveyed
 
 MARGIN = 0.7  # of the budget is given out: the rest is for kinds of events never seen
-LIMIT_MIN, LIMIT_MAX = 128, 1 << 16  # 256ths: half of the type's thresholds, and 256 times
+LIMIT_MIN, LIMIT_MAX = tails.NOTHING, 1 << 16  # 256ths of the type's thresholds
 DAYS_OWN = 7  # with fewer a device has its type's limit
 
 

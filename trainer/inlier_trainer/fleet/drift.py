@@ -13,7 +13,7 @@ from .profile import BIN, WEEK_MS, read
 from .store import Device, Store
 
 QUANTILES = (0.5, 0.95)
-MOVED_OCTAVES = 0.5  # between bins of a quarter: two bins
+MOVED_OCTAVES = 0.75  # three bins of a quarter: two are chance where devices are few
 WINDOWS_MIN = 200
 SHARE_MIN = 0.02  # of the week's windows: fewer of a version say little
 

@@ -5,20 +5,24 @@ as its metadata.
 
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from inlier_export.errors import BadInput
 from inlier_export.printable import printable
 from inlier_export.reference import Ints
+from inlier_trainer.about import BEGIN, About, parsed
 
-from .store import Device, Store
+from .store import PART, Device, Store
 
 TIME = pl.Datetime("ms", "UTC")
 DAY_MS = 86_400_000
 OWN = ("time", "firmware")
+METADATA = BEGIN.strip("# ")
 
 
 class Unreadable(Exception):
@@ -41,6 +45,11 @@ class Span:
     def __len__(self) -> int:
         return len(self.time)
 
+    @property
+    def kind(self) -> tuple[str, int, tuple[str, ...]]:
+        """What the windows of a type share."""
+        return self.source, self.window_ms, self.counters
+
     def at(self, rows: NDArray[np.bool_] | slice | Ints) -> "Span":
         return Span(
             self.source,
@@ -62,7 +71,7 @@ class Kind(NamedTuple):
 
 
 def date_of(time_ms: int) -> str:
-    return str(np.datetime64(time_ms, "ms").astype("datetime64[D]"))
+    return str(np.datetime64(int(time_ms), "ms").astype("datetime64[D]"))
 
 
 def ms_of(date: str) -> int:
@@ -82,12 +91,17 @@ def frame(span: Span) -> pl.DataFrame:
 
 def write_part(store: Store, device: Device, date: str, span: Span) -> int:
     """Raises OSError. Returns its bytes."""
-    out = io.BytesIO()
-    about = f"source={span.source} window_ms={span.window_ms} device={device.name}"
-    frame(span).write_parquet(out, metadata={"inlier": about})
-    content = out.getvalue()
+    content = packed(span, device)
     store.write(store.part(device, date), content)
     return len(content)
+
+
+def packed(span: Span, device: Device) -> bytes:
+    """As Parquet, which says what it is as any recording does."""
+    out = io.BytesIO()
+    about = About(span.source, span.window_ms, device.name)
+    frame(span).write_parquet(out, metadata={METADATA: about.line()})
+    return out.getvalue()
 
 
 def kind(store: Store, device: Device, date: str) -> Kind:
@@ -102,17 +116,17 @@ def _guarded(name: str, act):  # type: ignore[no-untyped-def]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OSError) as error:
         why = printable(str(error).partition("\n")[0], 120) or type(error).__name__
         raise Unreadable(f"{name}: not readable ({why})") from None
-    except KeyError as error:
-        raise Unreadable(f"{name}: it does not say its {error}") from None
+    except (KeyError, BadInput):
+        raise Unreadable(f"{name}: it does not say its source and window") from None
 
 
 def _kind(content: bytes) -> Kind:
     file = io.BytesIO(content)
-    about = dict(word.split("=", 1) for word in pl.read_parquet_metadata(file)["inlier"].split())
+    about = parsed(Path(PART), pl.read_parquet_metadata(file)[METADATA])
     scanned = pl.scan_parquet(file)
     names = tuple(n for n in scanned.collect_schema().names() if n not in OWN)
     rows = scanned.select(pl.len()).collect().item()
-    return Kind(about["source"], int(about["window_ms"]), names, rows)
+    return Kind(about.source, about.window_ms, names, rows)
 
 
 def read(store: Store, device: Device, dates: list[str]) -> Span:
@@ -133,6 +147,12 @@ def read(store: Store, device: Device, dates: list[str]) -> Span:
         frames.append(_guarded(name, lambda content=content: pl.read_parquet(io.BytesIO(content))))
     assert what is not None
     return _span(what, pl.concat(frames))
+
+
+def span_of(content: bytes, name: str) -> Span:
+    """Of one file's content. Raises Unreadable."""
+    what = _guarded(name, lambda: _kind(content))
+    return _span(what, _guarded(name, lambda: pl.read_parquet(io.BytesIO(content))))
 
 
 def _span(what: Kind, table: pl.DataFrame) -> Span:

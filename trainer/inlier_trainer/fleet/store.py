@@ -25,6 +25,8 @@ from inlier_trainer.files import write_atomic
 PART = "windows.parquet"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}")
 SHOWN = 60
+# what tells one content of a file from the next, as fsspec's file systems have it
+STAMPS = ("mtime", "ETag", "etag", "md5Hash", "LastModified", "last_modified", "created")
 
 
 def named(text: str, what: str) -> str:
@@ -164,7 +166,7 @@ class Store:
         fs = self._opened[0]
         found = fs.find(self.path(f"windows/{device.place}"), detail=True)
         told = [
-            (name, info.get("size"), str(info.get("mtime") or info.get("ETag") or ""))
+            (name, info.get("size"), str(next((info[k] for k in STAMPS if info.get(k)), "")))
             for name, info in sorted(found.items())
             if name.endswith(PART)
         ]

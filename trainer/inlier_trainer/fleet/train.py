@@ -22,7 +22,7 @@ from .profile import profile
 from .store import Device, Store, digest
 from .survey import Surveyed
 
-UNITS = 6  # devices of a sample
+UNITS = 4  # devices of a sample
 UNIT_WINDOWS = 6000  # of each
 REACH = 0.98  # of a type's devices lie within its ranges
 ODD_OCTAVES, ODD_SPREADS = 1.0, 6.0  # a typical window so far from the type's

@@ -1,0 +1,324 @@
+"""`inlier fleet ingest`: recordings, tables and captures into the store.
+
+Each file is read by a task of its own, and what it holds of a device waits for
+that device's task, which sorts it in. A row that is no window is left out and
+counted, by its reason.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from inlier.counters import DELTA_MAX
+from inlier.model import WINDOW_MS_MAX
+from inlier_export.errors import BadInput
+from inlier_export.printable import printable
+from inlier_export.reference import Ints
+from inlier_trainer import recordings
+from inlier_trainer.about import MARKS
+from inlier_trainer.pcap.count import count, device_address
+from inlier_trainer.pcap.packets import decode
+from inlier_trainer.pcap.reader import Broken, chunks
+from inlier_trainer.progress import Progress
+from inlier_trainer.sources import SOURCES, counters_of
+
+from . import captured, parts, sorting
+from .engine import Cluster, Summary, once
+from .store import Device, Store, digest, named
+
+COLUMNS = ("time", "device", "firmware", "type", *MARKS)
+EARLIEST_MS = parts.ms_of("2000-01-01")
+KindOf = tuple[str, int, tuple[str, ...]]  # source, window_ms, counters
+AHEAD_MS = parts.DAY_MS  # a clock that is further ahead than a day is wrong
+
+
+@dataclass(frozen=True)
+class Given:
+    """What options say where a file does not: "" and 0 say nothing. start_ms:
+    of the first window of a table without times; now_ms: when it was asked.
+    """
+
+    now_ms: int
+    type: str = ""
+    device: str = ""
+    firmware: str = ""
+    source: str = ""
+    window_ms: int = 0
+    start_ms: int = 0
+
+
+@dataclass
+class Ingested:
+    """files: read now; again: read before. counts: windows by what became of
+    them, rejects among them. rejected: files and devices that were left out.
+    """
+
+    files: int = 0
+    again: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    rejected: list[str] = field(default_factory=list)
+
+    def add(self, key: str, n: int) -> None:
+        if n:
+            self.counts[key] = self.counts.get(key, 0) + n
+
+
+def ingest(
+    store: Store, paths: list[Path], given: Given, on: Cluster, progress: Progress
+) -> Ingested:
+    """Raises BadInput, OSError."""
+    ran = on.run("reading", store, _read, [str(p) for p in paths], (given,), progress, batch=1)
+    done = Ingested(len(ran.told) - ran.again, ran.again, rejected=list(ran.rejected))
+    for told in ran.told:
+        for reason, n in told["left_out"].items():
+            done.add(reason, n)
+    sort(store, done, on, progress)
+    return done
+
+
+def sort(store: Store, done: Ingested, on: Cluster, progress: Progress) -> None:
+    """What is staged, into the devices' days; of a device that is in another
+    type, or of another kind than its type, nothing.
+    """
+    fits: list[Device] = []
+    homes = {d: t for t in store.types() for d in _names(store, t)}
+    kinds: dict[str, KindOf] = {}
+    for device in sorting.staged(store):
+        if reason := _misplaced(store, device, homes, kinds):
+            done.rejected.append(reason)
+            sorting.forget(store, device)
+        else:
+            fits.append(device)
+    merged = on.run("sorting", store, sorting.merge, fits, (), progress)
+    done.rejected += merged.rejected
+    for told in merged.told:
+        for key in ("new", "repeated", "contradicting", "late"):
+            done.add(key, told[key])
+
+
+def _names(store: Store, type_: str) -> list[str]:
+    return [
+        n.removeprefix("device=")
+        for n in store.names(f"windows/type={type_}")
+        if n.startswith("device=")
+    ]
+
+
+def _misplaced(
+    store: Store, device: Device, homes: dict[str, str], kinds: dict[str, KindOf]
+) -> str:
+    home = homes.setdefault(device.name, device.type)
+    if home != device.type:
+        return (
+            f"device '{device.name}' is in type '{home}' already, and was to be added as "
+            f"'{device.type}': say --type {home}, or move its folder"
+        )
+    folder = f"staged/{device.place}"
+    for name in store.names(folder):
+        kind = parts.span_of(store.read(f"{folder}/{name}"), name).kind
+        usual = kinds.setdefault(device.type, _usual(store, device.type) or kind)
+        if kind != usual:
+            source, window_ms, _ = usual
+            return (
+                f"device '{device.name}' has windows of {kind[1]} ms of source '{kind[0]}', its "
+                f"type '{device.type}' {window_ms} ms of '{source}': ingest it as another type"
+            )
+    return ""
+
+
+def _usual(store: Store, type_: str) -> KindOf | None:
+    for name in _names(store, type_):
+        device = Device(type_, name)
+        for date in store.dates(device)[-1:]:
+            try:
+                return parts.kind(store, device, date)[:3]
+            except parts.Unreadable:
+                continue
+    return None
+
+
+def _read(store: Store, path: str, given: Given) -> Summary:
+    try:
+        found = Path(path).stat()
+    except OSError as error:
+        return {"rejected": f"{path}: {error.strerror}"}
+    key = digest(found.st_size, found.st_mtime_ns, given.__dict__ | {"now_ms": 0})
+    name = digest(str(Path(path).resolve()))
+    return once(store, "ingest", name, key, lambda: _staged(store, Path(path), name, given))
+
+
+def _staged(store: Store, path: Path, name: str, given: Given) -> Summary:
+    left_out: dict[str, int] = {}
+    try:
+        if path.name.endswith(captured.ENDINGS):
+            spans = _capture(path, given)
+        else:
+            spans = _table(path, given, left_out)
+        for device, span in spans:
+            sorting.stage(store, device, span, name)
+    except BadInput as problem:
+        return {"rejected": str(problem)}
+    return {"left_out": left_out, "devices": [[d.type, d.name] for d, _ in spans]}
+
+
+def _capture(path: Path, given: Given) -> list[tuple[Device, parts.Span]]:
+    address = given.device or captured.whose(path)
+    if address is None:
+        raise BadInput(f"{path}: nobody has a part in most of its packets: say --device ADDRESS")
+    window_ms = given.window_ms or 10_000
+    counted = count(path, address, window_ms)
+    device = Device(named(given.type, "--type"), named(address.replace(":", "").lower(), "device"))
+    time = _began(path, address) + np.arange(len(counted.windows), dtype=np.int64) * window_ms
+    firmware = np.full(len(time), given.firmware, object)
+    windows = np.minimum(counted.windows, DELTA_MAX)
+    kind = "packets", window_ms, captured.COUNTERS
+    return [(device, parts.Span(*kind, time, firmware, windows))]
+
+
+def _began(path: Path, address: str) -> int:
+    """When the device's first packet was captured, ms."""
+    wanted = device_address(address)
+    try:
+        for chunk in chunks(path):
+            p = decode(chunk)
+            if isinstance(wanted, int):
+                own = (p.mac_from == wanted) | (p.mac_to == wanted)
+            else:
+                own = (p.host_from == wanted[0]) | (p.host_to == wanted[0])
+            if own.any():
+                return int(p.time_ns[own].min()) // 1_000_000
+    except Broken:
+        pass
+    raise BadInput(f"{path}: no packet of {address}")
+
+
+def _table(path: Path, given: Given, left_out: dict[str, int]) -> list[tuple[Device, parts.Span]]:
+    opened = recordings.table(path)
+    about, table = opened.about, opened.frame
+    source = _agreed(path, "source", about.source, given.source)
+    counters = counters_of(source)
+    if missing := [c for c in counters if c not in table.columns]:
+        raise BadInput(f"{path}: no column '{missing[0]}', which source '{source}' counts")
+    if odd := [c for c in table.columns if c not in counters and c not in COLUMNS]:
+        what = printable(odd[0], 60)
+        raise BadInput(f"{path}: a column '{what}', which source '{source}' does not count")
+    window = _agreed(path, "window_ms", str(about.window_ms or ""), str(given.window_ms or ""))
+    if not window.isdecimal() or not 10 <= int(window) <= WINDOW_MS_MAX:
+        raise BadInput(f"{path}: windows of '{printable(window, 20)}' ms: say --window")
+    window_ms = int(window)
+    windows = np.stack([_numbers(table[c]) for c in counters], axis=1)
+    time = _times(path, table, window_ms, about.clock, given)
+    good = np.ones(len(table), bool)
+    cut = "elapsed" in table.columns
+    elapsed = _numbers(table["elapsed"]) if cut else np.ones(len(table), np.int64)
+    for reason, bad in (
+        ("interrupted", elapsed == 0),
+        ("no_counter", ((windows < 0) | (windows > DELTA_MAX)).any(axis=1)),
+        ("no_time", time < 0),
+        ("clock", (time >= 0) & ((time < EARLIEST_MS) | (time > given.now_ms + AHEAD_MS))),
+    ):
+        if n := int((good & bad).sum()):
+            left_out[reason] = left_out.get(reason, 0) + n
+        good &= ~bad
+    texts = {
+        "device": given.device or about.device or path.stem,
+        "type": given.type or path.parent.name.removeprefix("type="),
+        "firmware": given.firmware or about.firmware,
+    }
+    columns = {
+        name: table[name].cast(pl.String).fill_null("").to_numpy().astype(object)
+        if name in table.columns
+        else np.full(len(table), default, object)
+        for name, default in texts.items()
+    }
+    return _by_device(path, columns, good, left_out, (source, window_ms, counters), time, windows)
+
+
+def _by_device(
+    path: Path,
+    columns: dict[str, np.ndarray],
+    good: np.ndarray,
+    left_out: dict[str, int],
+    kind: tuple[str, int, tuple[str, ...]],
+    time: Ints,
+    windows: Ints,
+) -> list[tuple[Device, parts.Span]]:
+    spans = []
+    pairs = np.char.add(
+        np.char.add(columns["type"].astype(str), "/"), columns["device"].astype(str)
+    )
+    for pair in np.unique(pairs[good]):
+        rows = np.flatnonzero(good & (pairs == pair))
+        type_, _, name = str(pair).partition("/")
+        try:
+            device = Device(named(type_, "type"), named(name, "device"))
+        except BadInput:
+            left_out["no_name"] = left_out.get("no_name", 0) + len(rows)
+            continue
+        rows = rows[np.argsort(time[rows], kind="stable")]
+        firmware = columns["firmware"][rows]
+        spans.append((device, parts.Span(*kind, time[rows], firmware, windows[rows])))
+    return spans
+
+
+def _agreed(path: Path, what: str, said: str, option: str) -> str:
+    if said and option and said != option:
+        raise BadInput(
+            f"{path}: it says {what}={printable(said, 40)}, the option {option}: leave the option "
+            f"out, or this file"
+        )
+    if not (said or option):
+        raise BadInput(
+            f"{path}: it does not say its {what}: say --{what.partition('_')[0]}"
+            + (f", one of {', '.join(SOURCES)}" if what == "source" else "")
+        )
+    return said or option
+
+
+def _numbers(column: pl.Series) -> Ints:
+    """-1 where a cell is no integer."""
+    values = column.cast(pl.Int64, strict=False)
+    if column.dtype.is_float():
+        values = values.set(column != column.floor(), None)
+    return values.fill_null(-1).to_numpy()
+
+
+def _times(path: Path, table: pl.DataFrame, window_ms: int, clock: str, given: Given) -> Ints:
+    """ms since 1970, -1 where a cell is no time."""
+    if "time" not in table.columns:
+        start_ms = given.start_ms or iso(clock)
+        if start_ms < 0 or not start_ms:
+            raise BadInput(
+                f"{path}: no column 'time', and it does not say when it began: say --start, such "
+                f"as 2026-01-31T00:00:00"
+            )
+        return start_ms + _since(table) * window_ms
+    column = table["time"]
+    if column.dtype == pl.String:
+        whole = column.cast(pl.Int64, strict=False)
+        said = column.str.to_datetime(time_unit="ms", time_zone="UTC", strict=False)
+        return whole.fill_null(said.dt.epoch("ms")).fill_null(-1).to_numpy()
+    if column.dtype.is_temporal():
+        return column.dt.epoch("ms").fill_null(-1).to_numpy()
+    return _numbers(column)
+
+
+def _since(table: pl.DataFrame) -> Ints:
+    """Windows since the first row: by the device's numbers where one boot has
+    counted them all, else each follows the one before.
+    """
+    if "window" in table.columns and "boot" in table.columns:
+        boot, window = _numbers(table["boot"]), _numbers(table["window"])
+        if (boot == boot[0]).all() and (np.diff(window) > 0).all():
+            return window - window[0]
+    return np.arange(len(table), dtype=np.int64)
+
+
+def iso(text: str) -> int:
+    """-1 for what is no time."""
+    try:
+        return int(np.datetime64(text.removesuffix("Z"), "ms").astype(np.int64)) if text else -1
+    except ValueError:
+        return -1
