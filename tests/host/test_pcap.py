@@ -109,7 +109,7 @@ def framed(link, packet, sent):
 def pcap(packets, link=1, order="<", nano=False, cut=None):
     """packets: (seconds, bytes). cut: the snapshot length."""
     magic, unit = (0xA1B23C4D, 1e9) if nano else (0xA1B2C3D4, 1e6)
-    out = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, link)
+    out = bytearray(struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, link))
     for seconds, data in packets:
         held = data[:cut]
         out += (
@@ -122,7 +122,7 @@ def pcap(packets, link=1, order="<", nano=False, cut=None):
             )
             + held
         )
-    return out
+    return bytes(out)
 
 
 def block(order, kind, body):
