@@ -193,3 +193,48 @@ def test_bad_input_is_one_sentence(fleet, inlier, monkeypatch, tmp_path, argumen
     assert code == 2 and not out
     assert error.splitlines()[-1].startswith("inlier: ") and expected in error
     assert not (tmp_path / "nowhere").exists()
+
+
+def versions(**packages):
+    return {
+        "packages": {"python": "3.11.7.final.0", "numpy": "2.4", "distributed": "2026", **packages}
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"scheduler": versions(), "workers": {}}, "it has no workers; start some with"),
+        (
+            {"scheduler": versions(distributed="2024"), "workers": {"w": versions()}},
+            "scheduler has distributed 2024, this machine 2026: install the same",
+        ),
+        (
+            {"scheduler": versions(), "workers": {"tcp://w:1": versions(numpy="1.26")}},
+            "tcp://w:1 has numpy 1.26, this machine 2.4",
+        ),
+        (
+            {"scheduler": versions(), "workers": {"w": versions(python="3.12.1.final.0")}},
+            "w has python 3.12, this machine 3.11",
+        ),
+    ],
+)
+def test_a_cluster_of_other_versions_is_refused(found, expected):
+    with pytest.raises(BadInput, match=expected):
+        engine._check_versions("tcp://there:8786", {"client": versions(), **found})
+
+
+@pytest.mark.slow
+def test_another_cluster_s_scheduler_serves(fleet, inlier):
+    """A scheduler of Dask's own, by its address, as on any other machine."""
+    from distributed import LocalCluster
+
+    place = fleet[0]
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+    ) as other:
+        code, out, error = inlier(
+            "fleet", "score", place, "--scheduler", other.scheduler_address, "--json"
+        )
+    assert code == 0, error
+    assert json.loads(out)["devices"] == PLAN.devices

@@ -229,3 +229,49 @@ def test_what_another_key_signed_is_refused_by_the_device_and_halts_the_rollout(
     board.off()
     assert not failed and "model was not signed with this key" in rollout.state.halted
     assert not list((tmp_path / "board/models").iterdir()), "nothing was written"
+
+
+class Taking:
+    """In the place of two slots."""
+
+    def __init__(self):
+        self.tried = []
+
+    def number(self, *_):
+        return 4
+
+    def update(self, folder, blob, *_):
+        self.tried.append(blob)
+        from inlier.model import ModelError
+
+        raise ModelError("no")
+
+
+def offer(**changed):
+    told = {"number": 5, "type": "bell", "bytes": 3, "chunks": 2} | changed
+    return json.dumps(told).encode()
+
+
+def test_what_is_no_offer_is_not_fetched_and_what_was_refused_not_again():
+    umqtt_or_skip()
+    umqtt.importable()
+    from inlier.sinks.rollout import Rollout as Taker
+
+    slots = Taking()
+    source = type("Source", (), {"name": "sockets", "counters": ("a",)})
+    device = Taker("bell-1", "127.0.0.1", slots=slots, folder="models", source=source)
+    topic = b"inlier/bell-1/offer"
+    for bad in (
+        b"", b"[]", b"[" * 2000, b"\xff", offer(number=4), offer(bytes=1 << 30), offer(bytes=0),
+        offer(chunks=0), offer(chunks=4), offer(type="+"), offer(limits="xy"), offer(bytes=9000),
+    ):  # fmt: skip
+        device._on_message(topic, bad)
+        assert device._offer is None, bad
+    device._on_message(topic, offer())
+    for name, chunk in ((b"0", b"ab"), (b"7", b"x"), (b"x", b"x"), (b"1", b"xyz"), (b"1", b"c")):
+        device._on_message(b"inlier/models/bell/5/" + name, chunk)
+    assert not device._missing and bytes(device._content) == b"abc"
+    device._install()
+    assert slots.tried == [b"abc"] and device.outbox.first()[0] == "inlier/bell-1/model"
+    device._on_message(topic, offer())
+    assert device._offer is None, "until the next boot"

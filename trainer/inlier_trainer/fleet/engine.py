@@ -186,5 +186,5 @@ def _check_versions(address: str, found: dict[str, Any]) -> None:
 def _version(side: dict[str, Any], package: str) -> str:
     packages = side.get("packages", {})
     if package == "python":
-        return str(packages.get("python", "")).rpartition(".")[0]
+        return ".".join(str(packages.get("python", "")).split(".")[:2])
     return str(packages.get(package, ""))
