@@ -176,7 +176,7 @@ def main(wanted: list[str]) -> int:
     new = 0
     with tempfile.TemporaryDirectory() as folder:
         copied = Path(folder)
-        for part in (*FOLDERS, "tests", "examples"):
+        for part in (*FOLDERS, "tests", "examples", "docs"):
             shutil.copytree(ROOT / part, copied / part)
         shutil.copy(ROOT / "pyproject.toml", copied)
         os.environ["PYTHONPATH"] = os.pathsep.join(str(copied / part) for part in FOLDERS)

@@ -2,6 +2,7 @@
 threshold that never alarms is the least.
 """
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -62,6 +63,19 @@ def test_what_holds_at_a_longer_horizon_holds_at_a_shorter_one(runs, seed):
 def test_floors_and_horizons_go_together():
     assert len(FLOORS) == len(HORIZONS) and list(FLOORS) == sorted(FLOORS, reverse=True)
     assert [n for _, n in HORIZONS] == sorted({n for _, n in HORIZONS})
+
+
+def test_horizons_are_those_that_the_page_tells_and_floors_those_that_figures_were_made_with():
+    page = (Path(__file__).parents[2] / "docs/how_it_decides.md").read_text()
+    (first, *others) = HORIZONS
+    said = ", ".join(f"{k} of {n}" for k, n in others)
+    assert f"{first[0]} of the last {first[1]} windows over a threshold, {said}:" in page
+    assert FLOORS == (48, 40, 36, 28, 20), "docs/results.md rests on them"
+
+
+def test_each_horizon_has_a_threshold():
+    with pytest.raises(ValueError, match="longer"):
+        raised(np.zeros(5, int), [1], HORIZONS)
 
 
 def test_runs_apart_are_alarms_apart():
