@@ -33,21 +33,13 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator["Cluster"]:
     """Raises BadInput."""
     import os
 
-    from distributed.scheduler import KilledWorker
-
     from inlier_trainer.fleet import engine
 
     if scheduler and workers is not None:
         raise BadInput("--workers are this machine's: leave it out, or --scheduler")
     count = (os.cpu_count() or 1) if workers is None else workers
-    try:
-        with engine.cluster(count, scheduler) as on:
-            yield on
-    except KilledWorker as error:
-        raise BadInput(
-            f"workers were lost again and again ({printable(str(error), 120)}): give them more "
-            f"memory, or take fewer --workers, then start again; what was done is kept"
-        ) from None
+    with engine.cluster(count, scheduler) as on:
+        yield on
 
 
 def tell_rejected(rejected: Sequence[str]) -> None:

@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import inlier
 from inlier_export.errors import BadInput
+from inlier_export.printable import printable
 from inlier_trainer.progress import Progress, quiet
 
 from .store import Store
@@ -28,7 +30,10 @@ CONNECT_S = "10s"
 
 
 def once(store: Store, stage: str, name: str, key: str, work: Callable[[], Summary]) -> Summary:
-    """What `work` tells, now or when it was done before for the same key."""
+    """What `work` tells, now or when this version did it before for the same
+    key.
+    """
+    key = f"{inlier.__version__} {key}"
     place = f"done/{stage}/{name}.json"
     before = store.read_json(place)
     if isinstance(before, dict) and before.get("key") == key:
@@ -94,6 +99,7 @@ class Cluster:
                 yield start, several(*arguments(start))
             return
         from distributed import as_completed
+        from distributed.scheduler import KilledWorker
 
         flying: dict[Any, int] = {}
 
@@ -105,7 +111,13 @@ class Cluster:
         first = [send(s) for s in itertools.islice(starts, AHEAD * self.workers)]
         waiting = as_completed(first)
         for future in waiting:
-            told = future.result()
+            try:
+                told = future.result()
+            except KilledWorker as error:
+                raise BadInput(
+                    f"workers were lost again and again ({printable(str(error), 120)}): give them "
+                    f"more memory, or take fewer of them, then start again; what was done is kept"
+                ) from None
             start = flying.pop(future)
             future.release()
             for following in itertools.islice(starts, 1):
