@@ -15,8 +15,9 @@ from inlier.sockets import Sockets
 from inlier_host.fleet_live import Live
 from inlier_trainer import recordings
 from inlier_trainer.about import About
-from inlier_trainer.fleet import parts
+from inlier_trainer.fleet import captured, parts
 from inlier_trainer.fleet.store import Device, Store
+from test_pcap import DATA, DEVICE, REAL, counted, needs_captures, pcap, talk
 
 WINDOW_MS = 60_000
 BEGAN = parts.ms_of("2026-02-01")
@@ -205,3 +206,25 @@ def test_bad_options_are_one_sentence(inlier, tmp_path, monkeypatch, arguments, 
     code, out, error = inlier("fleet", "ingest", *arguments, "-o", tmp_path / "fleet")
     assert code == 2 and not out and expected in error.splitlines()[-1]
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+@needs_captures
+@pytest.mark.parametrize("name", REAL)
+def test_whose_a_capture_is_is_told_or_left_open(name):
+    """By who has a part in most packets; where two do, nobody is guessed."""
+    assert captured.whose(DATA / f"{name}.pcap.gz") in (REAL[name], None)
+
+
+def test_a_capture_is_taken_in_at_the_time_of_its_device_s_first_packet(inlier, tmp_path):
+    path = tmp_path / "bell.pcap"
+    path.write_bytes(pcap(talk()))
+    code, out, error = inlier(
+        "fleet", "ingest", path, "-o", tmp_path / "fleet", "--type", "bell", "--device", DEVICE,
+        "--window", "10s", "--workers", "0", "--json",
+    )  # fmt: skip
+    assert code == 0, error
+    span = stored(tmp_path / "fleet", DEVICE.replace(":", ""))
+    expected = counted(tmp_path, pcap(talk())).windows
+    assert (span.windows == expected).all() and span.source == "packets"
+    first = 1_700_000_000 + int(talk()[0][0])
+    assert span.time.tolist() == [1000 * first + 10_000 * i for i in range(len(expected))]

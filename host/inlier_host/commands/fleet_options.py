@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inlier_export.errors import BadInput
+from inlier_export.errors import BadInput, Interrupted
 from inlier_export.printable import printable
 
 if TYPE_CHECKING:
@@ -38,8 +38,11 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator["Cluster"]:
     if scheduler and workers is not None:
         raise BadInput("--workers are this machine's: leave it out, or --scheduler")
     count = (os.cpu_count() or 1) if workers is None else workers
-    with engine.cluster(count, scheduler) as on:
-        yield on
+    try:
+        with engine.cluster(count, scheduler) as on:
+            yield on
+    except Interrupted:
+        raise Interrupted("what was done is kept; the same command goes on with the rest") from None
 
 
 def tell_rejected(rejected: Sequence[str]) -> None:
