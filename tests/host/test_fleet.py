@@ -183,6 +183,7 @@ def test_benjamini_hochberg_as_in_the_paper_s_example():
         (("simulate", "NEW", "--infected", "9", "--devices", "4", "--types", "1"), "give fewer"),
         (("simulate", "NEW", "--window", "7m"), "of which hours are made"),
         (("simulate", "NEW", "--captures", "NOWHERE"), "it is no folder"),
+        (("simulate", "FLEET", "--workers", "0"), "another fleet is there, real or made up"),
         (("train", "pigeon://loft"), "fsspec does not know that kind of address"),
     ],
 )

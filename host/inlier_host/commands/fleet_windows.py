@@ -49,8 +49,6 @@ def simulate(
         what = f"--types {types}" if types > devices else f"--infected {infected}"
         raise BadInput(f"{what}: more than --devices {devices}: give fewer")
     place = store.opened(fleet, new=True)
-    if place.names("windows") and (place.read_json("truth.json") or {}).get("plan") is None:
-        raise BadInput(f"{fleet}: a fleet is there that was not made up: name another folder")
     with bars(quiet=as_json) as progress:
         counted = (
             captured.into(place, captures, types, window_ms, progress)

@@ -3,6 +3,7 @@ disk. truth.json beside it says who is infected from when on, and what befell
 many at once.
 """
 
+import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from inlier.counters import DELTA_MAX
 from inlier.packet_counters import Packets
 from inlier.sockets import Sockets
+from inlier_export.errors import BadInput
 from inlier_export.reference import Ints
 from inlier_trainer.progress import Progress
 
@@ -72,12 +74,16 @@ class Plan:
 
 
 def simulate(store: Store, plan: Plan, on: Cluster, progress: Progress) -> Ran:
-    """Raises BadInput, OSError."""
+    """Raises BadInput where another fleet is there, OSError."""
+    told = json.loads(json.dumps(truth(plan)))
+    if store.names("windows") and store.read_json("truth.json") != told:
+        raise BadInput(
+            f"{store.address}: another fleet is there, real or made up: name another folder"
+        )
+    store.write_json("truth.json", told)
     infections = plan.infections()
     items = [(i, infections.get(i)) for i in range(plan.devices)]
-    ran = on.run("devices", store, _device, items, (plan,), progress)
-    store.write_json("truth.json", truth(plan))
-    return ran
+    return on.run("devices", store, _device, items, (plan,), progress)
 
 
 def truth(plan: Plan) -> dict[str, object]:
