@@ -17,8 +17,8 @@ from .store import Device, Store, digest
 
 FALSE_DISCOVERIES = 0.1  # of those called discovered, at most so many on average
 PEERS_MAX = 500  # devices of a type say what an event does to all of it
-PEER_SHARE = 0.95  # of them bound it
-ABOVE = 1.5  # times that: then it is not the event alone
+PEER_SHARE = 0.98  # of them bound it
+ABOVE = 2  # times that: then it is not the event alone
 
 
 @dataclass
@@ -97,7 +97,8 @@ def _common(
             table = np.zeros((len(hit), len(times)), np.int64)
             for i, told in enumerate(hit):
                 table[i, [place[t] for t in told["time"]]] = told["severity"]
-            bound = np.quantile(table, PEER_SHARE, axis=0) * ABOVE
+            # "lower": in a small type not by the one that stands out itself
+            bound = np.quantile(table, PEER_SHARE, axis=0, method="lower") * ABOVE
             # from its beginning on, also in what sums hold of it afterwards
             common[type_] = {
                 t: int(b) for t, b in zip(times, bound, strict=True) if t >= event.begins
