@@ -12,6 +12,7 @@ from device_of_tests import AT, SETTINGS, benign
 from inlier.packet_counters import Packets
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
+from inlier_boards.serial_line.record_board import Part
 from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.model_file import unpack
@@ -90,6 +91,21 @@ def test_a_column_of_marks_without_the_others_is_refused(tmp_path):
     path.write_text("boot,window,elapsed,a\n1,0,0,5\n")
     with pytest.raises(BadInput, match="each window in it was interrupted"):
         read(path, ("a",))
+
+
+def test_a_recording_of_the_form_before_says_so_and_what_to_do(inlier, tmp_path):
+    former = tmp_path / "w.csv"
+    former.write_text(f"boot,window,missed,{','.join(COUNTERS)}\n1,0,0{',1' * len(COUNTERS)}\n")
+    expected = "w.csv: it is a recording of inlier 0.2.0 or before, which began with boot,window,"
+    refused(inlier("train", former, "-o", tmp_path / "m.inlier"), expected)
+    ingest = inlier("fleet", "ingest", former, "--type", "t", "-o", tmp_path, "--workers", "0")
+    assert expected in ingest[2], "a fleet takes in what else there is"
+    for read_it in (lambda: read(former, COUNTERS), lambda: table(former).board_recording()):
+        with pytest.raises(BadInput, match="record again; or take those three columns out"):
+            read_it()
+    former.rename(tmp_path / "w.csv.part")
+    with pytest.raises(BadInput, match=r"w\.csv\.part: it is a recording of inlier 0\.2\.0"):
+        Part(former)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from inlier_export.printable import printable
 from inlier_host.live import feed, terminal
 from inlier_host.live.state import Live
 from inlier_trainer import recordings
+from inlier_trainer.about import MARKS
 from inlier_trainer.pcap import count
 from test_pcap import DEVICE, TALK, block, framed
 
@@ -155,7 +156,9 @@ def test_lines_of_a_board(said, ring):
 
 @fuzz.million
 @given(
-    fuzz.mutations(b"boot,window,missed,a,b\n1,0,0,5,6\n1,1,0,7,8\n", b"boot,window,missed,a\n1,2")
+    fuzz.mutations(
+        b"boot,window,elapsed,a,b\n1,0,1,5,6\n1,1,1,7,8\n", b"boot,window,elapsed,a\n1,2"
+    )
 )
 def test_a_part_that_was_left(place, content):
     path = place / "p.csv.part"
@@ -246,7 +249,7 @@ def test_a_record_of_the_slots(installed, sealed_by_us, payload):
 
 # Files -------------------------------------------------------------------
 
-names = st.one_of(st.sampled_from(["a", "b", "boot", "window", "missed", "", "a "]), fuzz.odd_text)
+names = st.one_of(st.sampled_from(["a", "b", *MARKS, "missed", "", "a "]), fuzz.odd_text)
 cells = st.one_of(fuzz.numbers.map(str), fuzz.odd_numbers.map(str), fuzz.odd_text, st.just(" 1"))
 
 

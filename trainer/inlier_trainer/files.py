@@ -12,6 +12,8 @@ from pathlib import Path
 from inlier_export.errors import BadInput
 from inlier_export.os_errors import said
 
+LEAST = 1024  # bytes: a disk with less room is full
+
 
 def check_output(path: Path, new: bool = False) -> None:
     """Raises BadInput where write_atomic could not write `path`, and with `new`
@@ -25,12 +27,17 @@ def check_output(path: Path, new: bool = False) -> None:
             raise BadInput(f"{path}: '{folder}' is no folder: name another place")
         if new and path.exists():
             raise BadInput(f"{path} is there already: name another file, or move that one away")
-        with tempfile.TemporaryFile(dir=folder):
-            pass  # there are more reasons against it than permissions
+        check_room(folder, LEAST)  # there are more reasons against it than permissions
     except OSError as error:
         raise BadInput(said(error, path)) from None
     except ValueError:  # a NUL
         raise BadInput(f"{path}: no file can have that name: name another one") from None
+
+
+def check_room(folder: Path, octets: int) -> None:
+    """Raises OSError where no file of so many can be written."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(octets))
 
 
 def check_outputs(outputs: list[Path | None], inputs: list[Path | None]) -> None:

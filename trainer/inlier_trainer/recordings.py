@@ -35,6 +35,7 @@ from .about import BEGIN, MARKS, NOTHING, About, hold_against, parsed
 from .files import write_atomic
 
 WHAT = "recording"
+FORMER = ("boot", "window", "missed")  # what MARKS were up to 0.2.0
 ROWS_MAX = 1 << 24  # windows: five years of 10 s
 SHOWN = 80  # characters of what a cell holds, or a header
 COMMENTS_MAX, COMMENT_MAX = 64, 4096  # lines before the names, and bytes of one
@@ -79,13 +80,21 @@ class Recording:
 @dataclass
 class Table:
     """A file as it was read, before one knows whose counters it should hold.
-    first: the line of its first row.
+    first: the line of its first row. Raises BadInput for the form before this.
     """
 
     path: Path
     about: About
     frame: pl.DataFrame
     first: int
+
+    def __post_init__(self) -> None:
+        if tuple(self.frame.columns[: len(FORMER)]) == FORMER:
+            raise BadInput(
+                f"{self.path}: it is a recording of inlier 0.2.0 or before, which began with "
+                f"{','.join(FORMER)}: record again; or take those three columns out of it, and "
+                f"each window is taken to follow the one before"
+            )
 
     def recording(self, counters: tuple[str, ...]) -> Recording:
         """Its columns in the order of `counters`. Raises BadInput."""

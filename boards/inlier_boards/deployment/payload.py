@@ -6,7 +6,6 @@ import hashlib
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,18 +35,19 @@ def compiled(compiler: Path, arch: str, paths: list[Path]) -> dict[str, bytes]:
     """Path below `lib` -> content of the .mpy; arch: of native code, "": none."""
     options = [f"-march={arch}"] if arch else []
     contents = {}
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out.mpy"
-        for path in paths:
-            name = path.relative_to(FIRMWARE)
-            try:
-                subprocess.run([compiler, *options, "-s", name, "-o", out, path], check=True)
-            except subprocess.CalledProcessError:
-                # MicroPython before 1.25 has no assembler for RISC-V: the next kernel runs
-                if name.stem != "rv32":
-                    raise
-                continue
-            contents[str(name.with_suffix(".mpy"))] = out.read_bytes()
+    for path in paths:
+        name = path.relative_to(FIRMWARE)
+        # Into a pipe: of a file on a full disk mpy-cross writes nothing, and
+        # says nothing of it.
+        command: list[str | Path] = [compiler, *options, "-s", name, "-o", "-", path]
+        try:
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+        except subprocess.CalledProcessError:
+            # MicroPython before 1.25 has no assembler for RISC-V: the next kernel runs
+            if name.stem != "rv32":
+                raise
+            continue
+        contents[str(name.with_suffix(".mpy"))] = done.stdout
     return contents
 
 

@@ -11,16 +11,19 @@ import random
 import select
 import subprocess
 import tempfile
+from pathlib import Path
 
 from inlier_boards.leash import leashed
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
+from inlier_trainer.files import check_room
 from inlier_trainer.progress import Progress, quiet
 
 from .outcome import Outcome, command, environment, model_file
 
 KINDS = ("update", "state", "recording")
 ANSWER_S = 300  # what has not answered by then hangs; a busy machine is slow
+ROOM = 1 << 16  # bytes that no life writes
 LIFE_MS = 30  # at most, after its start is found valid: a few dozen writes
 
 
@@ -74,7 +77,9 @@ class _Life:
 
 
 def run(where: str, count: int, seed: int = 1, progress: Progress = quiet) -> Outcome:
-    """`count` kills, spread over KINDS. Raises BadInput."""
+    """`count` kills, spread over KINDS. Raises BadInput; OSError where the disk
+    of temporary files is full, which is no fault of what writes there.
+    """
     rng = random.Random(seed)
     blob = pack(random_detector(21, (5, 3), ("bytes", "packets", "connects"), (0,), (5,)))
     faults: list[str] = []
@@ -98,6 +103,8 @@ def run(where: str, count: int, seed: int = 1, progress: Progress = quiet) -> Ou
                 last = life.end(rng.uniform(0, LIFE_MS) / 1000)
                 if life.complaint and found is not None:
                     faults.append(f"{kind}: {life.complaint}")
+                if life.complaint:
+                    check_room(Path(folder), ROOM)
                 finished = finished if last is None else last
                 done += 1
                 progress(f"kills, {where}", done, count)

@@ -29,6 +29,6 @@ def run(where: str, count: int, seed: int = 1, progress: Progress = quiet) -> Ou
         tried=sum(part["mutations"] for part in told),
         failed=len(crashes),
         first_failure=crashes[0] if crashes else "",
-        detail=f"{loaded} loaded, scored in bounds; {replays} replay files between"
+        detail=f"{loaded} loaded, scored in bounds by {told[0]['kernel']}; {replays} replay files between"
         + (f"; a load took at most {most} bytes of heap" if most else ""),
     )

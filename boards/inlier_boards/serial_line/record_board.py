@@ -2,6 +2,7 @@
 into a table, with gaps and reboots marked.
 """
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -213,15 +214,22 @@ class Part:
             if not self.path.stat().st_size:
                 self._file.write(self.lines.about.comment())
                 self._file.write(",".join((*MARKS, *self.lines.counters)) + "\n")
-        self._file.write(
-            ",".join(map(str, (window.boot, window.index, window.elapsed, *window.deltas))) + "\n"
-        )
-        self._file.flush()
+        place = (window.boot, window.index, window.elapsed)
+        try:
+            self._file.write(",".join(map(str, (*place, *window.deltas))) + "\n")
+            self._file.flush()
+        except OSError as error:  # such as of a full disk
+            raise OSError(
+                error.errno,
+                f"{error.strerror} after {self.rows} windows, which are in {self.path}, and with "
+                f"which the next recording goes on",
+            ) from None
         self.rows += 1
 
     def close(self) -> None:
         if self._file:
-            self._file.close()
+            with contextlib.suppress(OSError):  # each line was flushed, or is said not to be
+                self._file.close()
 
 
 @dataclass(frozen=True)

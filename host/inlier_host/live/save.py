@@ -3,6 +3,7 @@ report on or to learn from.
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -73,4 +74,5 @@ class Save:
 
     def __exit__(self, *error: object) -> None:
         if self._file:
-            self._file.close()
+            with suppress(OSError):  # each line was flushed, or is said not to be
+                self._file.close()

@@ -160,6 +160,7 @@ def run(blob, seed, count):
         json.dumps(
             {
                 "mutations": i + 1,
+                "kernel": chosen.__name__.split(".")[-1],
                 "loaded": loaded,
                 "crashes": crashes,
                 "most_bytes": most[0],
