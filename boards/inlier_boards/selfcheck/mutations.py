@@ -23,12 +23,13 @@ def run(where: str, count: int, seed: int = 1, progress: Progress = quiet) -> Ou
     crashes = [crash for part in told for crash in part["crashes"]]
     loaded, replays = (sum(part[key] for part in told) for key in ("loaded", "replays"))
     most = max(part["most_bytes"] for part in told)
+    kernel = told[0]["kernel"]
     return Outcome(
         "mutations",
         where,
         tried=sum(part["mutations"] for part in told),
         failed=len(crashes),
         first_failure=crashes[0] if crashes else "",
-        detail=f"{loaded} loaded, scored in bounds by {told[0]['kernel']}; {replays} replay files between"
+        detail=f"{loaded} loaded, scored in bounds by {kernel}; {replays} replay files between"
         + (f"; a load took at most {most} bytes of heap" if most else ""),
     )
