@@ -15,6 +15,7 @@ from .store import Device, Store
 QUANTILES = (0.5, 0.95)
 MOVED_OCTAVES = 0.75  # three bins of a quarter: two are chance where devices are few
 WINDOWS_MIN = 200
+WEEK_SHARE = 0.5  # of the fullest one: less of a week is a matter of which days
 SHARE_MIN = 0.02  # of the week's windows: fewer of a version say little
 
 
@@ -51,13 +52,17 @@ def _moved(type_: str, table: pl.DataFrame, after: int) -> list[Summary]:
         key: (group["bin"].to_numpy(), group["windows"].to_numpy())
         for key, group in summed.sort([*keys, "bin"]).group_by(keys, maintain_order=True)
     }
-    weeks = sorted({week for _, week, _ in counted})
+    sizes = table.group_by("week").agg(pl.col("windows").sum()).rows()
+    most = max(size for _, size in sizes)
+    weeks = sorted(week for week, size in sizes if size >= WEEK_SHARE * most)
     # the weeks that lie wholly in what was learned from, the first at least
     before = [w for w in weeks if (w + 1) * WEEK_MS <= after] or weeks[:1]
     found: list[Summary] = []
     for counter in sorted({c for *_, c in counted}):
         reference = _quantiles([counted[k] for k in counted if k[2] == counter and k[1] in before])
-        for version, week in sorted({(v, w) for v, w, c in counted if w not in before}):
+        for version, week in sorted(
+            {(v, w) for v, w, _ in counted if w in weeks and w not in before}
+        ):
             part = counted.get((version, week, counter))
             if part is None or part[1].sum() < WINDOWS_MIN:
                 continue
