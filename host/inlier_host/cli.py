@@ -48,6 +48,7 @@ EXTRAS = {
     "dask": "fleet",
     "distributed": "fleet",
     "fsspec": "fleet",
+    "polars": "fleet",
     "ai_edge_litert": "keras",
     "keras": "keras",
     "tensorflow": "keras",

@@ -20,6 +20,8 @@ from inlier_export.synthetic import random_detector
 from inlier_host import cli
 
 BOARDS = Path(__file__).parents[2] / "boards"
+DOORBELL = Path(__file__).parent / "recorded/doorbell.inlier"
+RECORDED = DOORBELL.with_name("windows.csv")
 PAGES = [name for name in names() if not read_board(name).emulator and name != "unix"]
 COMMANDS = typer.main.get_command(cli.app).commands
 
@@ -70,20 +72,28 @@ def test_the_service_is_a_sound_unit(tmp_path):
 
 def test_the_raspberry_pi_needs_nothing_that_trains(tmp_path):
     """What pip installs there without an extra: NumPy, Typer, rich."""
-    model = tmp_path / "model.inlier"
+    model, windows = tmp_path / "model.inlier", tmp_path / "windows.csv"
     detector = random_detector(3, (8,), Procfs.counters)
     model.write_bytes(pack(replace(detector, source="procfs", window_ms=50)))
+    windows.write_bytes(RECORDED.read_bytes())
+    packed = windows.with_suffix(".parquet")
+    packed.write_bytes(b"PAR1")
     absent = (
         "tensorflow",
         "keras",
         "sklearn",
         "scipy",
         "polars",
+        "pyarrow",
+        "pandas",
+        "altair",
         "matplotlib",
         "mpremote",
         "serial",
         "dpkt",
     )
+    constant = "--allow-constant", "connects_failed"
+    no_scipy = "this command needs scipy.optimize: install it with pip install 'inlier[train]'"
     absence = f"import sys\nfor name in {absent}: sys.modules[name] = None\n"
     code = absence + "from inlier_host import cli\ncli.main()"
     for arguments, expected in (
@@ -92,8 +102,17 @@ def test_the_raspberry_pi_needs_nothing_that_trains(tmp_path):
             ["record", "--window", "50ms", "--count", "2", "-o", tmp_path / "w.csv"],
             "w.csv: 2 windows",
         ),
+        (["monitor", DOORBELL, "--replay", windows, "--json", "--count", "2"], '{"index": 1,'),
+        (["monitor", DOORBELL, "--replay", packed], "Parquet needs polars: pip install"),
+        (["verify", "--allow-unsigned", DOORBELL], "doorbell.inlier"),
+        (["emulate", DOORBELL, "--replay", packed], "Parquet needs polars: pip install"),
+        (
+            ["train", windows, "-o", tmp_path / "m", *constant],
+            f"inlier: {no_scipy}",
+        ),
     ):
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
         )
         assert expected in done.stdout + done.stderr, done.stderr
+        assert done.stderr.count("\n") <= 1, "neither a traceback nor work before a refusal"

@@ -109,7 +109,9 @@ def test_a_recording_that_is_written_in_parts_is_the_same(tmp_path, monkeypatch,
     if suffix == "csv":
         assert parts == once and once.count(b"\n") > 20
     found = [table(tmp_path / f"{name}.{suffix}") for name in ("once", "parts")]
-    assert found[0].frame.equals(found[1].frame) and found[0].about == found[1].about
+    assert found[0].names == found[1].names and found[0].about == found[1].about
+    for once_, parts_ in zip(*(t.columns.values() for t in found), strict=True):
+        assert (once_ == parts_).all()
 
 
 def long_capture(path: Path, packets: int, apart_s: int) -> None:

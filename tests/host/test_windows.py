@@ -9,7 +9,7 @@ import pytest
 
 from inlier.counters import DELTA_MAX
 from inlier_export.errors import BadInput
-from inlier_trainer import files, recordings
+from inlier_trainer import csv_table, files, recordings
 
 COUNTERS = ("a", "b")
 
@@ -28,6 +28,7 @@ def refused(path: Path, text: str | bytes) -> str:
     [
         ("a\n1\n", "misses the counter 'b'"),
         ("a,b,c\n1,2,3\n", "'c'"),
+        ("a,b,a\n1,2,3\n", "line 1 names the column 'a' twice"),
         ("a,b\n1,2\nx,2\n", "line 3, column 'a' holds 'x'"),
         ("a,b\n1,2\n3,-4\n", "line 3, column 'b' holds '-4'"),
         ("a,b\n1,NaN\n", "line 2, column 'b' holds 'NaN'"),
@@ -42,6 +43,48 @@ def refused(path: Path, text: str | bytes) -> str:
 )
 def test_bad_csv_is_refused(tmp_path, text, expected):
     assert expected in refused(tmp_path / "w.csv", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\r\n1,2\r\n3,4\r\n",
+        "a,b\n1,2\n3,4",
+        '"a","b"\n"1","2"\n3,4\n',
+        "\ufeffa,b\n1, 2\n+3,04\n",
+        "# a comment\n\na,b\n1,2\n3,4\n",
+    ],
+)
+def test_a_csv_of_other_programs_is_read_as_one_of_ours(tmp_path, text):
+    (tmp_path / "w.csv").write_bytes(text.encode())
+    found = recordings.read(tmp_path / "w.csv", COUNTERS).windows
+    assert found.tolist() == [[1, 2], [3, 4]] and found.dtype == np.int64
+
+
+def test_a_bad_cell_in_a_later_block_is_told_by_its_line(tmp_path, monkeypatch):
+    """A block is read again by another reader, the others as ever."""
+    monkeypatch.setattr(csv_table, "BLOCK", 40)
+    lines = ["a,b", *(f"{i},{i}" for i in range(200))]
+    (tmp_path / "w.csv").write_text("\n".join(lines))
+    assert recordings.read(tmp_path / "w.csv", COUNTERS).windows[:, 1].tolist() == list(range(200))
+    for line, text, expected in (
+        (150, "7,x", "line 150, column 'b' holds 'x'"),
+        (201, "", "line 201, column 'a' is empty"),
+        (90, "7", "line 90, column 'b' is empty"),
+        (90, "7,8,9", "not a readable table (line 90 has 3 cells, the line of names 2)"),
+        (90, '7,"8', "not a readable table"),
+    ):
+        bent = [*lines[: line - 1], text, *lines[line:]]
+        assert expected in refused(tmp_path / "w.csv", "\n".join(bent) + "\n"), text
+
+
+def test_a_short_line_and_a_long_one_do_not_make_up_for_each_other(tmp_path):
+    assert "has 3 cells" in refused(tmp_path / "w.csv", "a,b\n1\n1,2,3\n")
+
+
+def test_a_csv_of_bytes_that_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_table, "LINES_MAX", 5)
+    assert "6 rows, at most 5" in refused(tmp_path / "w.csv", "a,b\n" + "1,2\n" * 6)
 
 
 def test_missing_file(tmp_path):

@@ -10,6 +10,8 @@ exactly).
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linprog  # here: without it a training ends before it begins
+from scipy.sparse import csr_matrix
 
 from inlier.model import WEIGHT_MAX
 from inlier_export.reference import Ints
@@ -57,9 +59,6 @@ def weights(excess: Ints, upper: NDArray[np.float64], margin: float) -> Ints:
     rows = np.unique(excess[excess.any(axis=1)], axis=0)
     w = upper
     if len(rows):
-        from scipy.optimize import linprog
-        from scipy.sparse import csr_matrix
-
         rows = rows[np.argsort(-rows.sum(axis=1), kind="stable")[:ROWS_MAX]]
         solved = linprog(
             -np.ones(len(upper)),

@@ -24,12 +24,18 @@ def bars(quiet: bool = False) -> Iterator[Progress]:
         rich.TextColumn("{task.percentage:>3.0f} %"),
         rich.TimeElapsedColumn(),
     )
-    with rich.Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
-        tasks: dict[str, rich.TaskID] = {}
+    progress = rich.Progress(*columns, console=Console(stderr=True), disable=quiet)
+    tasks: dict[str, rich.TaskID] = {}
 
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(printable(stage), total=total)
-            progress.update(tasks[stage], completed=done, total=total)
+    def report(stage: str, done: int, total: int) -> None:
+        if not tasks:  # not before: a refusal would stand below an empty line
+            progress.start()
+        if stage not in tasks:
+            tasks[stage] = progress.add_task(printable(stage), total=total)
+        progress.update(tasks[stage], completed=done, total=total)
 
+    try:
         yield report
+    finally:
+        if tasks:
+            progress.stop()

@@ -18,10 +18,10 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from inlier.model import Model
@@ -31,12 +31,15 @@ from inlier_export.os_errors import said
 from inlier_export.printable import printable
 from inlier_export.reference import Ints
 
+from . import csv_table
 from .about import BEGIN, MARKS, NOTHING, About, hold_against, parsed
+from .csv_table import Columns
 from .files import write_atomic
 
 WHAT = "recording"
 FORMER = ("boot", "window", "missed")  # what MARKS were up to 0.2.0
-ROWS_MAX = 1 << 24  # windows: five years of 10 s
+ROWS_MAX = csv_table.LINES_MAX  # windows
+BLOCK = 4096  # windows, written at once
 SHOWN = 80  # characters of what a cell holds, or a header
 COMMENTS_MAX, COMMENT_MAX = 64, 4096  # lines before the names, and bytes of one
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zX")
@@ -85,23 +88,29 @@ class Table:
 
     path: Path
     about: About
-    frame: pl.DataFrame
+    columns: Columns
     first: int
 
     def __post_init__(self) -> None:
-        if tuple(self.frame.columns[: len(FORMER)]) == FORMER:
+        if self.names[: len(FORMER)] == FORMER:
             raise BadInput(
                 f"{self.path}: it is a recording of inlier 0.2.0 or before, which began with "
                 f"{','.join(FORMER)}: record again; or take those three columns out of it, and "
                 f"each window is taken to follow the one before"
             )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.columns)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
     def recording(self, counters: tuple[str, ...]) -> Recording:
         """Its columns in the order of `counters`. Raises BadInput."""
-        names = self.frame.columns
-        marks = [name for name in names if name in MARKS]
-        self._check_columns([name for name in names if name not in MARKS], counters)
-        if not self.frame.height:
+        marks = [name for name in self.names if name in MARKS]
+        self._check_columns([name for name in self.names if name not in MARKS], counters)
+        if not len(self):
             raise BadInput(f"{self.path}: it holds no window; record again")
         if marks and len(marks) < len(MARKS):
             raise BadInput(
@@ -120,18 +129,17 @@ class Table:
 
     def board_recording(self) -> Recording:
         """The same of whatever its board counted. Raises BadInput."""
-        names = tuple(self.frame.columns)
-        if names[: len(MARKS)] != MARKS:
+        if self.names[: len(MARKS)] != MARKS:
             raise BadInput(
                 f"{self.path}: it is no recording of a board, which begins with "
                 f"{','.join(MARKS)}: record into another file"
             )
-        return self.recording(names[len(MARKS) :])
+        return self.recording(self.names[len(MARKS) :])
 
     def _columns(self, names: tuple[str, ...]) -> Ints:
-        out = np.empty((self.frame.height, len(names)), np.int64)
+        out = np.empty((len(self), len(names)), np.int64)
         for i, name in enumerate(names):
-            out[:, i] = self._integers(self.frame[name])
+            out[:, i] = self._integers(name)
         return out
 
     def _check_columns(self, columns: list[str], counters: tuple[str, ...]) -> None:
@@ -148,25 +156,18 @@ class Table:
                     f"must be {','.join(counters)}"
                 )
 
-    def _integers(self, column: pl.Series) -> Ints:
-        try:
-            values = column.cast(pl.Int64, strict=False)
-            if column.dtype.is_float():
-                values = values.set(column != column.floor(), None)
-            bad = values.is_null() | (values < 0).fill_null(True)
-        except pl.exceptions.PolarsError:
+    def _integers(self, name: str) -> Ints:
+        column = self.columns[name]
+        values = csv_table.integers(column)
+        bad = np.flatnonzero(values < 0)
+        if len(bad):
+            row, value = int(bad[0]), column[bad[0]]
+            what = "is empty" if value == "" else f"holds '{str(value)[:SHOWN]}'"
             raise BadInput(
-                f"{self.path}: column '{column.name}' does not hold numbers; record again"
-            ) from None
-        if bad.any():
-            row = int(bad.arg_max() or 0)
-            value = column[row]
-            what = "is empty" if value in (None, "") else f"holds '{str(value)[:SHOWN]}'"
-            raise BadInput(
-                f"{self.path}: line {row + self.first}, column '{column.name}' {what}; a counter's "
+                f"{self.path}: line {row + self.first}, column '{name}' {what}; a counter's "
                 f"delta is an integer from 0 up: correct or remove that line"
             )
-        return values.to_numpy()
+        return values
 
 
 def read(path: Path, counters: tuple[str, ...]) -> Recording:
@@ -191,8 +192,8 @@ def read_for(path: Path, model: Model) -> Recording:
 
 
 def table(path: Path) -> Table:
-    """Never by its path: polars takes that for a pattern, of other files too.
-    Raises BadInput.
+    """Never by its path, which a library may take for a pattern of other files
+    too. Raises BadInput.
     """
     try:
         with open_input(path, RECORDING_MAX, WHAT) as opened:
@@ -206,27 +207,31 @@ def table(path: Path) -> Table:
                 raise BadInput(f"{path}: it is compressed: unpack it first")
             comments = list(_comments(path, file))
             about = next((c for c in comments if c.startswith(BEGIN)), BEGIN)
-            frame = pl.read_csv(file, infer_schema=False)
-            return Table(path, parsed(path, about[len(BEGIN) :]), frame, len(comments) + 2)
+            content = file.read()
+            if not content:
+                raise BadInput(f"{path}: the file is empty; record again")
+            first = len(comments) + 2
+            columns = csv_table.parse(content, first)
+            return Table(path, parsed(path, about[len(BEGIN) :]), columns, first)
     except OSError as error:
         raise BadInput(said(error, path)) from None
-    except pl.exceptions.NoDataError:
-        raise BadInput(f"{path}: the file is empty; record again") from None
-    except (
-        pl.exceptions.PolarsError,
-        pl.exceptions.PanicException,
-        ValueError,
-    ) as error:  # a panic: of damaged Parquet
-        why = printable(str(error).partition("\n")[0], 2 * SHOWN)  # it cites names and cells
-        raise BadInput(f"{path}: not a readable table ({why}); record again") from None
+    except (ValueError, csv_table.Malformed) as error:
+        raise _no_table(path, error) from None
+
+
+def _no_table(path: Path, error: BaseException) -> BadInput:
+    why = printable(str(error).partition("\n")[0], 2 * SHOWN)  # it cites names and cells
+    return BadInput(f"{path}: not a readable table ({why}); record again")
 
 
 def _comments(path: Path, file: BinaryIO) -> Iterator[str]:
-    """The lines before the names; the file is then at the names."""
+    """The lines before the names, empty ones too; the file is then at the
+    names.
+    """
     at = file.tell()
     for _ in range(COMMENTS_MAX):
         line = file.readline(COMMENT_MAX)
-        if not line.startswith(b"#") or not line.endswith(b"\n"):
+        if not line.endswith(b"\n") or (line.strip() and not line.startswith(b"#")):
             file.seek(at)
             return
         yield line.decode(errors="replace").strip()
@@ -235,16 +240,27 @@ def _comments(path: Path, file: BinaryIO) -> Iterator[str]:
 
 
 def _parquet(path: Path, buffered: BinaryIO) -> Table:
+    parquet = _polars(path)
     # a seek in the buffer would not move the descriptor, from which polars reads
     file: BinaryIO = getattr(buffered, "raw", buffered)
-    file.seek(0)
-    rows = pl.scan_parquet(file).select(pl.len()).collect().item()
-    if rows > ROWS_MAX:  # a few bytes of a file can say so, and take all memory
-        raise BadInput(f"{path}: {rows} windows, at most {ROWS_MAX} are read: split it")
-    file.seek(0)
-    said_ = pl.read_parquet_metadata(file).get(BEGIN.strip("# "), "")
-    file.seek(0)
-    return Table(path, parsed(path, said_), pl.read_parquet(file), 2)
+    try:
+        rows = parquet.rows(file)
+        if rows > ROWS_MAX:  # a few bytes of a file can say so, and take all memory
+            raise BadInput(f"{path}: {rows} windows, at most {ROWS_MAX} are read: split it")
+        told, columns = parquet.read(file)
+    except parquet.FAULTS as error:
+        raise _no_table(path, error) from None
+    return Table(path, parsed(path, told), columns, 2)
+
+
+def _polars(path: Path) -> ModuleType:
+    try:
+        from . import parquet
+    except ModuleNotFoundError:
+        raise BadInput(
+            f"{path}: Parquet needs polars: pip install 'inlier[parquet]', or take a CSV"
+        ) from None
+    return parquet
 
 
 def write(path: Path, recording: Recording) -> None:
@@ -259,11 +275,11 @@ def write_parts(path: Path, parts: Iterable[Recording]) -> None:
     if path.suffix != ".parquet":
         write_atomic(path, _csv(parts))
         return
+    parquet = _polars(path)
     parts = list(parts)
-    out = io.BytesIO()
-    about = {BEGIN.strip("# "): parts[0].about.line()}
-    pl.concat([_frame(part) for part in parts]).write_parquet(out, metadata=about)
-    write_atomic(path, out.getvalue())
+    names, _ = _columns(parts[0])
+    rows = np.concatenate([_columns(part)[1] for part in parts])
+    write_atomic(path, parquet.packed(names, rows, parts[0].about.line()))
 
 
 def in_parts(
@@ -287,16 +303,20 @@ def csv_bytes(recording: Recording) -> bytes:
 
 def _csv(parts: Iterable[Recording]) -> Iterator[bytes]:
     for i, part in enumerate(parts):
+        names, rows = _columns(part)
         if not i:
-            yield part.about.comment().encode()
-        yield _frame(part).write_csv(include_header=not i).encode()
+            yield f"{part.about.comment()}{','.join(names)}\n".encode()
+        line = ",".join(["%d"] * len(names)) + "\n"
+        for start in range(0, len(rows), BLOCK):
+            block = rows[start : start + BLOCK]
+            yield (line * len(block) % tuple(block.ravel().tolist())).encode()
 
 
-def _frame(recording: Recording) -> pl.DataFrame:
-    names, columns = recording.counters, recording.windows
-    if recording.marks is not None:
-        names, columns = (*MARKS, *names), np.concatenate([recording.marks, columns], axis=1)
-    return pl.DataFrame(columns, schema=list(names), orient="row")
+def _columns(recording: Recording) -> tuple[tuple[str, ...], Ints]:
+    if recording.marks is None:
+        return recording.counters, recording.windows
+    marked = np.concatenate([recording.marks, recording.windows], axis=1)
+    return (*MARKS, *recording.counters), marked
 
 
 def check_constant(allowed: set[str], counters: tuple[str, ...]) -> None:

@@ -192,16 +192,18 @@ class Part:
             self._go_on(table(self.path))
 
     def _go_on(self, there: Table) -> None:
-        if tuple(there.frame.columns[: len(MARKS)]) != MARKS:
+        if there.names[: len(MARKS)] != MARKS:
             raise BadInput(
                 f"{self.path}: it is no recording of a board: move it away, then record again"
             )
-        self.rows = there.frame.height
-        self.lines.counters = tuple(there.frame.columns[len(MARKS) :])
+        self.rows = len(there)
+        self.lines.counters = there.names[len(MARKS) :]
         self.lines.about = there.about
         if self.rows:
             try:
-                self.lines.boot, self.lines.index = map(int, there.frame.row(-1)[:2])
+                self.lines.boot, self.lines.index = (
+                    int(there.columns[name][-1]) for name in MARKS[:2]
+                )
             except (ValueError, TypeError):
                 raise BadInput(
                     f"{self.path}: line {there.first + self.rows - 1} is no window: remove that "

@@ -8,17 +8,22 @@ pooled over devices (attacks_pooled/mirai.csv and gafgyt.csv). Every file may be
 gzipped.
 """
 
+import gzip
+import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from inlier_export.errors import BadInput
+from inlier_export.printable import printable
+from inlier_trainer import csv_table
 
 Rows = NDArray[np.float64]
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.ASCII | re.I)
 
 FAMILIES = ("mirai", "gafgyt")
 BENIGN = "benign_traffic"
@@ -95,23 +100,23 @@ def _rows(paths: list[Path]) -> Rows:
 
 def _table(path: Path) -> Rows:
     try:
-        table = pl.read_csv(path, infer_schema=False, glob=False)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise BadInput(
-            f"{path}: not a readable CSV ({str(error).splitlines()[0]}); download it again"
-        ) from None
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        table = csv_table.parse(content, kind=float)
+    except (csv_table.Malformed, OSError, EOFError, ValueError, zlib.error) as error:
+        why = printable(str(error).partition("\n")[0], 120)
+        raise BadInput(f"{path}: not a readable CSV ({why}); download it again") from None
     for kind, names in (
-        ("misses the column", [c for c in COLUMNS if c not in table.columns]),
-        ("has a column that N-BaIoT does not,", [c for c in table.columns if c not in COLUMNS]),
+        ("misses the column", [c for c in COLUMNS if c not in table]),
+        ("has a column that N-BaIoT does not,", [c for c in table if c not in COLUMNS]),
     ):
         if names:
             raise BadInput(
                 f"{path}: line 1 {kind} '{names[0]}'; the header must be UCI's, {COLUMNS[0]} to "
                 f"{COLUMNS[-1]}"
             )
-    values = table.select(
-        pl.col(name).cast(pl.Float64, strict=False).fill_null(float("nan")) for name in COLUMNS
-    ).to_numpy()
+    values = np.stack([_floats(table[name]) for name in COLUMNS], axis=1)
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         line, column = bad[0]
@@ -121,3 +126,10 @@ def _table(path: Path) -> Rows:
             f"remove that line"
         )
     return values
+
+
+def _floats(column: Rows | NDArray[np.object_]) -> Rows:
+    """NaN where a cell is no number."""
+    if column.dtype != object:
+        return column.astype(np.float64)
+    return np.array([float(cell) if _NUMBER.fullmatch(cell) else np.nan for cell in column])

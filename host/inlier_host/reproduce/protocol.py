@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from inlier_export.errors import BadInput
@@ -83,10 +82,9 @@ def wilson(count: int, n: int, z: float = 1.96) -> tuple[float, float]:
 
 def copies(rows: Rows) -> Ints:
     """How often each of rows (n, 115) occurs among them (n,)."""
-    table = pl.from_numpy(rows[:, COLUMN_SETS["without_HH_jit"]])
-    _, which, counts = np.unique(
-        table.hash_rows().to_numpy(), return_inverse=True, return_counts=True
-    )
+    chosen = rows[:, COLUMN_SETS["without_HH_jit"]] + 0.0  # -0 and 0 are one number, of other bits
+    each = np.ascontiguousarray(chosen).view(f"V{chosen.shape[1] * chosen.itemsize}").ravel()
+    _, which, counts = np.unique(each, return_inverse=True, return_counts=True)
     return counts[which].astype(np.int64)
 
 

@@ -18,10 +18,12 @@ from inlier_export.printable import printable
 from inlier_export.reference import Ints
 from inlier_trainer import recordings
 from inlier_trainer.about import MARKS
+from inlier_trainer.csv_table import integers
 from inlier_trainer.pcap.count import count, device_address
 from inlier_trainer.pcap.packets import decode
 from inlier_trainer.pcap.reader import Broken, chunks
 from inlier_trainer.progress import Progress
+from inlier_trainer.recordings import Table
 from inlier_trainer.sources import SOURCES, counters_of
 
 from . import captured, parts, sorting
@@ -196,23 +198,23 @@ def _began(path: Path, address: str) -> int:
 
 def _table(path: Path, given: Given, left_out: dict[str, int]) -> list[tuple[Device, parts.Span]]:
     opened = recordings.table(path)
-    about, table = opened.about, opened.frame
+    about, table = opened.about, opened.columns
     source = _agreed(path, "source", about.source, given.source)
     counters = counters_of(source)
-    if missing := [c for c in counters if c not in table.columns]:
+    if missing := [c for c in counters if c not in table]:
         raise BadInput(f"{path}: no column '{missing[0]}', which source '{source}' counts")
-    if odd := [c for c in table.columns if c not in counters and c not in COLUMNS]:
+    if odd := [c for c in table if c not in counters and c not in COLUMNS]:
         what = printable(odd[0], 60)
         raise BadInput(f"{path}: a column '{what}', which source '{source}' does not count")
     window = _agreed(path, "window_ms", str(about.window_ms or ""), str(given.window_ms or ""))
     if not window.isdecimal() or not 10 <= int(window) <= WINDOW_MS_MAX:
         raise BadInput(f"{path}: windows of '{printable(window, 20)}' ms: say --window")
     window_ms = int(window)
-    windows = np.stack([_numbers(table[c]) for c in counters], axis=1)
-    time = _times(path, table, window_ms, about.clock, given)
-    good = np.ones(len(table), bool)
-    cut = "elapsed" in table.columns
-    elapsed = _numbers(table["elapsed"]) if cut else np.ones(len(table), np.int64)
+    windows = np.stack([integers(table[c]) for c in counters], axis=1)
+    time = _times(path, opened, window_ms, about.clock, given)
+    good = np.ones(len(opened), bool)
+    cut = "elapsed" in table
+    elapsed = integers(table["elapsed"]) if cut else np.ones(len(opened), np.int64)
     for reason, bad in (
         ("interrupted", elapsed == 0),
         ("no_counter", ((windows < 0) | (windows > DELTA_MAX)).any(axis=1)),
@@ -228,9 +230,9 @@ def _table(path: Path, given: Given, left_out: dict[str, int]) -> list[tuple[Dev
         "firmware": given.firmware or about.firmware,
     }
     columns = {
-        name: table[name].cast(pl.String).fill_null("").to_numpy().astype(object)
-        if name in table.columns
-        else np.full(len(table), default, object)
+        name: table[name].astype(str).astype(object)
+        if name in table
+        else np.full(len(opened), default, object)
         for name, default in texts.items()
     }
     return _by_device(path, columns, good, left_out, (source, window_ms, counters), time, windows)
@@ -277,43 +279,34 @@ def _agreed(path: Path, what: str, said: str, option: str) -> str:
     return said or option
 
 
-def _numbers(column: pl.Series) -> Ints:
-    """-1 where a cell is no integer."""
-    values = column.cast(pl.Int64, strict=False)
-    if column.dtype.is_float():
-        values = values.set(column != column.floor(), None)
-    return values.fill_null(-1).to_numpy()
-
-
-def _times(path: Path, table: pl.DataFrame, window_ms: int, clock: str, given: Given) -> Ints:
+def _times(path: Path, opened: Table, window_ms: int, clock: str, given: Given) -> Ints:
     """ms since 1970, -1 where a cell is no time."""
-    if "time" not in table.columns:
+    if "time" not in opened.columns:
         start_ms = given.start_ms or iso(clock)
         if start_ms < 0 or not start_ms:
             raise BadInput(
                 f"{path}: no column 'time', and it does not say when it began: say --start, such "
                 f"as 2026-01-31T00:00:00"
             )
-        return start_ms + _since(table) * window_ms
-    column = table["time"]
-    if column.dtype == pl.String:
-        whole = column.cast(pl.Int64, strict=False)
-        said = column.str.to_datetime(time_unit="ms", time_zone="UTC", strict=False)
-        return whole.fill_null(said.dt.epoch("ms")).fill_null(-1).to_numpy()
-    if column.dtype.is_temporal():
-        return column.dt.epoch("ms").fill_null(-1).to_numpy()
-    return _numbers(column)
+        return start_ms + _since(opened) * window_ms
+    column = opened.columns["time"]
+    whole = integers(column)
+    if column.dtype != object or (whole >= 0).all():
+        return whole
+    texts = pl.Series([cell or None for cell in column], dtype=pl.String)
+    said = texts.str.to_datetime(time_unit="ms", time_zone="UTC", strict=False)
+    return np.where(whole >= 0, whole, said.dt.epoch("ms").fill_null(-1).to_numpy())
 
 
-def _since(table: pl.DataFrame) -> Ints:
+def _since(opened: Table) -> Ints:
     """Windows since the first row: by the device's numbers where one boot has
     counted them all, else each follows the one before.
     """
-    if "window" in table.columns and "boot" in table.columns:
-        boot, window = _numbers(table["boot"]), _numbers(table["window"])
+    if "window" in opened.columns and "boot" in opened.columns:
+        boot, window = integers(opened.columns["boot"]), integers(opened.columns["window"])
         if (boot == boot[0]).all() and (np.diff(window) > 0).all():
             return window - window[0]
-    return np.arange(len(table), dtype=np.int64)
+    return np.arange(len(opened), dtype=np.int64)
 
 
 def iso(text: str) -> int:
