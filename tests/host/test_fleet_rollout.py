@@ -264,6 +264,7 @@ def test_what_is_no_offer_is_not_fetched_and_what_was_refused_not_again():
     for bad in (
         b"", b"[]", b"[" * 2000, b"\xff", offer(number=4), offer(bytes=1 << 30), offer(bytes=0),
         offer(chunks=0), offer(chunks=4), offer(type="+"), offer(limits="xy"), offer(bytes=9000),
+        offer(bytes=9000, chunks=65), offer().replace(b"5", b"1e999"), offer(number=None),
     ):  # fmt: skip
         device._on_message(topic, bad)
         assert device._offer is None, bad

@@ -24,7 +24,7 @@ from binascii import unhexlify
 from ..model import ModelError
 from ..secure.record import write_file
 from .mqtt import Mqtt
-from .offer import BYTES_MAX, CHUNK_MAX, CHUNKS
+from .offer import BYTES_MAX, CHUNK_MAX, CHUNKS, CHUNKS_MAX
 
 
 class Rollout(Mqtt):
@@ -84,16 +84,30 @@ class Rollout(Mqtt):
             number, size, chunks = (int(offer[k]) for k in ("number", "bytes", "chunks"))
             topic = CHUNKS % (offer["type"], number)
             limits = unhexlify(offer.get("limits", ""))
-        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError):
-            return  # no offer; RuntimeError: nested too deep
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            ArithmeticError,  # 1e999
+            RuntimeError,  # nested too deep
+            MemoryError,
+        ):
+            return  # no offer
         if number in (self._tried, self.number()) or not 0 < size <= BYTES_MAX:
             return
-        if not (size - 1) // CHUNK_MAX < chunks <= size or "+" in topic or "#" in topic:
+        if not (size - 1) // CHUNK_MAX < chunks <= min(size, CHUNKS_MAX):
+            return
+        if "+" in topic or "#" in topic:
+            return
+        try:
+            self._content = bytearray(size)
+            self._missing = set(range(chunks))
+        except MemoryError as error:
+            self._refused(number, error)
             return
         self._offer = number, limits
         self._topic = topic
-        self._content = bytearray(size)
-        self._missing = set(range(chunks))
         self._each = -(-size // chunks)
         self._asked = False
 
@@ -121,18 +135,22 @@ class Rollout(Mqtt):
         else:
             await super()._send(writer)
 
+    def _refused(self, number, error):
+        self._content = bytearray()
+        self._tried = number
+        self._told("refused", str(error))
+
     def _install(self):
-        (number, limits), blob = self._offer, bytes(self._content)
+        number, limits = self._offer
         self._offer = None
         self._topic = ""
-        self._content = bytearray()
         try:
+            blob, self._content = bytes(self._content), bytearray()
             self._slots.update(self._folder, blob, self._source.name, self._source.counters)
             if limits and self._limits_path:
                 write_file(self._limits_path, limits)
-        except (ModelError, OSError) as error:
-            self._tried = number
-            self._told("refused", str(error))
+        except (ModelError, OSError, MemoryError) as error:
+            self._refused(number, error)
             return
         self._told("installed")
         self._ended = True

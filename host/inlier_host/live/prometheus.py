@@ -1,14 +1,16 @@
 """What is watched as metrics for Prometheus, beside any other view."""
 
 import errno
+import threading
 from typing import Self
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, MetricsHandler
 
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
 from inlier_trainer.sources import SOURCES
 
+from .bounded import Bounded
 from .feed import Event
 
 HOST = "127.0.0.1"
@@ -60,10 +62,12 @@ class Metrics:
         )
         host, port = listening_on(where)
         try:
-            self._server, self._thread = start_http_server(port, host, registry=self.registry)
+            self._server = Bounded((host, port), MetricsHandler.factory(self.registry))
         except OSError as error:
             why = "is taken" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
             raise BadInput(f"--prometheus {where}: {why}; give another [HOST]:PORT") from None
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
         self.url = f"http://{host}:{self._server.server_address[1]}/metrics"
 
     def take(self, event: Event) -> None:

@@ -5,19 +5,17 @@
 import errno
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from importlib import resources
-from typing import Any
 
 from inlier_export.errors import BadInput
 from inlier_host.report.bundle import vega
 
+from .bounded import Bounded
 from .state import Live
 
 HOST = "127.0.0.1"
 KEEP_ALIVE_S = 10  # a comment line, by which a browser that went away is noticed
-REQUEST_S = 10  # for a request to come, and for a part of an answer to be taken
-CLIENTS_MAX = 32
 
 
 class Web:
@@ -31,7 +29,7 @@ class Web:
         self._text = json.dumps(live.snapshot())
         self._version = 0
         try:
-            self._server = _Server((HOST, port), _handler(self))
+            self._server = Bounded((HOST, port), _handler(self))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -65,35 +63,8 @@ class Web:
         self._server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
-    """At most CLIENTS_MAX at once: each takes a descriptor of those that the
-    source needs to count.
-    """
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]):
-        self._free = threading.Semaphore(CLIENTS_MAX)
-        super().__init__(address, handler)
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        return self._free.acquire(blocking=False)  # else it is closed at once
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # a browser that goes away is nothing to report
-
-
 def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        timeout = REQUEST_S
-
         def do_GET(self) -> None:
             # Only under its own name: a page of another site must not read this
             # by pointing its name at 127.0.0.1.
