@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from inlier_boards.catalogue import read_board
+from inlier_boards.emulators.xtensa import core
 
 LWIP = "/usr/include/lwip/lwip/netif.h"
 PACKAGES = {
@@ -21,6 +22,7 @@ PACKAGES = {
     "mosquitto": "mosquitto",
     "openssl": "openssl",
     "prometheus": "prometheus",
+    core.QEMU: core.PACKAGE,
     "strace": "strace",
 }  # command, or a file: Debian package
 PATH = (

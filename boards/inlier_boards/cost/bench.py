@@ -19,7 +19,7 @@ from inlier_export import reference
 from inlier_export.reference import Detector
 from inlier_trainer.progress import Progress, quiet
 
-from . import in_c, packet, ulab
+from . import in_c, packet, ulab, xtensa
 
 PACKETS_BOARD = "qemu_m0"  # the Pico W's instruction set
 TIMES = {"dsp": 20, "thumb": 20, "rv32": 20, "viper": 20, "array": 2, "plain": 2}
@@ -65,6 +65,20 @@ not counted.
 
 | packet | instructions |
 | --- | ---: |
+"""
+XTENSA = """
+## Xtensa, for the ESP32 and ESP32-S3
+
+Stands for their instruction set alone: what MicroPython's compiler makes of the
+kernel `viper`, on QEMU's core dc232b, without MicroPython around it. A call's
+arguments are pointers already; their conversion, and all that belongs to a board
+(heap, flash, a whole window, milliseconds), is not counted. *feature*: of the
+device with 12 counters.
+
+| for | kernel | MAC | score | feature |
+| --- | --- | ---: | ---: | ---: |
+| {board} | {kernel} | {instructions_per_mac:.2f} | {instructions_per_score:,} | \
+{instructions_per_feature} |
 """
 
 
@@ -185,14 +199,28 @@ def _measure(place: Board, kernels: tuple[str, ...], progress: Progress) -> list
     return results
 
 
-def table(results: list[KernelCost]) -> str:
+def alone_summary(alone: xtensa.Alone) -> dict[str, object]:
+    """As KernelCost.summary, of a kernel without MicroPython around it."""
+    return {
+        "board": xtensa.NAME,
+        "kernel": xtensa.KERNEL,
+        "instructions_per_mac": round(alone.autoencoder / macs(bench_models.large()), 2),
+        "instructions_per_autoencoder_score": round(alone.autoencoder),
+        "instructions_per_svm_score": round(alone.evidence),
+        "instructions_per_score": round(alone.autoencoder + alone.evidence),
+        "instructions_per_feature": round(alone.features / bench_models.device().features),
+    }
+
+
+def table(results: list[KernelCost], alone: xtensa.Alone | None) -> str:
     """The committed table, Markdown."""
     lines = [
         " | ".join(cells)
         for cells in (COLUMNS, ["---"] * 2 + ["---:"] * (len(COLUMNS) - 2), *map(_cells, results))
     ]
     rows = "".join(f"| {line} |\n" for line in lines)
-    return HEAD + rows + "\n" + _built_with(results) + _packets(results)
+    xtensa_s = XTENSA.format(**alone_summary(alone)) if alone else ""
+    return HEAD + rows + "\n" + _built_with(results) + xtensa_s + _packets(results)
 
 
 def _packets(results: list[KernelCost]) -> str:
@@ -239,7 +267,7 @@ def _cells(result: KernelCost) -> list[str]:
     ]
 
 
-def show(results: list[KernelCost]) -> None:
+def show(results: list[KernelCost], alone: xtensa.Alone | None) -> None:
     """The same columns on the terminal."""
     shown = Table(
         title="Instructions and bytes; milliseconds are derived from the board's clock",
@@ -250,6 +278,14 @@ def show(results: list[KernelCost]) -> None:
         shown.add_column(name, justify="left" if i < 2 else "right", no_wrap=True)
     for result in results:
         shown.add_row(*_cells(result))
+    if alone:  # COLUMNS has MAC and score next
+        of = alone_summary(alone)
+        shown.add_row(
+            xtensa.NAME,
+            xtensa.KERNEL,
+            f"{of['instructions_per_mac']:.2f}",
+            f"{of['instructions_per_score']:,}",
+        )
     Console().print(shown)
 
 

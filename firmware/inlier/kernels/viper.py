@@ -3,7 +3,9 @@ ESP32's Xtensa first of all.
 
 The same integers as plain.py, on the buffer that native.py describes. Two
 locals live in registers, the first parameters: each function reuses these names
-for its hottest variables. Casts cost nothing.
+for its hottest variables. Casts cost nothing. A store at a constant index is at
+0: at any other, MicroPython 1.25 for Xtensa stores the wrong register
+(py/emitnative.c, emit_native_store_subscr; mended in 1.26).
 """
 
 import micropython
@@ -33,6 +35,8 @@ def features(deltas: ptr32, params: ptr8, work: ptr32):
     table = ptr8(int(params) + (counters << 1))
     x = ptr8(int(work) + work[_X_AT])
     logs = ptr16(int(work) + work[_LOGS_AT])
+    level_of = ptr32(int(work) + (_LEVEL << 2))
+    full_of = ptr32(int(work) + (_FULL << 2))
     # LEVEL_MAX, in two steps: frozen code for ARMv6-M lies on halfwords, and
     # would load a 32-bit literal from beside it.
     top = 1 << 26
@@ -52,7 +56,7 @@ def features(deltas: ptr32, params: ptr8, work: ptr32):
                 level = top
             else:
                 level = delta << right
-        work[_LEVEL] = level
+        level_of[0] = level
         right = int(params[1])
         if delta > 1 << right:
             delta = 1 << right
@@ -62,7 +66,7 @@ def features(deltas: ptr32, params: ptr8, work: ptr32):
         else:
             right = 0 - right
             delta <<= right
-        work[_FULL] = delta
+        full_of[0] = delta
         params = ptr8(int(params) + 2)
         kind = ptr32(int(work) + (_KIND << 2))
         t = 0
@@ -192,17 +196,20 @@ def autoencoder(w: ptr8, x: ptr8) -> int:
             b >>= int(shift[1])
             if b & -256:
                 b = ~(b >> 31) & 255
-            outputs[1] = b
+            outputs = ptr8(int(outputs) + 1)
+            outputs[0] = b
             c >>= int(shift[2])
             if c & -256:
                 c = ~(c >> 31) & 255
-            outputs[2] = c
+            outputs = ptr8(int(outputs) + 1)
+            outputs[0] = c
             d >>= int(shift[3])
             if d & -256:
                 d = ~(d >> 31) & 255
-            outputs[3] = d
+            outputs = ptr8(int(outputs) + 1)
+            outputs[0] = d
             shift = ptr8(int(shift) + 4)
-            outputs = ptr8(int(outputs) + 4)
+            outputs = ptr8(int(outputs) + 1)
             record = ptr32(int(record) + 16)
             blocks -= 1
         inputs = first
@@ -249,4 +256,5 @@ def evidence(w: ptr8, x: ptr32, sums: ptr32):
         y = ptr8(int(y) + 1)
         n -= 1
     sums[0] = score
-    sums[1] = quiet
+    sums = ptr32(int(sums) + 4)
+    sums[0] = quiet

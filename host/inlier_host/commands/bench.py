@@ -11,7 +11,11 @@ from inlier_host.options import Json
 
 def bench(
     board: Annotated[
-        list[str] | None, typer.Option(help="Emulated board; may be repeated. By default all.")
+        list[str] | None,
+        typer.Option(
+            help="Emulated board, or 'xtensa': the kernel alone on the ESP32's instruction set; "
+            "may be repeated. By default all."
+        ),
     ] = None,
     table: Annotated[Path | None, typer.Option(help="Also write the table (Markdown).")] = None,
     as_json: Json = False,
@@ -20,19 +24,23 @@ def bench(
 
     Example: inlier bench --board qemu_m0
     """
-    from inlier_boards.catalogue import names
-    from inlier_boards.cost.bench import measure, show
+    from inlier_boards.catalogue import names, read_board
+    from inlier_boards.cost import xtensa
+    from inlier_boards.cost.bench import alone_summary, measure, show
     from inlier_boards.cost.bench import table as markdown
     from inlier_trainer.files import check_outputs, write_atomic
     from inlier_trainer.progress import bars
 
     check_outputs([table], [])
-    chosen = board or names(emulated=True)
+    chosen = board or [*names(emulated=True), xtensa.NAME]
+    boards = [read_board(name) for name in chosen if name != xtensa.NAME]
     with bars(quiet=as_json) as progress:
-        results = [result for name in chosen for result in measure(name, progress)]
+        alone = xtensa.measure() if xtensa.NAME in chosen else None
+        results = [result for place in boards for result in measure(place.name, progress)]
     if table:
-        write_atomic(table, markdown(results).encode())
+        write_atomic(table, markdown(results, alone).encode())
     if as_json:
-        print(json.dumps({"boards": [result.summary() for result in results]}))
+        rows = [result.summary() for result in results]
+        print(json.dumps({"boards": [*rows, alone_summary(alone)] if alone else rows}))
     else:
-        show(results)
+        show(results, alone)

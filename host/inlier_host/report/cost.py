@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from inlier.model import Model
 from inlier_boards.catalogue import Board, names, read_board
-from inlier_boards.cost import bench
+from inlier_boards.cost import bench, xtensa
 from inlier_boards.deployment import budget
 from inlier_export.reference import Detector
 
@@ -17,6 +17,7 @@ _STANDS_FOR = {
     "armv7m": "qemu_m3",
     "armv7emsp": "qemu_m4",
     "rv32imc": "qemu_rv32",
+    "xtensawin": xtensa.NAME,
 }
 
 
@@ -61,7 +62,7 @@ def instructions_per_mac() -> dict[tuple[str, str], float]:
     rows = [
         line.strip("|").split("|")
         for line in bench.TABLE.read_text(encoding="utf-8").splitlines()
-        if line.startswith("| qemu_")
+        if line.startswith(("| qemu_", f"| {xtensa.NAME} "))
     ]
     at = bench.COLUMNS.index("MAC")
     return {(row[0].strip(), row[1].strip()): float(row[at]) for row in rows}
