@@ -21,6 +21,10 @@ MODEL_MAX = 64 * MIB
 RECORDING_MAX = 1024 * MIB  # of windows: years
 TEXT_MAX = 16 * MIB  # such as the summary of a run
 WAIT_S = 1.0
+# Each of Unix but the last, which is of Windows: there no file is a pipe.
+_READING = os.O_RDONLY | sum(
+    getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
+)
 
 
 def check_input(path: Path, what: str = "file") -> None:
@@ -53,7 +57,7 @@ def open_input(path: Path, limit_bytes: int | None, what: str = "file") -> Buffe
     check_input(path, what)
     try:
         # O_NONBLOCK: not to wait for a pipe's writer in here, without a word
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(path, _READING)
         file = open(handle, "rb")  # noqa: SIM115
         found = os.fstat(handle)
         _check_kind(path, found.st_mode, what)  # it may be another by now

@@ -105,7 +105,7 @@ def test_the_raspberry_pi_needs_nothing_that_trains(tmp_path):
         (["monitor", DOORBELL, "--replay", windows, "--json", "--count", "2"], '{"index": 1,'),
         (["monitor", DOORBELL, "--replay", packed], "Parquet needs polars: pip install"),
         (["verify", "--allow-unsigned", DOORBELL], "doorbell.inlier"),
-        (["emulate", DOORBELL, "--replay", packed], "Parquet needs polars: pip install"),
+        (["emulate", DOORBELL, "--replay", windows], "this command needs mpremote"),
         (
             ["train", windows, "-o", tmp_path / "m", *constant],
             f"inlier: {no_scipy}",

@@ -15,3 +15,12 @@ def test_each_stage_has_a_bar_of_its_own(capsys):
         progress("windows", 3, 3)
     shown = capsys.readouterr().err
     assert not shown.startswith("\n") and "firmware" in shown and "100 %" in shown
+
+
+def test_a_step_of_unknown_length_ends_where_the_next_begins(capsys):
+    with bars() as progress:
+        progress("building", 0, 0)
+        progress("windows", 2, 4)
+    building, windows = capsys.readouterr().err.splitlines()[-2:]
+    assert building.startswith("building") and "100 %" in building
+    assert windows.startswith("windows") and "50 %" in windows

@@ -65,7 +65,8 @@ def _target(path: Path) -> Path:
     if path.is_symlink():
         target = Path(os.path.realpath(path))
         # in a folder for everybody, somebody's link may lead to a file of ours
-        if path.lstat().st_uid not in (os.getuid(), path.parent.stat().st_uid):
+        own = os.getuid() if hasattr(os, "getuid") else 0  # Windows: all are 0's
+        if path.lstat().st_uid not in (own, path.parent.stat().st_uid):
             raise BadInput(f"{path}: somebody else's symbolic link: name another file")
     try:
         mode = path.stat().st_mode

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from inlier_export.printable import printable
 
-Progress = Callable[[str, int, int], None]  # stage, done, total
+# stage, done, total; total 0: nobody knows how long it takes, until the next begins
+Progress = Callable[[str, int, int], None]
 
 
 def quiet(stage: str, done: int, total: int) -> None:
@@ -31,11 +32,18 @@ def bars(quiet: bool = False) -> Iterator[Progress]:
         if not tasks:  # not before: a refusal would stand below an empty line
             progress.start()
         if stage not in tasks:
-            tasks[stage] = progress.add_task(printable(stage), total=total)
-        progress.update(tasks[stage], completed=done, total=total)
+            end_unknown()
+            tasks[stage] = progress.add_task(printable(stage), total=total or None)
+        progress.update(tasks[stage], completed=done, total=total or None)
+
+    def end_unknown() -> None:
+        for task in progress.tasks:
+            if task.total is None:
+                progress.update(task.id, completed=1, total=1)
 
     try:
         yield report
+        end_unknown()
     finally:
         if tasks:
             progress.stop()

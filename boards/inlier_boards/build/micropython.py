@@ -6,7 +6,6 @@ the cross-compiler's.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -107,6 +106,19 @@ def mpy_cross(say: Say = lambda text: None) -> Path:
     return source_tree(say) / "mpy-cross/build/mpy-cross"
 
 
+def check_system() -> None:
+    """Raises BadInput where nothing is built: before it asks for tools that are
+    not to be had there.
+    """
+    try:
+        import fcntl  # noqa: F401
+    except ImportError:
+        raise BadInput(
+            "MicroPython and what runs it are built on Linux alone: run this command there, on "
+            "Windows in WSL"
+        ) from None
+
+
 def source_tree(say: Say = lambda text: None) -> Path:
     """MicroPython's source in the cache, with mpy-cross and the Unix port
     built; built now if it is not there yet.
@@ -115,6 +127,7 @@ def source_tree(say: Say = lambda text: None) -> Path:
     tree = folder / "micropython"
     if tree.is_dir():
         return tree
+    check_system()
     for tool, package in TOOLS.items():
         if not shutil.which(tool):
             raise BadInput(
@@ -188,6 +201,8 @@ def _clean_environment() -> dict[str, str]:
 
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
+    import fcntl  # not of Windows, see check_system
+
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

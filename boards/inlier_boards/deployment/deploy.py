@@ -134,7 +134,7 @@ def _runtime(connection: Connection, facts: Facts, board: Board, bars: Bars) -> 
     if facts.frozen:
         return {}
     with bars() as progress:  # the compiler may have to be built
-        files = payload.runtime(facts, board, lambda step: progress(step, 0, 1))
+        files = payload.runtime(facts, board, lambda step: progress(step, 0, 0))
     stamp = payload.digest(files).encode()
     if _content(connection, f"{facts.lib}/inlier/{STAMP}") == stamp:
         return {}  # flash wears

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mpremote.transport import TransportError  # here: a firmware is not built before it is missed
+
 from inlier_boards.build.firmware import build
+from inlier_boards.build.micropython import check_system
 from inlier_boards.catalogue import Board, emulator
 from inlier_boards.leash import leashed
 from inlier_boards.serial_line.connection import Connection
@@ -51,8 +54,6 @@ class Emulated(Connection):
 
     @contextlib.contextmanager
     def _limited(self, limit_s: float) -> Iterator[None]:
-        from mpremote.transport import TransportError
-
         try:
             with killed_after(limit_s, self._process):
                 yield
@@ -117,6 +118,7 @@ def plugged(
     Raises BadInput.
     """
     emulator(board)  # before a build
+    check_system()
     command = qemu_command(board, build(board, say, stock).elf)
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "serial.log"

@@ -24,6 +24,7 @@ def bench(
 
     Example: inlier bench --board qemu_m0
     """
+    from inlier_boards.build.micropython import check_system
     from inlier_boards.catalogue import names, read_board
     from inlier_boards.cost import xtensa
     from inlier_boards.cost.bench import alone_summary, measure, show
@@ -31,6 +32,7 @@ def bench(
     from inlier_trainer.files import check_outputs, write_atomic
     from inlier_trainer.progress import bars
 
+    check_system()
     check_outputs([table], [])
     chosen = board or [*names(emulated=True), xtensa.NAME]
     boards = [read_board(name) for name in chosen if name != xtensa.NAME]

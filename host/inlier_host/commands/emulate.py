@@ -29,7 +29,7 @@ def emulate(
     blob = read_blob(model)
     recording = read_for(replay, model_of(model, blob))
     with bars(quiet=as_json) as progress:
-        done = run(place, blob, recording, progress, lambda step: progress(step, 0, 1))
+        done = run(place, blob, recording, progress, lambda step: progress(step, 0, 0))
     summary = done.summary()
     if as_json:
         print(json.dumps(summary))

@@ -47,7 +47,7 @@ def nbaiot(
     from inlier_trainer.progress import bars
 
     with bars(quiet=as_json) as progress:
-        interpreter = find_or_build(lambda step: progress(step, 0, 1))
+        interpreter = find_or_build(lambda step: progress(step, 0, 0))
         devices = (d for d in read(folder) if d.name.startswith(device))
         results = list(run(devices, interpreter, progress, tuple(range(1, seeds + 1))))
     if not results:
