@@ -36,6 +36,7 @@ def refused(path: Path, text: str | bytes) -> str:
         ("a,b\n1,\n", "line 2, column 'b' is empty"),
         ("a,b\n1,2\n3\n", "line 3, column 'b' is empty"),
         ("a,b\n1,2,3\n", "not a readable table"),
+        ("a,b\n1,2\n3,4,5\n6,7\n", "not a readable table (line 3 has 3 cells"),
         ("", "empty"),
         (b"\x00\xff\xfe\x00 binary", "misses the counter 'a'"),
         ("a,b\n1,99999999999999999999999\n", "line 2, column 'b' holds"),
