@@ -86,7 +86,7 @@ COMMANDS = [
     ("report", "m.inlier", "--windows", "w.csv", "-o", "out"),
     ("record", "--pcap", "c.pcap", "--device", DEVICE, "-o", "new.csv"),
     ("record", "--pcap", "c.pcap", "--device", DEVICE, "--window", "100ms", "-o", "new.parquet"),
-    ("bench", "--table", "out"),
+    ("bench", "--board", "qemu_m0", "--table", "out"),
     ("fleet", "ingest", "f.csv", "-o", "fleet", "--type", "bell", "--workers", "0"),
 ]  # fmt: skip
 
@@ -99,7 +99,7 @@ def quick(monkeypatch, trained):
     learned = learn.Learned(trained, [], 0, trained.detector)
     monkeypatch.setattr(learn, "learn", lambda *_: learned)
     monkeypatch.setattr(bench, "measure", lambda name, progress: [])
-    monkeypatch.setattr(bench, "table", lambda results: "a board\n" * 1000)
+    monkeypatch.setattr(bench, "table", lambda *_: "a board\n" * 1000)
     Path("t.csv").write_bytes(Path("f.csv").read_bytes())
 
 

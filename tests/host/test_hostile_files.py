@@ -404,6 +404,15 @@ def test_a_model_whose_metadata_is_none_is_refused_in_a_sentence(inlier, place):
         refused(inlier(*command), "odd: model's training metadata is no JSON object")
 
 
+@pytest.mark.filterwarnings("error")
+def test_lines_that_hold_nothing_are_refused_without_a_warning_before(place):
+    """NumPy's, of a table that begins with a line without a cell."""
+    for text in ("a\n\n", "a\n\r\n\r\n", "a,b\n\n\n"):
+        Path("blank.csv").write_text(text, newline="")
+        with pytest.raises(BadInput, match="line 2, column 'a' is empty"):
+            recordings.read(place / "blank.csv", tuple(text.split("\n")[0].split(","))).windows
+
+
 def test_a_refusal_stays_a_sentence_whatever_is_in_the_table(place):
     Path("long.csv").write_text("\n" + "a" * 3000 + '\n"')
     with pytest.raises(BadInput, match="not a readable table") as refusal:

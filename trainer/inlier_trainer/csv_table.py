@@ -113,6 +113,7 @@ def _loaded(block: bytes, dtype: np.dtype, columns: list[int]) -> NDArray:  # ty
     lines = io.TextIOWrapper(io.BytesIO(block), "utf-8")
     with warnings.catch_warnings():  # NumPy < 2.4 would take 2.5 for 2, and say so
         warnings.simplefilter("error", DeprecationWarning)
+        warnings.simplefilter("ignore", UserWarning)  # of no rows, which the caller sees
         return np.loadtxt(
             lines, dtype, None, delimiter=",", usecols=columns, ndmin=2, quotechar='"'
         )

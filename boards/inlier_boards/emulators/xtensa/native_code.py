@@ -14,6 +14,7 @@ from types import ModuleType
 import inlier
 from inlier_boards.build.micropython import mpy_cross, source_tree
 from inlier_export.errors import BadInput
+from inlier_trainer.files import LEAST, check_room
 
 ARCH = "xtensawin"
 VIPER = Path(inlier.__file__).parent / "kernels/viper.py"
@@ -32,6 +33,7 @@ def functions(source: Path = VIPER, arch: str = ARCH) -> dict[str, bytes]:
         if done.returncode:
             said = done.stderr.strip().splitlines() or ["no message"]
             raise BadInput(f"{source}: mpy-cross does not compile it for {arch}: {said[-1]}")
+        check_room(Path(folder), LEAST)  # it says nothing of a full disk
         module = _mpy_tool().read_mpy(str(file)).raw_code
     names = [
         node.name
