@@ -66,7 +66,7 @@ packages: .venv/stamp
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { test "$$(id -u)" = 0 && apt-get install -qy python3-venv; } \
 		|| { echo "inlier: Python's venv module is missing: install it with 'apt-get install python3-venv'" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[train,fleet,keras,boards,live,report,docs,dev]'
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[train,fleet,keras,boards,pico,live,report,docs,dev]'
 	@touch $@
 
 clean:

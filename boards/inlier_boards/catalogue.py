@@ -55,12 +55,23 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class Rp2040:
+    """The firmware of the real board, run by rp2040py: its name of the board,
+    and the file system at the end of flash.
+    """
+
+    board: str
+    disk_bytes: int
+
+
+@dataclass(frozen=True)
 class Board:
     """Sizes in bytes, clock in Hz.
 
     machine: a pattern for sys.implementation._machine; empty: no MicroPython.
-    emulator, build, disk: of emulated boards alone; like: another one that
-    differs from it in the instructions of its kernel alone.
+    emulator, build, disk: of boards that QEMU emulates alone; like: another one
+    that differs from it in the instructions of its kernel alone. rp2040: of
+    those whose own firmware is emulated.
     """
 
     name: str
@@ -78,6 +89,7 @@ class Board:
     emulator: Emulator | None = None
     build: Build | None = None
     disk: Disk | None = None
+    rp2040: Rp2040 | None = None
 
     def missing_packages(self) -> list[str]:
         """Debian packages that an emulated board lacks on this machine."""
@@ -94,8 +106,11 @@ class Board:
         return tuple(dict.fromkeys((self.kernel, "viper", "plain")))
 
 
+KINDS = (("emulator", Emulator), ("build", Build), ("disk", Disk), ("rp2040", Rp2040))
+
+
 def names(emulated: bool = False) -> list[str]:
-    """The known boards, or those of them that are emulated."""
+    """The known boards, or those of them that QEMU emulates."""
     found = sorted(path.parent.name for path in FOLDER.glob("*/board.toml"))
     return [name for name in found if not emulated or read_board(name).emulator]
 
@@ -106,7 +121,7 @@ def read_board(name: str) -> Board:
     if "/" in name or not path.is_file():
         raise BadInput(f"no board '{name}': choose one of {', '.join(names())}")
     facts: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    for key, kind in (("emulator", Emulator), ("build", Build), ("disk", Disk)):
+    for key, kind in KINDS:
         if key in facts:
             fields: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in facts[key].items()
@@ -116,11 +131,12 @@ def read_board(name: str) -> Board:
 
 
 def emulator(place: Board) -> Emulator:
-    """Raises BadInput for a board that is no emulated one."""
+    """Raises BadInput for a board that QEMU does not emulate."""
     if place.emulator is None:
+        others = [name for name in names() if read_board(name).rp2040]
         raise BadInput(
             f"board '{place.name}' is no emulated one: choose one of "
-            f"{', '.join(names(emulated=True))}"
+            f"{', '.join([*names(emulated=True), *others])}"
         )
     return place.emulator
 

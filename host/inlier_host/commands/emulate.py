@@ -2,17 +2,24 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inlier_host.options import Json, say
+
+if TYPE_CHECKING:
+    from inlier_boards.catalogue import Board
 
 
 def emulate(
     model: Annotated[Path, typer.Argument(help="The model file.")],
     replay: Annotated[Path, typer.Option(help="Windows to score, CSV or Parquet.")],
     board: Annotated[str, typer.Option(help="Emulated board.")] = "qemu_m0",
+    image: Annotated[
+        Path | None,
+        typer.Option(help="Firmware (.uf2) of a board whose own is emulated: pico_w."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score recorded windows on an emulated board; say what it costs.
@@ -20,6 +27,7 @@ def emulate(
     Example: inlier emulate model.inlier --board qemu_m0 --replay windows.csv
     """
     from inlier_boards.catalogue import read_board
+    from inlier_boards.emulators import rp2040
     from inlier_boards.emulators.emulate import emulate as run
     from inlier_export.model_file import model_of, read_blob
     from inlier_trainer.progress import bars
@@ -27,9 +35,11 @@ def emulate(
 
     place = read_board(board)
     blob = read_blob(model)
+    if place.rp2040:  # before long work begins
+        rp2040.checked(place, image)
     recording = read_for(replay, model_of(model, blob))
     with bars(quiet=as_json) as progress:
-        done = run(place, blob, recording, progress, lambda step: progress(step, 0, 0))
+        done = run(place, blob, recording, progress, lambda step: progress(step, 0, 0), image)
     summary = done.summary()
     if as_json:
         print(json.dumps(summary))
@@ -41,8 +51,18 @@ def emulate(
     say(
         f"{place.name}, kernel {done.kernel}: {done.windows} windows, {len(done.alarms)} alarms; "
         f"{done.mismatches} windows differ from the NumPy reference",
+        f"{_cost(place, summary)}; heap {done.heap[0]} bytes before, {done.heap[1]} after",
+    )
+
+
+def _cost(place: "Board", summary: dict[str, object]) -> str:
+    if place.rp2040:
+        return (
+            f"{summary['window_ms']:.3f} ms a window of the guest's time (at most "
+            f"{summary['window_ms_most']:.3f})"
+        )
+    return (
         f"{summary['instructions_per_window']} instructions a window (at most "
         f"{summary['instructions_per_window_most']}), "
-        f"{summary['window_ms_derived']} ms at {place.clock_hz / 1e6:g} MHz (derived); "
-        f"heap {done.heap[0]} bytes before, {done.heap[1]} after",
+        f"{summary['window_ms_derived']} ms at {place.clock_hz / 1e6:g} MHz (derived)"
     )
