@@ -13,7 +13,7 @@ from inlier_boards.catalogue import Board, names, read_board
 from inlier_export.errors import BadInput
 
 # A block: https://github.com/microsoft/uf2
-BLOCK_BYTES = 512
+BLOCK_BYTES, PAYLOAD_BYTES = 512, 256
 _BEGIN, _END = (0x0A324655, 0x9E5D5157), 0x0AB16F30
 _HAS_FAMILY = 0x2000
 RP2040 = 0xE48BFF56
@@ -83,6 +83,19 @@ def read(board: Board, path: Path) -> Image:
         )
     machine = next(machine for machine in found if re.search(board.machine, machine))
     return Image(path, machine, release, flash)
+
+
+def packed(flash: bytes) -> bytes:
+    """The image that writes these bytes, from the first of flash on."""
+    count = -(-len(flash) // PAYLOAD_BYTES)
+    blocks = bytearray()
+    for number in range(count):
+        start = number * PAYLOAD_BYTES
+        place = FLASH + start, PAYLOAD_BYTES, number, count
+        blocks += struct.pack("<8I", *_BEGIN, _HAS_FAMILY, *place, RP2040)
+        blocks += flash[start : start + PAYLOAD_BYTES].ljust(476, b"\0")
+        blocks += struct.pack("<I", _END)
+    return bytes(blocks)
 
 
 def _flash(path: Path, content: bytes) -> bytes:
