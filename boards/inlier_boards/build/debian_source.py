@@ -103,9 +103,29 @@ def unpack(folder: Path, package: str = "micropython") -> Path:
     )
 
 
-def _download(folder: Path, source_line: str, package: str) -> str:
+def download(folder: Path, package: str) -> Path:
+    """Fetch a package of files, of any machine, into `folder` (existing).
+    Raises BadInput.
+    """
+    system = distribution()
+    last = "no Debian or Ubuntu archive in /etc/apt"
+    for suite in SUITES[system]:
+        for mirror in mirrors():
+            line = mirror.line(suite, COMPONENT[system]).replace("deb-src", "deb", 1)
+            last = _download(folder, line, package, "download")
+            if found := list(folder.glob(f"{package}_*.deb")):
+                return found[0]
+    raise BadInput(
+        f"the package {package} could not be fetched ({last}): check the network, or name an image"
+    )
+
+
+SOURCE = ("source", "--download-only")
+
+
+def _download(folder: Path, source_line: str, package: str, *how: str) -> str:
     """Runs apt for one source line; returns its last error line, empty on
-    success.
+    success. how: apt-get's words, else for a source package.
     """
     apt = folder / "apt"
     shutil.rmtree(apt, ignore_errors=True)
@@ -122,7 +142,7 @@ def _download(folder: Path, source_line: str, package: str) -> str:
         "APT::Sandbox::User": "",  # as root, apt would drop to a user who cannot write here
     }
     options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
-    for command in (["update"], ["source", "--download-only", package]):
+    for command in (["update"], [*(how or SOURCE), package]):
         done = subprocess.run(
             ["apt-get", "-q", *options, *command],
             cwd=folder,

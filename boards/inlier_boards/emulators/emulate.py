@@ -174,7 +174,7 @@ def _real_firmware(
     say: Callable[[str], None],
 ) -> Iterator[tuple[Connection, Windows]]:
     """Runtime and windows are on the file system that it boots with."""
-    there = rp2040.checked(board, image)
+    there = rp2040.checked(board, image, say)
     files = {f"lib/{path}": content for path, content in _runtime(board, there, say).items()}
     files |= {path.name: path.read_bytes() for path in (*COUNTING, DEVICE / "emulate.py")}
     files |= {"model": blob, "empty": b""}

@@ -35,8 +35,9 @@ def emulate(
 
     place = read_board(board)
     blob = read_blob(model)
-    if place.rp2040:  # before long work begins
-        rp2040.checked(place, image)
+    with bars(quiet=as_json) as progress:
+        if place.rp2040:  # before anything else is read
+            rp2040.checked(place, image, lambda step: progress(step, 0, 1))
     recording = read_for(replay, model_of(model, blob))
     with bars(quiet=as_json) as progress:
         done = run(place, blob, recording, progress, lambda step: progress(step, 0, 0), image)

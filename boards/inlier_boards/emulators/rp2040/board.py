@@ -7,7 +7,7 @@ import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,13 +70,20 @@ def installed() -> None:
         )
 
 
-def checked(board: Board, image: Path | None = None) -> images.Image:
-    """The image that was given, or that the environment names, for this board
-    and for the rp2040py that is here. Raises BadInput.
+def checked(
+    board: Board, image: Path | None = None, say: Callable[[str], None] = lambda step: None
+) -> images.Image:
+    """The image that was given, or that the environment names, or that is built
+    here, for this board and for the rp2040py that is here. Raises BadInput.
     """
-    found = images.read(board, images.named(board, image))
+    from inlier_boards.build import rp2  # which makes images
+
+    assert board.rp2040
     installed()
-    return found
+    given = images.named(board, image)
+    if given is None and board.rp2040.port:
+        given = rp2.build(board, say)
+    return images.read(board, given)
 
 
 @contextlib.contextmanager

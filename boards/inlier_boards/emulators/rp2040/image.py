@@ -38,20 +38,20 @@ def variable(board: Board) -> str:
     return f"INLIER_{board.name.upper()}_UF2"
 
 
-def named(board: Board, given: Path | None) -> Path:
-    """The image that was given, else the environment's. Raises BadInput."""
-    path = given or Path(os.environ.get(variable(board), ""))
-    if path == Path():
+def named(board: Board, given: Path | None) -> Path | None:
+    """The image that was given, else the environment's, if any."""
+    name = os.environ.get(variable(board))
+    return given or (Path(name) if name else None)
+
+
+def read(board: Board, path: Path | None) -> Image:
+    """Raises BadInput for what is no image of this board."""
+    if path is None:
         raise BadInput(
             f"{board.name} is emulated with the firmware of the real board, which is not part of "
             f"inlier: download a .uf2 from micropython.org/download and name it with --image or "
             f"{variable(board)}"
         )
-    return path
-
-
-def read(board: Board, path: Path) -> Image:
-    """Raises BadInput for what is no image of this board."""
     try:
         content = path.read_bytes()
     except OSError as error:
