@@ -37,7 +37,7 @@ def emulate(
     blob = read_blob(model)
     with bars(quiet=as_json) as progress:
         if place.rp2040:  # before anything else is read
-            rp2040.checked(place, image, lambda step: progress(step, 0, 1))
+            rp2040.checked(place, image, lambda step: progress(step, 0, 0))
     recording = read_for(replay, model_of(model, blob))
     with bars(quiet=as_json) as progress:
         done = run(place, blob, recording, progress, lambda step: progress(step, 0, 0), image)
