@@ -26,6 +26,8 @@ _SOURCES = {
 }
 _sources = [name for names in _SOURCES.values() for name in names]
 _counted = [name for source in options.sources for name in _SOURCES[source]]
+_LOOPS = {"dsp": "thumb", "thumb": "thumb", "rv32": "viper", "viper": "viper"}
+_loops = {"sockets_" + _LOOPS.get(kernel, "plain") for kernel in options.kernels}
 
 _KERNEL_FILES = {
     "dsp": ("dsp", "thumb", "thumb_autoencoder", "native"),
@@ -52,6 +54,8 @@ def _wanted(path):
         return options.sinks
     if path in _LINUX:  # no board is one
         return False
+    if name.startswith("sockets_"):
+        return "sockets" in options.sources and name[: -len(".py")] in _loops
     if folder == "inlier" and name[: -len(".py")] in _sources:
         return name[: -len(".py")] in _counted
     return folder != "inlier/kernels" or name[: -len(".py")] in _frozen

@@ -28,33 +28,27 @@ def delta(now, last, half, lost):
     return d if d < DELTA_MAX else DELTA_MAX
 
 
-def subtract(now, last, deltas):
-    """deltas = now - last; says whether any is no plain count: ~(the former
-    delta) stays there. Small: see Windows.take.
-    """
-    odd = False
-    for i in range(len(now)):
-        d = now[i] - last[i]
-        if d >> 30:  # below 0, or over DELTA_MAX
-            odd = True
-            d = ~deltas[i]
-        deltas[i] = d
-    return odd
-
-
 class Windows:
-    """Windows of one source: `take()` returns the deltas since the last call."""
+    """Windows of one source: `take()` returns the deltas since the last call.
 
-    def __init__(self, source):
+    subtract: a kernel's, for counters of at most 30 bits, which
+    never differ by more than DELTA_MAX.
+    """
+
+    def __init__(self, source, subtract=None):
         n = len(source.counters)
         self._source = source
-        self._half = 1 << (source.bits - 1)
-        self._exact = getattr(
-            source, "exact", False
-        )  # a reset counter of its holds the whole delta
-        self._now = [0] * n
-        self._last = [0] * n
+        self._read = source.read  # bound once: each binding takes heap
         self.deltas = array("i", bytes(4 * n))
+        self._n = n
+        if source.bits <= 30:
+            self._subtract = subtract
+            self._now = getattr(source, "live", None) or array("i", self.deltas)
+            self._last = array("i", self.deltas)
+        else:
+            self._subtract = None
+            self._now = [0] * n
+            self._last = [0] * n
         source.read(self._last)
 
     def take(self, elapsed=1):
@@ -72,22 +66,25 @@ class Windows:
         """
         # Small functions: a frame beyond 11 words would come from MicroPython's
         # heap.
-        self._source.read(self._now)
-        if subtract(self._now, self._last, self.deltas):
+        now = self._now
+        deltas = self.deltas
+        self._read(now)
+        subtract = self._subtract
+        if subtract is None or subtract(now, self._last, deltas, self._n):
             self._mend(elapsed)
         if elapsed > 1:
             self._spread(elapsed)
-        self._now, self._last = self._last, self._now
-        return self.deltas
+        return deltas
 
     def _mend(self, elapsed):
-        for i in range(len(self.deltas)):
-            former = ~self.deltas[i]
-            if former >= 0:
-                now = self._now[i]
-                self.deltas[i] = delta(
-                    now, self._last[i], self._half, now if self._exact else former * elapsed
-                )
+        source = self._source
+        half = 1 << (source.bits - 1)
+        exact = getattr(source, "exact", False)  # a reset counter of its holds the whole delta
+        for i in range(self._n):
+            now = self._now[i]
+            lost = now if exact else self.deltas[i] * elapsed
+            self.deltas[i] = delta(now, self._last[i], half, lost)
+            self._last[i] = now
 
     def _spread(self, elapsed):
         for i in range(len(self.deltas)):

@@ -59,7 +59,6 @@ WINDOW_MS_MAX = 3600000
 SHIFT_MAX = 30
 CAP_MAX = 29  # 2^30 is no small int of a 31-bit board
 BIAS_MAX = 1 << 28
-KINDS_MAX = 6
 HORIZONS_MAX = 8
 INPUT_SHIFT_MAX = 3
 WEIGHT_MAX = 127
@@ -126,7 +125,8 @@ class Model:
         self.features = n = n_counters * n_kinds
         odd = "model contradicts itself (%s); export it again"
         _require(
-            0 < n <= FEATURES_MAX and n_kinds <= KINDS_MAX and 0 < n_horizons <= HORIZONS_MAX,
+            # six kinds: what a native kernel's header has room for
+            0 < n <= FEATURES_MAX and n_kinds <= 6 and 0 < n_horizons <= HORIZONS_MAX,
             odd % "sizes",
         )
         _require(self.clear_after and self.quiet_after, odd % "alarm")

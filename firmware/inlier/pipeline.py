@@ -29,55 +29,67 @@ class Pipeline:
         if kernel is None:
             from .kernels import chosen as kernel
         self.model = model
-        self.windows = Windows(source)
+        self.windows = Windows(source, kernel.subtract)
         self.deltas = self.windows.deltas
         self._params = model.params
         self.work, self.x, self.y, self.f = kernel.prepare(model)
         self._features = kernel.features
         self._autoencoder = kernel.autoencoder
         self._evidence = kernel.evidence
-        self._sums = array("i", bytes(8))
         self.least = min(limit for _, _, limit in model.horizons())
         self._table = model.table()
+        self._sums = array("i", (0, 0, self.least, model.threshold_quiet))
         self.alarm = Alarm(model, latched)
-        self._leading = self.leading  # bound once: each binding takes heap
+        # bound once: each binding takes heap, and looking one up time
+        self._take = self.windows.take
+        self._leading = self.leading
         self.quiet = Quiet(model, self._sums)
         if not model.rows:
             self._autoencoder = _no_error
-        self._by_rows = model.by_rows
+        # whether a window with both sums within their limits changes nothing
+        self.idle = False
         self.ae = 0
         self.svm = 0
         self.hot = False
         self.index = -1
         self.event = 0
 
-    def step(self, elapsed=1):
+    def score(self, deltas):
+        """Score a window from elsewhere: an int32 buffer of one delta a
+        counter.
+        """
+        return self.step(1, deltas)
+
+    def step(self, elapsed=1, deltas=None):
         """Take and score one window; returns 1 when it raises the alarm, 2
         when one that is on grows, -1 when it clears it, else 0.
         """
-        return self.score(self.windows.take(elapsed))
-
-    def score(self, deltas):
-        """The same for a window from elsewhere: an int32 buffer of one delta a
-        counter.
-        """
         # Few locals: a frame beyond 11 words would come from MicroPython's
         # heap.
-        self._features(deltas, self._params, self.work)
-        self.ae = self._autoencoder(self._params, self.work)
-        sums = self._sums
-        self._evidence(self._params, self.work, sums)
+        if deltas is None:
+            deltas = self._take(elapsed)
+        params = self._params
+        work = self.work
+        self._features(deltas, params, work)
+        self.ae = self._autoencoder(params, work)
         self.index += 1
-        if self._by_rows:
+        sums = self._sums
+        if self._evidence(params, work, sums) or not self.idle:
+            return self._decide(sums)
+        self.svm = sums[0]
+        return 0
+
+    def _decide(self, sums):
+        if self.model.by_rows:
             return self._row(sums)
-        score = self.svm = sums[0]
-        hot = self.hot = score > self.least
+        self.svm = sums[0]
+        hot = self.hot = sums[0] > self.least
         if sums[1] > self.quiet.threshold or not self.quiet.idle:
             self.quiet.step()
         if hot or not self.alarm.idle:
-            self.event = self.alarm.step(score, False, self._leading)
-            return self.event
-        return 0
+            self.event = self.alarm.step(self.svm, False, self._leading)
+        self.idle = self.alarm.idle and self.quiet.idle
+        return self.event
 
     def _row(self, sums):
         """What is too low is odd there, and no silence; and the autoencoder's

@@ -51,10 +51,44 @@ del const
 _getaddrinfo = _native.getaddrinfo
 
 
+# Functions: to find a method takes MicroPython eight times as long, and these
+# are called whenever something moves.
+
+
+def _begin(s, address):
+    s._contact(address, True)
+    if s._out == _SENDS:  # a datagram socket only remembers where to send
+        totals = s._totals
+        totals[_CONNECTS] = totals[_CONNECTS] + 1 & _MASK
+
+
+def _count(totals, i):
+    totals[i] = totals[i] + 1 & _MASK
+
+
+def _sent(s, n):
+    calls = s._out
+    if n or n == 0 and calls == _DATAGRAMS_OUT:  # None: it would have blocked
+        totals = s._totals
+        totals[_BYTES_OUT] = totals[_BYTES_OUT] + n & _MASK
+        totals[calls] = totals[calls] + 1 & _MASK
+
+
+def _received(s, n, flags=()):
+    calls = s._in
+    if flags and flags[0] & _PEEK:
+        return
+    if n or n == 0 and calls == _DATAGRAMS_IN:  # else the end of a stream
+        totals = s._totals
+        totals[_BYTES_IN] = totals[_BYTES_IN] + n & _MASK
+        totals[calls] = totals[calls] + 1 & _MASK
+
+
 class socket(_io.IOBase):
     """The native socket `_s` with its calls counted in `_source`, the Sockets.
 
-    Frames stay below 11 words: beyond, MicroPython takes them from the heap.
+    Frames stay below 11 words: beyond, MicroPython takes them from the heap,
+    as that of connect, which names what it caught.
     """
 
     def __init__(self, family=_native.AF_INET, kind=_native.SOCK_STREAM, proto=0, native=None):
@@ -65,22 +99,8 @@ class socket(_io.IOBase):
         self._out = _SENDS if stream else _DATAGRAMS_OUT
         self._in = _RECEIVES if stream else _DATAGRAMS_IN
         self._pending = False  # a connect whose end is not known yet
-
-    def _add(self, i, n=1):
-        totals = self._source.totals
-        totals[i] = totals[i] + n & _MASK
-
-    def _sent(self, n):  # None: it would have blocked
-        if n or n == 0 and self._out == _DATAGRAMS_OUT:
-            self._add(_BYTES_OUT, n)
-            self._add(self._out)
-
-    def _received(self, n, flags=()):
-        if flags and flags[0] & _PEEK:
-            return
-        if n or n == 0 and self._in == _DATAGRAMS_IN:  # else the end of a stream
-            self._add(_BYTES_IN, n)
-            self._add(self._in)
+        self._totals = self._source.totals
+        self._contact = self._source.contact
 
     # How a connect ends.
 
@@ -88,19 +108,19 @@ class socket(_io.IOBase):
         try:
             self._s.connect(address)
         except OSError as error:
-            self._asked(address, error.errno)
+            self._raised(address, error.errno)
             raise
-        self._asked(address, 0)
+        if self._pending:  # asking again how a connect fares is no new one
+            self._pending = False
+        else:
+            _begin(self, address)
 
-    def _asked(self, address, code):
-        if not self._pending:  # asking again how a connect fares is no new one
-            if code and (self._out == _DATAGRAMS_OUT or code in _NOT_BEGUN):
+    def _raised(self, address, code):
+        if not self._pending:
+            if self._out != _SENDS or code in _NOT_BEGUN:
                 return
-            self._source.contact(address, True)
-            if self._out == _DATAGRAMS_OUT:  # only remembers where to send
-                return
-            self._add(_CONNECTS)
-        self._pending = True
+            _begin(self, address)
+            self._pending = True
         if code == _errno.EBADF:
             # lwIP has dropped the connection. Polled, it has POLLHUP (16) where
             # the peer reset it, else only POLLERR (8).
@@ -111,7 +131,7 @@ class socket(_io.IOBase):
         if self._pending and code not in _UNDECIDED:
             self._pending = False
             if code not in _NOT_BEGUN:
-                self._add(_CONNECTS_REFUSED if code in _REFUSED else _CONNECTS_FAILED)
+                _count(self._totals, _CONNECTS_REFUSED if code in _REFUSED else _CONNECTS_FAILED)
 
     def _first(self, call, *args):
         """The first read or write after a non-blocking connect tells how it
@@ -148,8 +168,8 @@ class socket(_io.IOBase):
 
     def accept(self):
         native, address = self._s.accept()
-        self._add(_ACCEPTS)
-        self._source.contact(address, False)
+        _count(self._totals, _ACCEPTS)
+        self._contact(address, False)
         return socket(self._family, _native.SOCK_STREAM, 0, native), address
 
     def send(self, data, *flags):
@@ -158,7 +178,7 @@ class socket(_io.IOBase):
             if self._pending or flags
             else self._s.send(data)
         )
-        self._sent(n)
+        _sent(self, n)
         return n
 
     def sendall(self, data, *flags):
@@ -166,14 +186,14 @@ class socket(_io.IOBase):
             self._first(self._s.sendall, data, *flags)
         else:
             self._s.sendall(data)
-        self._sent(len(data.encode() if isinstance(data, str) else data))
+        _sent(self, len(data.encode() if isinstance(data, str) else data))
 
     def sendto(self, data, to, *address):
         """sendto(data, address) or sendto(data, flags, address)."""
         n = self._s.sendto(data, to, *address) if address else self._s.sendto(data, to)
         if self._out == _DATAGRAMS_OUT:
-            self._source.contact(address[0] if address else to, True)
-        self._sent(n)
+            self._contact(address[0] if address else to, True)
+        _sent(self, n)
         return n
 
     def write(self, data, *part):
@@ -182,19 +202,19 @@ class socket(_io.IOBase):
             if self._pending or part
             else self._s.write(data)
         )
-        self._sent(n)
+        _sent(self, n)
         return n
 
     def recv(self, n, *flags):
         data = self._first(self._s.recv, n, *flags) if self._pending or flags else self._s.recv(n)
-        self._received(len(data), flags)
+        _received(self, len(data), flags)
         return data
 
     def recvfrom(self, n, *flags):
         result = self._s.recvfrom(n, *flags) if flags else self._s.recvfrom(n)
         if self._in == _DATAGRAMS_IN:
-            self._source.contact(result[1], False)
-        self._received(len(result[0]), flags)
+            self._contact(result[1], False)
+        _received(self, len(result[0]), flags)
         return result
 
     def read(self, *n):
@@ -207,7 +227,7 @@ class socket(_io.IOBase):
 
     def _got(self, data):
         if data is not None:
-            self._received(len(data))
+            _received(self, len(data))
         return data
 
     def readinto(self, buffer, *n):
@@ -218,7 +238,7 @@ class socket(_io.IOBase):
             if self._pending or n
             else self._s.readinto(buffer)
         )
-        self._received(n)
+        _received(self, n)
         return n
 
     def _datagram(self, buffer):
@@ -279,7 +299,7 @@ def _stand_in(source):
     if not hasattr(native, "sendall"):
         from .socket_unix import adapt
 
-        adapt(socket)
+        adapt(socket, _sent, _received)
     this = _sys.modules[__name__]
     for name in dir(_native):
         if name not in globals():

@@ -6,16 +6,41 @@ import errno
 import io
 import socket as native
 
+from .sockets_plain import FACTOR, HASH_MASK, note
 
-def adapt(socket):
-    """socket: the counted class, as the boards need it."""
+
+def adapt(socket, sent, received):
+    """socket: the counted class, as the boards need it. sent(socket, n) and
+    received(socket, n) count.
+    """
+    File.sent = staticmethod(sent)
+    File.received = staticmethod(received)
+    sockets = type(socket._source)
+    board_contact = sockets.contact
+
+    def contact(self, address, chosen):
+        """Addresses are sockaddrs: family, port, IPv4 address; or family, port,
+        flow, IPv6 address, scope.
+        """
+        if isinstance(address, tuple) or isinstance(address, list):
+            board_contact(self, address, chosen)
+        elif len(address) in (16, 28):
+            start, end = (4, 8) if len(address) == 16 else (8, 24)
+            h = 0
+            for i in range(start, end):
+                h = h * FACTOR + address[i] & HASH_MASK
+            note(self._bits, self.totals, h, address[2] << 8 | address[3] if chosen else -1)
+
+    sockets.contact = contact
     board_init, board_ioctl = socket.__init__, socket.ioctl
 
     def init(self, family=native.AF_INET, *args):
         board_init(self, family, *args)
         if family not in (native.AF_INET, native.AF_INET6):
             # Only IP is traffic: the others count where no one looks.
-            self._source = type(self._source)()
+            elsewhere = type(self._source)()
+            self._totals = elsewhere.totals
+            self._contact = elsewhere.contact
 
     def ioctl(self, request, arg):
         if request == 10:  # MP_STREAM_GET_FILENO: this port polls descriptors
@@ -37,7 +62,7 @@ class File(io.IOBase):
 
     def _got(self, data):
         if data is not None:
-            self._counted._received(len(data.encode() if isinstance(data, str) else data))
+            self.received(self._counted, len(data.encode() if isinstance(data, str) else data))
         return data
 
     def read(self, *n):
@@ -51,12 +76,12 @@ class File(io.IOBase):
 
     def readinto(self, buffer, *n):
         n = self._file.readinto(buffer, *n)
-        self._counted._received(n)
+        self.received(self._counted, n)
         return n
 
     def write(self, data, *part):
         n = self._file.write(data, *part)
-        self._counted._sent(n)
+        self.sent(self._counted, n)
         return n
 
     def __iter__(self):

@@ -46,24 +46,17 @@ without inlier: the sixth is OSError 12.
 """
 
 import sys
+from array import array
 
-try:
-    from micropython import const
-except ImportError:  # CPython
-
-    def const(value):
-        return value
-
-
-# Places in `counters`; socket_micropython.py has those of the others.
-_LOOKUPS = const(10)
-_PEERS = const(11)
-_PORTS = const(12)
-_PEERS_NEW = const(13)
-
-_MASK = const(0x3FFFFFFF)
-_WINDOW_MASK = const(511)
-_KNOWN_MASK = const(4095)
+for _name in ("thumb", "viper", "plain"):
+    try:
+        _loops = __import__("inlier.sockets_" + _name, None, None, ("note",))
+        break
+    except (ImportError, SyntaxError, ValueError, AttributeError):
+        pass  # no such compiler, decorator or file here
+begin = _loops.begin
+host_hash = _loops.host_hash
+note = _loops.note
 
 
 class Sockets:
@@ -80,116 +73,31 @@ class Sockets:
     )  # fmt: skip
 
     def __init__(self):
-        self.totals = [0] * len(self.counters)
-        self._hosts = bytearray(_WINDOW_MASK + 1 >> 3)
-        self._ports = bytearray(_WINDOW_MASK + 1 >> 3)
-        self._known = bytearray(_KNOWN_MASK + 1 >> 3)
-        self._touched = False
-
-    # Small functions: a frame beyond 11 words would come from MicroPython's
-    # heap.
+        self.totals = self.live = array("i", bytes(4 * len(self.counters)))
+        self._bits = bytearray(644)  # sockets_plain.py says of what
+        self._known = memoryview(self._bits)[132:]
 
     def read(self, values):
         """Copy the cumulative counters and begin a window: its hosts and ports
         are distinct afresh.
         """
-        totals = self.totals
-        for i in range(len(totals)):
-            values[i] = totals[i]
-        if self._touched:
-            self._touched = False
-            clear(self._hosts)
-            clear(self._ports)
+        begin(self._bits)
+        live = self.live
+        if values is not live:
+            for i in range(len(live)):
+                values[i] = live[i]
 
     def lookup(self, host):
         """Count `host`, of any type, if it is a name."""
-        host = text(host)
-        if isinstance(host, str) and is_name(host):
-            add(self.totals, _LOOKUPS)
+        if isinstance(host, (str, bytes)) and host_hash(host) >> 18:
+            self.totals[10] = self.totals[10] + 1 & 0x3FFFFFFF
 
     def contact(self, address, chosen):
-        """Note the host of `address`, and its port if this device chose it.
-
-        address: (host, port, ...), or a sockaddr as the Unix port has it.
+        """Note the host of `address`, (host, port, ...), and its port if this
+        device chose it.
         """
-        if isinstance(address, tuple) or isinstance(address, list):
-            host = text(address[0])
-            self.lookup(host)
-            host = host_hash(host)
-            port = address[1]
-        elif isinstance(address, str) or len(address) not in (16, 28):
-            return
-        else:
-            # sockaddr_in: family, port, address;
-            # sockaddr_in6: family, port, flow, address, scope
-            start, end = (4, 8) if len(address) == 16 else (8, 24)
-            host = bytes_hash(address, start, end)
-            port = address[2] << 8 | address[3]
-        self._note(host, port if chosen else -1)
-
-    def _note(self, host, port):
-        self._touched = True
-        if add_bit(self._hosts, host & _WINDOW_MASK):
-            add(self.totals, _PEERS)
-        if add_bit(self._known, host & _KNOWN_MASK):
-            add(self.totals, _PEERS_NEW)
-        if port >= 0 and add_bit(self._ports, (port ^ port >> 9) & _WINDOW_MASK):
-            add(self.totals, _PORTS)
-
-
-def add(totals, i):
-    totals[i] = totals[i] + 1 & _MASK
-
-
-def add_bit(bitmap, i):
-    """Set bit i; says whether it was clear."""
-    if bitmap[i >> 3] & 1 << (i & 7):
-        return False
-    bitmap[i >> 3] |= 1 << (i & 7)
-    return True
-
-
-def clear(bitmap):
-    for i in range(len(bitmap)):
-        bitmap[i] = 0
-
-
-def text(host):
-    """Bytes are names and addresses as well."""
-    return "".join(map(chr, host)) if isinstance(host, bytes) else host
-
-
-def is_name(host):
-    """Whether a host's text is a name: neither dotted digits nor IPv6."""
-    for i in range(len(host)):
-        if host[i] not in "0123456789.":
-            return ":" not in host
-    return False
-
-
-def host_hash(host):
-    """18-bit hash of a host's text; for a dotted address that of its four
-    bytes.
-    """
-    h = 0
-    octet = 0
-    for i in range(len(host)):
-        c = ord(host[i])
-        if 48 <= c <= 57:
-            octet = octet * 10 + c - 48 & 0x3FF
-        elif c == 46:
-            h = h * 1597 + octet & 0x3FFFF
-            octet = 0
-        else:
-            h = h * 1597 + c & 0x3FFFF
-    return h * 1597 + octet & 0x3FFFF
-
-
-def bytes_hash(data, start, end):
-    h = 0
-    for i in range(start, end):
-        h = h * 1597 + data[i] & 0x3FFFF
-    return h
+        port = address[1] if chosen else -1
+        note(self._bits, self.totals, host_hash(address[0]), port)
 
 
 _installed = None

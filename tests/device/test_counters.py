@@ -1,6 +1,9 @@
 """Wrap, reset and missed ticks become deltas here and nowhere else."""
 
+from array import array
+
 from inlier.counters import DELTA_MAX, Windows, delta
+from inlier.kernels import plain
 from inlier.replay import Replay
 
 HALF = 1 << 29  # of a counter that wraps at 2^30
@@ -82,3 +85,49 @@ def test_a_replay_that_begins_its_totals_anew_loses_nothing():
     for row in rows:
         source.advance()
         assert list(windows.take()) == row
+
+
+class Live:
+    """Counts into an array of its own."""
+
+    counters = ("a", "b")
+
+    def __init__(self, bits):
+        self.bits = bits
+        self.live = array("i", [0, 0])
+        self.asked = []
+
+    def read(self, values):
+        self.asked.append(values)
+        for i in range(2):
+            values[i] = self.live[i]
+
+
+def test_the_kernel_subtracts_what_fits_it_and_a_live_source_is_read_in_place():
+    for bits, fits in ((29, True), (30, True), (31, False), (64, False)):
+        source = Live(bits)
+        calls = []
+
+        def subtract(now, last, deltas, n):
+            calls.append(now)
+            return plain.subtract(now, last, deltas, n)
+
+        windows = Windows(source, subtract)
+        source.live[0] = 5
+        assert list(windows.take()) == [5, 0]
+        assert len(calls) == fits, bits
+        assert (source.asked[-1] is source.live) == fits, bits
+        assert all([now is source.live for now in calls])
+
+
+def test_what_the_kernel_has_subtracted_is_not_mended():
+    source = Live(30)
+
+    def subtract(now, last, deltas, n):
+        deltas[0], deltas[1] = 77, 78
+        return source.live[1]
+
+    windows = Windows(source, subtract)
+    assert list(windows.take()) == [77, 78]
+    source.live[1] = 3
+    assert list(windows.take()) == [0, 3], "one went backwards, it said: taken one by one"

@@ -223,6 +223,7 @@ class Scripted:
 
     def __init__(self, kernel):
         self.prepare = kernel.prepare
+        self.subtract = kernel.subtract
         self.scores = [0, 0]
 
     def features(self, deltas, params, work):
@@ -233,6 +234,7 @@ class Scripted:
 
     def evidence(self, params, work, sums):
         sums[0], sums[1] = self.scores
+        return sums[0] > sums[2] or sums[1] > sums[3]
 
 
 def counted(step, of, asked):
@@ -295,6 +297,7 @@ def test_a_calm_window_s_short_way_changes_no_verdict():
         assert asked == expected, i
         del asked[:]
         assert event == pipeline.event == alarm.step(windows[i][0]), i
+        assert pipeline.svm == windows[i][0], i
         assert (pipeline.quiet.event, pipeline.quiet.active) == (quiet.event, quiet.active), i
         assert pipeline.alarm.active == alarm.active and pipeline.hot == (
             windows[i][0] > pipeline.least

@@ -31,7 +31,7 @@ class Unlike:
     """A kernel but for what a subclass has of its own."""
 
     def __init__(self, kernel):
-        for name in ("prepare", "features", "autoencoder", "evidence"):
+        for name in ("prepare", "subtract", "features", "autoencoder", "evidence"):
             if not hasattr(self, name):
                 setattr(self, name, getattr(kernel, name))
 

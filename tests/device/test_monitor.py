@@ -51,6 +51,8 @@ class Scores:
     def prepare(model):
         return plain.prepare(model)
 
+    subtract = staticmethod(plain.subtract)
+
     @staticmethod
     def features(deltas, params, work):
         pass
@@ -63,6 +65,7 @@ class Scores:
     def evidence(params, work, sums):
         sums[0] = Scores.score
         sums[1] = Scores.quiet
+        return sums[0] > sums[2] or sums[1] > sums[3]
 
 
 def watched(latch=None, grows=False):

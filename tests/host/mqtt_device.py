@@ -60,6 +60,8 @@ class Scores:
     def prepare(self, model):
         return plain.prepare(model)
 
+    subtract = staticmethod(plain.subtract)
+
     def features(self, deltas, params, work):
         pass
 
@@ -69,6 +71,7 @@ class Scores:
     def evidence(self, params, work, sums):
         sums[0] = self.score
         sums[1] = self.quiet
+        return sums[0] > sums[2] or sums[1] > sums[3]
 
 
 async def main():

@@ -41,7 +41,7 @@ def test_a_real_board_cannot_be_emulated():
         match="'esp32' is no emulated one: choose one of qemu_m0, qemu_m3, qemu_m4, qemu_rv32, "
         "pico, pico_w",
     ):
-        none = Recording((), np.zeros((1, 12), np.int64))
+        none = Recording((), np.zeros((1, 14), np.int64))
         emulate(read_board("esp32"), pack(bench_models.device()), none)
 
 
@@ -164,7 +164,11 @@ def test_bench_reaches_its_goals(results):
         rows[M0, "viper"]["instructions_per_mac"] <= 16
         and rows["qemu_rv32", "viper"]["instructions_per_mac"] <= 16
     )
-    assert thumb["instructions_per_window"] <= 60_000
+    assert thumb["instructions_per_window_quiet"] <= 25_000
+    assert thumb["instructions_per_window_contact"] <= 35_000
+    assert thumb["instructions_per_window_thirty_contacts"] <= 35_000
+    assert thumb["instructions_per_contact"] <= 8_000
+    assert thumb["instructions_per_connect"] <= 14_000  # the goal is 8,000: see BENCH.md
     assert thumb["heap_bytes"] <= 8192 and thumb["flash_bytes"] <= 20_480
     assert thumb["heap_kept_by_a_window_bytes"] == thumb["heap_peak_of_a_window_bytes"] == 0
     assert thumb["to_c"] <= 0.6  # the goal is 0.5: see the README

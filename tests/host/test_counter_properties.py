@@ -31,7 +31,8 @@ class Readings:
 
     def read(self, values):
         self._at = min(self._at + 1, len(self._readings) - 1)
-        values[:] = self._readings[self._at]
+        for i, reading in enumerate(self._readings[self._at]):
+            values[i] = reading
 
 
 def numbers(bits):

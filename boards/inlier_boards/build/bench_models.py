@@ -5,6 +5,7 @@ not depend on what they have learned.
 from collections.abc import Callable
 from dataclasses import replace
 
+from inlier.sockets import Sockets
 from inlier_export.model_file import pack
 from inlier_export.reference import NEVER, Detector
 from inlier_export.synthetic import random_detector
@@ -16,10 +17,11 @@ def large() -> Detector:
 
 
 def device() -> Detector:
-    """12 counters, two means and two persistences of each, 48-16-48: what a
-    device that counts for itself runs, all of its life but for an alarm.
+    """The fourteen counters of `sockets`, two means and two persistences of
+    each, 56-16-56: what a device that counts for itself runs, all of its life
+    but for an alarm.
     """
-    detector = random_detector(1, (16,), tuple(f"c{i}" for i in range(12)), (0, 3), (4, 7))
+    detector = random_detector(1, (16,), Sockets.counters, (0, 3), (4, 7))
     never = tuple((k, n, NEVER) for k, n, _ in detector.horizons)
     return replace(detector, horizons=never, threshold_quiet=NEVER)
 

@@ -4,7 +4,7 @@ boards, the same at every run.
 
 import json
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,8 @@ TIMES = {"dsp": 20, "thumb": 20, "rv32": 20, "viper": 20, "array": 2, "plain": 2
 # for the others too.
 CYCLES_PER_INSTRUCTION = 1.4
 TABLE = FOLDER / "BENCH.md"
-SCRIPT = Path(__file__).parent / "device/bench.py"
+DEVICE = Path(__file__).parent / "device"
+SCRIPTS = [DEVICE / f"{name}.py" for name in ("bench", "bench_sockets", "no_network")]
 HEAD = f"""# What inlier costs on the emulated boards
 
 Made by `inlier bench --table boards/BENCH.md`; a test makes it again and
@@ -40,10 +41,16 @@ was measured on hardware.
 - *MAC*: instructions per multiply-accumulate over a whole autoencoder score,
   requantisation included.
 - *score*: autoencoder and one-class SVM. The model is 115-16-4-16-115 over rows.
-- *window*: a whole step of a device with 12 counters and 48 features
-  (48-16-48, five horizons): counters, features, scores and alarm; *scored*:
-  all that comes after reading and subtracting the counters; *ms*: the whole
-  window in milliseconds.
+- *quiet*: a whole window of a device that counts with `sockets`: 14 counters,
+  56 features (56-16-56), five horizons; reading, subtracting, features, scores
+  and alarm. *1*, *30*: one after a contact, and after thirty; *ms*: the latter
+  in milliseconds; *scored*: all that comes after reading and subtracting, of a
+  busy window.
+- *contact*, *connect*, *send*: what counting adds to a sendto to a dotted
+  address, a connect to it, and a send on a stream. A connect must catch what
+  fails, for which MicroPython takes a frame from the heap: to find room for it is
+  about 6,000 of the instructions, in a heap as full as here. The native `socket`
+  below stands in (cost/device/no_network.py): these boards have no network.
 - *heap*: bytes for runtime, model and work buffer of the 115-input model,
   frozen, beyond the bare interpreter.
 - *kept*, *peak*: bytes of heap that a window keeps, and takes for a while, in
@@ -92,10 +99,23 @@ class Measured:
     autoencoder: float
     evidence: float
     scored: float
-    window: float
     heap: int
     transient: int
     kept: int
+
+
+@dataclass
+class Counted:
+    """Instructions with the source `sockets`: of a window that was quiet, after
+    one contact, after thirty; of counting a send, a connect, a sendto.
+    """
+
+    window_quiet: float
+    window_contact: float
+    window_contacts: float
+    send: float
+    connect: float
+    contact: float
 
 
 @dataclass
@@ -108,13 +128,14 @@ class KernelCost:
     board: Board
     kernel: str
     of: dict[str, Measured]
+    counted: Counted
     frozen_bytes: int
     in_c: in_c.InC
     packets: dict[str, int] | None
     version: str = ""
 
     def summary(self) -> dict[str, object]:
-        large, device = self.of["LARGE"], self.of["DEVICE"]
+        large, device, counted = self.of["LARGE"], self.of["DEVICE"], self.counted
         score = large.autoencoder + large.evidence
         row: dict[str, object] = {
             "board": self.board.name,
@@ -125,8 +146,13 @@ class KernelCost:
             "instructions_per_scored_window": round(device.scored),
             "instructions_per_score": round(score),
             "instructions_per_feature": round(device.features / bench_models.device().features),
-            "instructions_per_window": round(device.window),
-            "window_ms_derived": derived_ms(device.window, self.board),
+            "instructions_per_window_quiet": round(counted.window_quiet),
+            "instructions_per_window_contact": round(counted.window_contact),
+            "instructions_per_window_thirty_contacts": round(counted.window_contacts),
+            "instructions_per_contact": round(counted.contact),
+            "instructions_per_connect": round(counted.connect),
+            "instructions_per_send": round(counted.send),
+            "window_ms_derived": derived_ms(counted.window_contacts, self.board),
             "heap_bytes": large.heap,
             "heap_bytes_device_model": device.heap,
             "heap_kept_by_a_window_bytes": max(large.kept, device.kept),
@@ -188,13 +214,18 @@ def _measure(place: Board, kernels: tuple[str, ...], progress: Progress) -> list
                 place
             ) as device:  # each from boot: what one leaves in memory is no other's
                 device.mount(16384)
-                device.copy(*COUNTING, SCRIPT)
+                device.copy(*COUNTING, *SCRIPTS)
                 arguments = (model, kernel, qemu.timer, qemu.instructions_per_tick, TIMES[kernel])
                 said = device.execute(f"import bench; bench.main(*{arguments!r})")
-                measured[model] = Measured(**json.loads(said))
+                found = json.loads(said)
+            if model == "DEVICE":
+                counted = Counted(*(found.pop(field.name) for field in fields(Counted)))
+            measured[model] = Measured(**found)
             done += 1
             progress(name, done, total)
-        results.append(KernelCost(place, kernel, measured, frozen.frozen_bytes, compared, packets))
+        results.append(
+            KernelCost(place, kernel, measured, counted, frozen.frozen_bytes, compared, packets)
+        )
         packets = None  # of the board, not of a kernel
     return results
 
@@ -237,8 +268,13 @@ COLUMNS = (
     "MAC",
     "score",
     "scored",
-    "window",
+    "quiet",
+    "1",
+    "30",
     "ms",
+    "contact",
+    "connect",
+    "send",
     "heap",
     "kept",
     "peak",
@@ -256,8 +292,13 @@ def _cells(result: KernelCost) -> list[str]:
         f"{s['instructions_per_mac']:.2f}",
         f"{s['instructions_per_score']:,}",
         f"{s['instructions_per_scored_window']:,}",
-        f"{s['instructions_per_window']:,}",
+        f"{s['instructions_per_window_quiet']:,}",
+        f"{s['instructions_per_window_contact']:,}",
+        f"{s['instructions_per_window_thirty_contacts']:,}",
         f"{s['window_ms_derived']:.2f}",
+        f"{s['instructions_per_contact']:,}",
+        f"{s['instructions_per_connect']:,}",
+        f"{s['instructions_per_send']:,}",
         f"{s['heap_bytes']:,}",
         f"{s['heap_kept_by_a_window_bytes']}",
         f"{s['heap_peak_of_a_window_bytes']}",
@@ -269,24 +310,26 @@ def _cells(result: KernelCost) -> list[str]:
 
 def show(results: list[KernelCost], alone: xtensa.Alone | None) -> None:
     """The same columns on the terminal."""
-    shown = Table(
-        title="Instructions and bytes; milliseconds are derived from the board's clock",
-        box=None,
-        padding=(0, 1, 0, 0),
-    )
-    for i, name in enumerate(COLUMNS):
-        shown.add_column(name, justify="left" if i < 2 else "right", no_wrap=True)
-    for result in results:
-        shown.add_row(*_cells(result))
-    if alone:  # COLUMNS has MAC and score next
-        of = alone_summary(alone)
-        shown.add_row(
-            xtensa.NAME,
-            xtensa.KERNEL,
-            f"{of['instructions_per_mac']:.2f}",
-            f"{of['instructions_per_score']:,}",
-        )
-    Console().print(shown)
+    console = Console()
+    title = "Instructions and bytes; milliseconds are derived from the board's clock"
+    middle = COLUMNS.index("contact")
+    for part in (range(2, middle), range(middle, len(COLUMNS))):  # a terminal is 80 wide
+        shown = Table(title=title, box=None, padding=(0, 1, 0, 0))
+        for i in (0, 1, *part):
+            shown.add_column(COLUMNS[i], justify="left" if i < 2 else "right", no_wrap=True)
+        for result in results:
+            cells = _cells(result)
+            shown.add_row(*(cells[i] for i in (0, 1, *part)))
+        if alone and part.start == 2:  # COLUMNS has MAC and score next
+            of = alone_summary(alone)
+            shown.add_row(
+                xtensa.NAME,
+                xtensa.KERNEL,
+                f"{of['instructions_per_mac']:.2f}",
+                f"{of['instructions_per_score']:,}",
+            )
+        console.print(shown)
+        title = ""
 
 
 def _built_with(results: list[KernelCost]) -> str:

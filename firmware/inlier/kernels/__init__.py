@@ -1,8 +1,8 @@
 """Kernels: the inner loops, one file per implementation, all equal on the
 golden vectors.
 
-Each module offers the same four functions (see plain.py): prepare, features,
-autoencoder, evidence. The fastest that this interpreter can load is chosen here,
+Each module offers the same five functions (see plain.py): prepare, subtract,
+features, autoencoder, evidence. The fastest that this interpreter can load is chosen here,
 once, at import.
 """
 

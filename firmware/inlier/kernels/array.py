@@ -18,7 +18,7 @@ except ImportError:
     SCALE = 1.0  # doubles once, where memory is no matter
 
 from . import plain
-from .plain import Work, bias_at, distance, evidence, features  # noqa: F401
+from .plain import Work, bias_at, distance, evidence, features, subtract  # noqa: F401
 
 
 def most_inputs():

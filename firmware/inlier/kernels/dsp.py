@@ -15,7 +15,7 @@ import sys
 import micropython
 from micropython import const
 
-from .thumb import evidence, features, prepare  # noqa: F401
+from .thumb import evidence, features, prepare, subtract  # noqa: F401
 
 # Byte offsets in the work buffer.
 _FEATURES = const(8)

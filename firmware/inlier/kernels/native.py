@@ -2,7 +2,7 @@
 two pointers say everything.
 
 Words (int32): a header, each feature's state, the log features as halfwords,
-then per layer cols, blocks and 4 * blocks biases + BIAS_OFFSET, which makes
+then per layer cols, blocks and 4 * blocks biases + 2^29, which makes
 them positive and aligned (the model file may start at any address, and a
 Cortex-M0 faults on an unaligned word). Bytes: x, then each layer's output, each
 begun at a multiple of four.
@@ -12,13 +12,14 @@ import struct
 
 from ..features import start_state
 
-# Places in the header, in words; thumb.py and viper.py repeat those they use,
-# for the compiler's constants.
-COUNTERS, KINDS, FEATURES, LAYERS, LAYERS_AT, X_AT, NET_AT, Y_AT, LEVEL, FULL, LOGS_AT = range(11)
-SCRATCH = 11  # five words
-KIND = 16  # three words a kind: k, r and where its level lies
+# The header, in words, which thumb.py and viper.py repeat for the compiler's
+# constants: 0 counters, kinds, features, layers, 4 where their records are, x,
+# the network in params, y, 8 level, 9 full, 10 the log features, 11 five words of
+# scratch, 16 three words a kind: k, r and where its level lies. Names cost RAM:
+# only what others use has one.
+X_AT = 5
+LOGS_AT = 10
 STATE = 34
-BIAS_OFFSET = 1 << 29
 
 
 class _Logs:
@@ -51,10 +52,9 @@ def prepare(model):
     header = (n // n_kinds, n_kinds, n, len(model.rows), logs_at + (n + 1 & -2) * 2, x_at)
     header += (2 * (n // n_kinds) + 12 * n, y_at, 0, 0, logs_at)
     struct.pack_into("<11i", work, 0, *header)
-    at = 4 * KIND
+    at = 4 * 16
     for t, (k, r) in enumerate(model.kinds):
-        level = LEVEL if t < model.means else FULL
-        struct.pack_into("<3i", work, at, k, r, 4 * level)
+        struct.pack_into("<3i", work, at, k, r, 4 * 8 if t < model.means else 4 * 9)
         at += 12
     at = 4 * STATE
     for s in start_state(model):
@@ -65,7 +65,7 @@ def prepare(model):
         struct.pack_into("<ii", work, at, cols, blocks)
         at += 8
         for j in range(4 * blocks):
-            struct.pack_into("<i", work, at, struct.unpack_from("<i", bias, 4 * j)[0] + BIAS_OFFSET)
+            struct.pack_into("<i", work, at, struct.unpack_from("<i", bias, 4 * j)[0] + (1 << 29))
             at += 4
     view = memoryview(work)
     return work, view[x_at : x_at + n], view[y_at:], _Logs(work, logs_at)

@@ -7,7 +7,10 @@ with w = w' - 128
 and sum(x') is needed once per layer. What the inputs' own offset adds is
 constant and folded into the bias.
 
-Every kernel has these four functions:
+Every kernel has these five functions:
+    subtract(now, last, deltas, n)
+                      n counters' deltas = now - last, and last = now, of int32
+                      arrays; where one went backwards it only says so
     prepare(model)    (work, x, y, f): buffers of one model; x: the
                       autoencoder's inputs + 128, uint8 (features,); y: their
                       reconstruction, uint8 (features or some more,), x itself
@@ -19,8 +22,9 @@ Every kernel has these four functions:
                       the squared reconstruction error of x, below 2^30 for any
                       input (proved at export)
     evidence(params, work, sums)
-                      into sums, int32 (2,): the one-class SVM's score, higher
-                      for what is more outlying, and the quiet score
+                      into sums[:2], of int32 (4,): the one-class SVM's score,
+                      higher for what is more outlying, and the quiet score;
+                      returns whether one is over its limit, in sums[2:]
 with params = model.params. Both sums are linear in excesses, in sixteenths of
 an octave, with weights from 0 to 127: of a log feature beyond the highest and
 below the lowest benign one, and of its distance from its reconstruction beyond
@@ -57,6 +61,16 @@ class Work:
 def prepare(model):
     work = Work(model, lambda buffer: buffer)
     return work, work.x, work.y, work.f
+
+
+def subtract(now, last, deltas, n):
+    for i in range(n):
+        if now[i] < last[i]:
+            return True
+    for i in range(n):
+        deltas[i] = now[i] - last[i]
+        last[i] = now[i]
+    return False
 
 
 def features(deltas, params, work):
@@ -122,6 +136,7 @@ def evidence(params, work, sums):
         p += 12
     sums[0] = score
     sums[1] = quiet
+    return score > sums[2] or quiet > sums[3]
 
 
 def autoencoder(params, work):

@@ -28,6 +28,40 @@ _STATE = const(136)
 
 
 @micropython.asm_thumb
+def subtract(r0, r1, r2, r3):
+    # r0: now, r1: last, r2: deltas, r3: counters. r6: the sign of any
+    # difference
+    mov(r6, 0)
+    mov(r7, r3)
+    label(LOOK)
+    ldr(r4, [r0, 0])
+    ldr(r5, [r1, 0])
+    sub(r4, r4, r5)
+    orr(r6, r4)
+    add(r0, 4)
+    add(r1, 4)
+    sub(r7, 1)
+    bne(LOOK)
+    lsr(r6, r6, 31)
+    bne(END)
+    lsl(r7, r3, 2)
+    add(r2, r2, r7)
+    label(MOVE)
+    sub(r0, 4)
+    sub(r1, 4)
+    ldr(r4, [r0, 0])
+    ldr(r5, [r1, 0])
+    str(r4, [r1, 0])
+    sub(r4, r4, r5)
+    sub(r2, 4)
+    str(r4, [r2, 0])
+    sub(r3, 1)
+    bne(MOVE)
+    label(END)
+    mov(r0, r6)
+
+
+@micropython.asm_thumb
 def features(r0, r1, r2):
     # r0: deltas, r1: params, r2: work. r8: deltas, r9: counters' shifts and
     # caps, r10: state, r11: table, r12: x
@@ -255,10 +289,19 @@ def evidence(r0, r1, r2):
     add(r3, 12)
     sub(r5, 1)
     bne(FEATURE)
-    mov(r0, r10)
-    str(r6, [r0, 0])
+    mov(r3, r10)
+    str(r6, [r3, 0])
     mov(r1, r8)
-    str(r1, [r0, 4])
+    str(r1, [r3, 4])
+    mov(r0, 1)
+    ldr(r2, [r3, 8])
+    cmp(r6, r2)
+    bgt(OVER)
+    ldr(r2, [r3, 12])
+    cmp(r1, r2)
+    bgt(OVER)
+    mov(r0, 0)
+    label(OVER)
     pop({r4, r5, r6})
     mov(r8, r4)
     mov(r9, r5)

@@ -29,6 +29,22 @@ _STATE = const(34)
 
 
 @micropython.viper
+def subtract(now: ptr32, last: ptr32, deltas: ptr32, n: int) -> int:
+    back = 0
+    i = n
+    while i:
+        i -= 1
+        back |= now[i] - last[i]
+    if back >= 0:
+        while n:
+            n -= 1
+            i = now[n]
+            deltas[n] = i - last[n]
+            last[n] = i
+    return back >> 31
+
+
+@micropython.viper
 def features(deltas: ptr32, params: ptr8, work: ptr32):
     n_kinds = work[_KINDS]
     counters = work[_COUNTERS]
@@ -228,7 +244,7 @@ def autoencoder(w: ptr8, x: ptr8) -> int:
 
 
 @micropython.viper
-def evidence(w: ptr8, x: ptr32, sums: ptr32):
+def evidence(w: ptr8, x: ptr32, sums: ptr32) -> bool:
     # w, the model's params, walks through the features' table.
     y = ptr8(int(x) + x[_Y_AT])
     n = x[_FEATURES]
@@ -258,3 +274,4 @@ def evidence(w: ptr8, x: ptr32, sums: ptr32):
     sums[0] = score
     sums = ptr32(int(sums) + 4)
     sums[0] = quiet
+    return score > sums[1] or quiet > sums[2]

@@ -133,7 +133,7 @@ class Keeper:
         alarm.n_told = n_told
         pipeline.quiet.active = bool(flags & _QUIET)
         pipeline.quiet.run = run
-        pipeline.quiet.idle = alarm.idle = False
+        pipeline.quiet.idle = alarm.idle = pipeline.idle = False
         pipeline.index = index & 0x3FFFFFFF
         self._flags = flags
         return True

@@ -21,7 +21,9 @@ _imported = gc.mem_alloc() - _before
 
 
 class Source:
-    """Counters that move by the same steps in every window."""
+    """Counters of a model that `sockets` does not supply; they move by the
+    same steps in every window.
+    """
 
     name = "replay"
     bits = 30
@@ -48,15 +50,21 @@ def main(name, kernel_name, timer, instructions_per_tick, times):
 
     timer = instructions.timer(timer)
 
-    def cost(call, arguments, empty):
-        ticks = instructions.ticks(timer, call, arguments, times) - instructions.ticks(
-            timer, empty, arguments, times
+    def cost(call, arguments, n=times):
+        empty = (
+            instructions.empty0,
+            instructions.empty1,
+            instructions.empty2,
+            instructions.empty3,
+        )[len(arguments)]
+        ticks = instructions.ticks(timer, call, arguments, n) - instructions.ticks(
+            timer, empty, arguments, n
         )
-        return ticks * instructions_per_tick / times
+        return ticks * instructions_per_tick / n
 
     pipeline.step()
     deltas = array("i", pipeline.deltas)
-    sums = array("i", (0, 0))
+    sums = array("i", pipeline._sums)
     params, work = pipeline._params, pipeline.work
     # The most that a window takes from the heap while it is scored: a large
     # block reaches for a new peak first.
@@ -69,17 +77,17 @@ def main(name, kernel_name, timer, instructions_per_tick, times):
     before = gc.mem_alloc()
     pipeline.step()
     kept = gc.mem_alloc() - before
-    print(
-        json.dumps(
-            {
-                "features": cost(kernel.features, (deltas, params, work), instructions.empty3),
-                "autoencoder": cost(kernel.autoencoder, (params, work), instructions.empty2),
-                "evidence": cost(kernel.evidence, (params, work, sums), instructions.empty3),
-                "scored": cost(pipeline.score, (deltas,), instructions.empty1),
-                "window": cost(pipeline.step, (), instructions.empty0),
-                "heap": heap,
-                "transient": transient,
-                "kept": kept,
-            }
-        )
-    )
+    found = {
+        "features": cost(kernel.features, (deltas, params, work)),
+        "autoencoder": cost(kernel.autoencoder, (params, work)),
+        "evidence": cost(kernel.evidence, (params, work, sums)),
+        "scored": cost(pipeline.score, (deltas,)),
+        "heap": heap,
+        "transient": transient,
+        "kept": kept,
+    }
+    if name == "DEVICE":
+        import bench_sockets
+
+        found.update(bench_sockets.counted(kernel, cost, max(2, times // 4)))
+    print(json.dumps(found))

@@ -1,0 +1,82 @@
+"""The loops of the `sockets` source in native code give plain Python's integers,
+and a kernel's subtraction those of counters.py.
+"""
+
+from array import array
+
+from inlier import sockets_plain
+from inlier.counters import DELTA_MAX, Windows
+
+HOSTS = (
+    "", "0", "10.0.0.1", "192.168.100.200", "255.255.255.255", "1.2.3", "99999999999.1",
+    "device.example", "3com.com", "a1b2", "1a.2b", "::1", "fe80::12%en0", "2001:db8::a.b", "a:b",
+    "-", "1-2", "/", "x" * 200, "b\u00fccher.example", "nul\0never seen", b"10.0.0.1",
+    b"device.example",
+)  # fmt: skip
+PORTS = (-1, 0, 1, 80, 443, 511, 512, 8883, 65535)
+
+
+def loops():
+    """The native ones that load here."""
+    found = []
+    for name in ("thumb", "viper"):
+        try:
+            found.append(__import__("inlier.sockets_" + name, None, None, ("note",)))
+        except (ImportError, SyntaxError, ValueError, AttributeError):
+            pass
+    return found
+
+
+def test_a_host_has_one_hash_everywhere():
+    assert sockets_plain.host_hash("10.0.0.1") == ((10 * 1597 * 1597) * 1597 + 1) & 0x3FFFF
+    for native in loops():
+        for host in HOSTS:
+            expected = sockets_plain.host_hash(host)
+            assert native.host_hash(host) == expected, (native, host, expected)
+
+
+def test_contacts_set_the_same_bits_and_counters_everywhere():
+    for native in loops():
+        bits = [bytearray(sockets_plain.BYTES), bytearray(sockets_plain.BYTES + 1)]
+        totals = [array("i", [DELTA_MAX - 3] * 14), array("i", [DELTA_MAX - 3] * 14)]
+        h = 1
+        for i in range(300):
+            h = h * 1597 + 77 & 0x7FFFF  # a name now and then
+            for side, use in enumerate((sockets_plain, native)):
+                use.note(bits[side], totals[side], h, PORTS[i % len(PORTS)])
+            if i % 50 == 49:
+                assert bits[0] == bits[1][:-1] and totals[0] == totals[1], (native, i)
+                sockets_plain.begin(bits[0])
+                native.begin(bits[1])
+                assert bits[0] == bits[1][:-1] and not any(bits[0][: sockets_plain.KNOWN_AT])
+        assert any(bits[0]) and bits[1][-1] == 0
+        assert max(totals[0]) == DELTA_MAX - 3 and min(totals[0]) < 1000, "wrapped at 2^30"
+
+
+class Live:
+    bits = 30
+    counters = ("a", "b", "c")
+
+    def __init__(self):
+        self.live = array("i", [0, 0, 0])
+
+    def read(self, values):
+        for i in range(3):
+            values[i] = self.live[i]
+
+
+def test_every_kernel_subtracts_like_python():
+    """Counts, wraps and resets; a missed tick too."""
+    readings = ((5, 0, 7), (5, 9, 7), (9, DELTA_MAX, 8), (10, 4, 8), (2, 5, 8), (3, 6, DELTA_MAX))
+    for name in ("thumb", "viper", "array", "plain"):
+        try:
+            kernel = __import__("inlier.kernels." + name, None, None, (name,))
+        except (ImportError, SyntaxError, ValueError, AttributeError):
+            continue
+        source = Live()
+        sides = [Windows(source), Windows(source, kernel.subtract)]
+        for i, reading in enumerate(readings):
+            for c in range(3):
+                source.live[c] = reading[c]
+            expected, found = [list(side.take(1 + i % 2)) for side in sides]
+            assert found == expected, (name, i, found, expected)
