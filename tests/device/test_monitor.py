@@ -6,11 +6,12 @@ try:
     import asyncio
 
     from inlier import monitor
-    from inlier.kernels import plain
-    from inlier.model import load
-    from inlier.pipeline import Pipeline
 except ImportError:
     asyncio = None
+
+from inlier.kernels import plain
+from inlier.model import load
+from inlier.pipeline import Pipeline
 
 GOLDEN = (__file__.rsplit("/", 1)[0] if "/" in __file__ else ".") + "/../golden/model.inlier"
 
