@@ -156,6 +156,7 @@ def test_self_test_tells_a_board_that_scores_otherwise():
     class Lying:
         def __init__(self, kernel):
             self.prepare = kernel.prepare
+            self.subtract = kernel.subtract
             self.features = kernel.features
             self.autoencoder = lambda params, work: kernel.autoencoder(params, work) ^ 1
             self.evidence = kernel.evidence
