@@ -5,6 +5,7 @@ the committed bench table.
 from dataclasses import dataclass
 
 from inlier.model import Model
+from inlier.replay import Replay
 from inlier_boards.catalogue import Board, names, read_board
 from inlier_boards.cost import bench, xtensa
 from inlier_boards.deployment import budget
@@ -36,13 +37,13 @@ class Cost:
 
 
 def costs(blob: bytes, detector: Detector) -> list[Cost]:
-    """Of the boards that are microcontrollers."""
+    """Of the boards that are microcontrollers with traffic of their own."""
     needed = budget.need(Model(blob))
     per_mac = instructions_per_mac()
     result = []
     for name in names():
         place = read_board(name)
-        if place.emulator or not place.flash_bytes:
+        if place.emulator or not place.flash_bytes or place.source == Replay.name:
             continue
         each = per_mac.get((_STANDS_FOR.get(place.mpy_arch, ""), place.kernel))
         result.append(
