@@ -18,7 +18,7 @@ class Firmware(Packets):
     bits = 30  # the largest small int of a 31-bit board is 2^30 - 1
 
     def __init__(self, read):
-        self.read = read  # fills a list of ints, and begins a window
+        self.read = read  # fills an array('i'), and begins a window
 
 
 def source(interface=None):

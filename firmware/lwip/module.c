@@ -7,17 +7,14 @@
 #define SMALL_INT_BITS 30 /* of inlier.packets: no reading takes heap */
 
 static mp_obj_t packets_read(mp_obj_t values) {
-    size_t n;
-    mp_obj_t *items;
-    if (!mp_obj_is_type(values, &mp_type_list))
-        mp_raise_TypeError(MP_ERROR_TEXT("a list is needed"));
-    mp_obj_get_array(values, &n, &items);
-    if (n != INLIER_COUNTERS)
-        mp_raise_ValueError(MP_ERROR_TEXT("the list must hold 18 numbers"));
+    mp_buffer_info_t into;
+    mp_get_buffer_raise(values, &into, MP_BUFFER_WRITE);
     uint32_t totals[INLIER_COUNTERS];
+    if (into.typecode != 'i' || into.len != sizeof totals)
+        mp_raise_ValueError(MP_ERROR_TEXT("an array('i') of 18 is needed"));
     inlier_read(totals);
-    for (size_t i = 0; i < n; i++)
-        items[i] = MP_OBJ_NEW_SMALL_INT(totals[i] & ((1u << SMALL_INT_BITS) - 1));
+    for (size_t i = 0; i < INLIER_COUNTERS; i++)
+        ((int32_t *)into.buf)[i] = totals[i] & ((1u << SMALL_INT_BITS) - 1);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(packets_read_obj, packets_read);

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from broker import HANGS_S
 from inlier_boards.catalogue import read_board
 from inlier_boards.deployment import release
 from inlier_boards.emulators import unix_board
@@ -35,10 +36,12 @@ def index(tmp_path_factory):
 
 def mpremote(port, *arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "mpremote", "connect", port, *arguments],
+        # resume: the interpreter has just begun, a soft reset would begin another
+        [sys.executable, "-m", "mpremote", "connect", port, "resume", *arguments],
         capture_output=True,
         text=True,
         check=False,
+        timeout=HANGS_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -7,6 +7,7 @@ lwIP's interface. Its clock is played with the frames, in play.c's format.
 import asyncio
 import struct
 import sys
+from array import array
 
 import _inlier_packets
 import lwip_feed
@@ -63,8 +64,8 @@ assert names == ["read"], "nothing resets it"
 assert refused(AttributeError, lambda: setattr(_inlier_packets, "read", print))
 assert refused(TypeError, lambda: _inlier_packets.__dict__.clear())
 assert refused(TypeError, lambda: source.read((0,) * 18)), "a tuple never changes"
-assert refused(ValueError, lambda: source.read([0] * 17))
-values = [0] * 18
+assert refused(ValueError, lambda: source.read(array("i", bytes(4 * 17))))
+values = array("i", bytes(4 * 18))
 micropython.heap_lock()
 source.read(values)
 micropython.heap_unlock()
