@@ -54,6 +54,7 @@ EXTRAS = {
     "tensorflow": "keras",
     "mpremote": "boards",
     "paho": "live",
+    "prometheus_client": "live",
     "serial": "live",
     "altair": "report",
     "jinja2": "report",

@@ -11,8 +11,6 @@ import pytest
 from broker import HANGS_S
 from inlier_boards.catalogue import read_board
 from inlier_boards.cost import in_c
-from inlier_boards.emulators.emulator import killed_after, qemu_command
-from inlier_boards.leash import leashed
 from inlier_export import golden, reference
 from inlier_export.c_header import c_header
 from inlier_export.model_file import pack
@@ -96,19 +94,7 @@ def test_on_an_emulated_cortex_m0_it_gives_the_golden_vectors_integers(tmp_path)
     bare = "-mcpu=cortex-m0", "-mthumb", "-ffreestanding", "-fno-tree-loop-distribute-patterns"
     linked = "-nostdlib", f"-T{in_c.SOURCE / 'cortex_m.ld'}", SOURCE, "-lgcc"
     program = compiled(board.build.compiler, tmp_path, d, deltas, *bare, *linked)
-    process = subprocess.Popen(
-        leashed([*qemu_command(board, program), "-serial", "stdio"]),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        with killed_after(HANGS_S, process):
-            said = "".join(process.stdout.readline() for _ in deltas)
-    finally:
-        process.kill()
-        process.wait()
-    assert_same(said, d, deltas)
+    assert_same(in_c.said(board, program, len(deltas), HANGS_S), d, deltas)
 
 
 @pytest.mark.tool("cc")

@@ -92,7 +92,7 @@ def run(board: Board, sources: list[Path], name: str, text: str, *flags: str) ->
                 (line for line in done.stderr.splitlines() if "error" in line), "no message"
             )
             raise BadInput(f"{problem}; check {how.compiler}")
-        return _said(board, elf)
+        return said(board, elf).split()
 
 
 def cmsis_nn(board: Board) -> list[str]:
@@ -117,7 +117,8 @@ def cmsis_nn(board: Board) -> list[str]:
     return ["-DCMSIS_NN", f"-I{folder}/Include", "-fbuiltin", *map(str, sources)]
 
 
-def _said(board: Board, elf: Path) -> list[str]:
+def said(board: Board, elf: Path, lines: int = 1, limit_s: float = ANSWER_S) -> str:
+    """The first lines that a program prints on an emulated board's UART."""
     process = subprocess.Popen(
         leashed([*qemu_command(board, elf), "-serial", "stdio"]),
         stdin=subprocess.DEVNULL,
@@ -126,8 +127,8 @@ def _said(board: Board, elf: Path) -> list[str]:
     )
     try:
         assert process.stdout
-        with killed_after(ANSWER_S, process):
-            return process.stdout.readline().split()
+        with killed_after(limit_s, process):
+            return "".join(process.stdout.readline() for _ in range(lines))
     finally:
         process.kill()
         process.wait()

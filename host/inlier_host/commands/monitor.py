@@ -231,10 +231,8 @@ def _metrics(name: str, where: str) -> "Metrics":
 
 
 def _check_prometheus(where: str) -> None:
-    try:
-        from inlier_host.live.prometheus import listening_on
-    except ImportError:
-        raise BadInput("--prometheus needs prometheus_client: pip install 'inlier[live]'") from None
+    from inlier_host.live.prometheus import listening_on
+
     listening_on(where)
 
 

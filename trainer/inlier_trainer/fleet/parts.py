@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
 from inlier_export.reference import Ints
-from inlier_trainer.about import BEGIN, About, parsed
+from inlier_trainer.about import About, parsed
+from inlier_trainer.parquet import METADATA
 
 from .store import PART, Device, Store
 
 TIME = pl.Datetime("ms", "UTC")
 DAY_MS = 86_400_000
 OWN = ("time", "firmware")
-METADATA = BEGIN.strip("# ")
 
 
 class Unreadable(Exception):
