@@ -47,6 +47,7 @@ app.add_typer(fleet, name="fleet", rich_help_panel="Many devices")
 EXTRAS = {
     "dask": "fleet",
     "distributed": "fleet",
+    "filelock": "fleet",
     "fsspec": "fleet",
     "polars": "fleet",
     "ai_edge_litert": "keras",

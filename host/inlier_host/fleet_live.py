@@ -1,5 +1,6 @@
 """Windows of many devices as they come over MQTT, into a fleet's store."""
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -60,6 +61,7 @@ class Live:
         self._waiting: dict[str, Gathered] = {}
         self._flushed = clock()
         self._flushes = 0
+        self._token = secrets.token_hex(4)  # another process listens to the same broker
         self.done = Ingested()
         self.taken = 0
 
@@ -117,8 +119,10 @@ class Live:
             del known.recent[next(iter(known.recent))]
         self.taken += 1
 
-    def flush(self) -> None:
-        """What waits, into the store. Raises OSError."""
+    def flush(self, wait: bool = False) -> None:
+        """What waits, into the store; wait: also where another process sorts,
+        else it is staged, and sorted in later or by that one. Raises OSError.
+        """
         self._flushes += 1
         for name, gathered in self._waiting.items():
             if not gathered.rows:
@@ -129,9 +133,9 @@ class Live:
             kind = gathered.source, self._window_ms, SOURCES[gathered.source]
             firmware = np.full(len(when), "", object)
             span = parts.Span(*kind, when[order], firmware, windows[order])
-            label = f"live-{int(self._clock() * 1000)}-{self._flushes}"
+            label = f"live-{int(self._clock() * 1000)}-{self._flushes}-{self._token}"
             sorting.stage(self._store, Device(self._type_of(name), name), span, label)
-        sort(self._store, self.done, Cluster(), quiet)
+        sort(self._store, self.done, Cluster(), quiet, wait)
         # who was heard stays: its next window continues where this one ended
         self._waiting = {
             name: Gathered(g.source, g.began, g.first, g.recent, g.heard)
@@ -158,7 +162,7 @@ def listen(feed: Feed, live: Live, count: int, each: Callable[[Any], None]) -> I
     except _Enough:
         pass
     except Interrupted:
-        live.flush()
+        live.flush(wait=True)
         raise Interrupted(f"{live.taken} windows are in the store") from None
-    live.flush()
+    live.flush(wait=True)
     return live.done

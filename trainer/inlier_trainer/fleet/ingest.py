@@ -27,6 +27,7 @@ from inlier_trainer.recordings import Table
 from inlier_trainer.sources import SOURCES, counters_of
 
 from . import captured, parts, sorting
+from .alone import alone
 from .engine import Cluster, Summary, once
 from .store import Device, Store, digest, named
 
@@ -80,23 +81,28 @@ def ingest(
     return done
 
 
-def sort(store: Store, done: Ingested, on: Cluster, progress: Progress) -> None:
+def sort(store: Store, done: Ingested, on: Cluster, progress: Progress, wait: bool = True) -> None:
     """What is staged, into the devices' days; of a device that is in another
-    type, or of another kind than its type, nothing.
+    type, or of another kind than its type, nothing. wait: for another process
+    that sorts; else what is staged waits for the next time.
     """
-    fits: list[Device] = []
-    homes = {d: t for t in store.types() for d in _names(store, t)}
-    kinds: dict[str, KindOf] = {}
-    for device in sorting.staged(store):
-        if reason := _misplaced(store, device, homes, kinds):
-            done.rejected.append(reason)
-            sorting.forget(store, device)
-        else:
-            fits.append(device)
-    merged = on.run("sorting", store, sorting.merge, fits, (), progress)
-    done.rejected += merged.rejected
+    with alone(store, progress, wait) as is_alone:
+        if not is_alone:
+            return
+        homes = {d: t for t in store.types() for d in _names(store, t)}
+        kinds: dict[str, tuple[str, str]] = {}
+        fits: list[tuple[Device, list[str]]] = []
+        for device, names in sorting.staged(store).items():
+            bad, reason = _misplaced(store, device, names, homes, kinds)
+            if bad:
+                done.rejected.append(reason)
+                sorting.forget(store, device, bad)
+            if good := [name for name in names if name not in bad]:
+                fits.append((device, good))
+        merged = on.run("sorting", store, sorting.merge, fits, (), progress)
     for told in merged.told:
-        for key in ("new", "repeated", "contradicting", "late"):
+        done.rejected += told["problems"]
+        for key in sorting.KEYS:
             done.add(key, told[key])
 
 
@@ -109,25 +115,47 @@ def _names(store: Store, type_: str) -> list[str]:
 
 
 def _misplaced(
-    store: Store, device: Device, homes: dict[str, str], kinds: dict[str, KindOf]
-) -> str:
+    store: Store,
+    device: Device,
+    names: list[str],
+    homes: dict[str, str],
+    kinds: dict[str, tuple[str, str]],
+) -> tuple[list[str], str]:
+    """Which of the staged files do not belong to the type, and why. homes, and
+    kinds as digest and words, grow by what is new.
+    """
     home = homes.setdefault(device.name, device.type)
     if home != device.type:
-        return (
+        return names, (
             f"device '{device.name}' is in type '{home}' already, and was to be added as "
             f"'{device.type}': say --type {home}, or move its folder"
         )
-    folder = f"staged/{device.place}"
-    for name in store.names(folder):
-        kind = parts.span_of(store.read(f"{folder}/{name}"), name).kind
-        usual = kinds.setdefault(device.type, _usual(store, device.type) or kind)
-        if kind != usual:
-            source, window_ms, _ = usual
-            return (
-                f"device '{device.name}' has windows of {kind[1]} ms of source '{kind[0]}', its "
-                f"type '{device.type}' {window_ms} ms of '{source}': ingest it as another type"
-            )
-    return ""
+    if device.type not in kinds:
+        if usual := _usual(store, device.type):
+            kinds[device.type] = digest(usual), _said(usual)
+        else:
+            kinds[device.type] = sorting.kind_of(names[0]), _staged_said(store, device, names[0])
+    of_type, said = kinds[device.type]
+    bad = [name for name in names if sorting.kind_of(name) != of_type]
+    if not bad:
+        return [], ""
+    return bad, (
+        f"device '{device.name}' has {_staged_said(store, device, bad[0])}, its type "
+        f"'{device.type}' {said}: ingest it as another type"
+    )
+
+
+def _staged_said(store: Store, device: Device, name: str) -> str:
+    place = f"staged/{device.place}/{name}"
+    try:
+        return _said(parts.span_of(store.read(place), place).kind)
+    except parts.Unreadable:
+        return "windows that cannot be read"
+
+
+def _said(kind: KindOf) -> str:
+    source, window_ms, _ = kind
+    return f"windows of {window_ms} ms of source '{source}'"
 
 
 def _usual(store: Store, type_: str) -> KindOf | None:
@@ -148,7 +176,10 @@ def _read(store: Store, path: str, given: Given) -> Summary:
         return {"rejected": f"{path}: {error.strerror}"}
     key = digest(found.st_size, found.st_mtime_ns, given.__dict__ | {"now_ms": 0})
     name = digest(str(Path(path).resolve()))
-    return once(store, "ingest", name, key, lambda: _staged(store, Path(path), name, given))
+    # staged by a name of its content too: another process may still sort in
+    # what the file held before
+    label = f"{name}-{key}"
+    return once(store, "ingest", name, key, lambda: _staged(store, Path(path), label, given))
 
 
 def _staged(store: Store, path: Path, name: str, given: Given) -> Summary:

@@ -4,6 +4,7 @@ as its metadata.
 """
 
 import io
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from inlier_export.errors import BadInput
 from inlier_export.printable import printable
 from inlier_export.reference import Ints
 from inlier_trainer.about import About, parsed
+from inlier_trainer.horizons import GAP
 from inlier_trainer.parquet import METADATA
 
 from .store import PART, Device, Store
@@ -49,6 +51,16 @@ class Span:
     def kind(self) -> tuple[str, int, tuple[str, ...]]:
         """What the windows of a type share."""
         return self.source, self.window_ms, self.counters
+
+    @property
+    def stretches(self) -> list[slice]:
+        """Rows between which no more than GAP windows are missing, as one that a
+        broker lost. Where more are, the device was away, or nobody listened:
+        what was before tells nothing of now, and it begins as at boot.
+        """
+        missing = np.diff(self.time) > (GAP + 1) * self.window_ms
+        cuts = [0, *(np.flatnonzero(missing) + 1).tolist(), len(self)]
+        return [slice(*pair) for pair in itertools.pairwise(cuts)]
 
     def at(self, rows: NDArray[np.bool_] | slice | Ints) -> "Span":
         return Span(

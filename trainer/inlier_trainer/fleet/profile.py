@@ -49,8 +49,12 @@ def _made(store: Store, device: Device, detector: Detector, until: str) -> Summa
         span = parts.read(store, device, store.dates(device))
     except parts.Unreadable as problem:
         return {"rejected": str(problem)}
-    f = reference.log_features(
-        span.windows, detector.schema, reference.start_state(detector.offset, detector.schema)
+    start = reference.start_state(detector.offset, detector.schema)
+    f = np.concatenate(
+        [
+            reference.log_features(span.windows[rows], detector.schema, start)
+            for rows in span.stretches
+        ]
     )
     learned = span.time < parts.ms_of(until)
     kinds = len(detector.schema.kinds)

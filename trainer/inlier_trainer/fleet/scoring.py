@@ -43,9 +43,12 @@ def _scored(store: Store, device: Device, detector: Detector) -> Summary:
         span = parts.read(store, device, store.dates(device))
     except parts.Unreadable as problem:
         return {"rejected": str(problem)}
-    scores, leading = scores_of(detector, span.windows)
-    severity = severities(scores, detector)
-    severity[: detector.warmup] = 0  # as the device, which has no memory of before
+    scores = np.zeros(len(span), np.int64)
+    severity, leading = np.zeros_like(scores), np.zeros(len(span), np.int8)
+    for rows in span.stretches:
+        scores[rows], leading[rows] = scores_of(detector, span.windows[rows])
+        severity[rows] = severities(scores[rows], detector)
+        severity[rows][: detector.warmup] = 0  # as the device, which has no memory of before
     out = io.BytesIO()
     pl.DataFrame(
         {

@@ -2,59 +2,73 @@
 in the order of time, whenever it came.
 
 What is new waits in staged/, and is taken away when the parts that hold it are
-written: an ingest that was cut finds it there, and adds nothing twice.
+written: an ingest that was cut finds it there, and adds nothing twice. A staged
+file's name begins with a digest of its kind, so that a listing tells what does
+not fit.
 """
 
 import numpy as np
 
 from . import parts
 from .engine import Summary
-from .store import Device, Store
+from .store import Device, Store, digest
+
+KEYS = ("new", "repeated", "contradicting", "late")
 
 
 def stage(store: Store, device: Device, span: parts.Span, name: str) -> None:
-    """Raises OSError."""
-    store.write(f"staged/{device.place}/{name}.parquet", parts.packed(span, device))
+    """name: another one for other windows. Raises OSError."""
+    place = f"staged/{device.place}/{digest(span.kind)}.{name}.parquet"
+    store.write(place, parts.packed(span, device))
 
 
-def staged(store: Store) -> list[Device]:
-    return [
-        Device(type_.removeprefix("type="), name.removeprefix("device="))
-        for type_ in store.names("staged")
-        for name in store.names(f"staged/{type_}")
-        if store.names(f"staged/{type_}/{name}")
-    ]
+def kind_of(name: str) -> str:
+    """digest() of the kind of what is staged by that name."""
+    return name.partition(".")[0]
 
 
-def forget(store: Store, device: Device) -> None:
-    """Takes away what is staged of a device."""
-    for name in store.names(f"staged/{device.place}"):
-        store.remove(f"staged/{device.place}/{name}")
+def staged(store: Store) -> dict[Device, list[str]]:
+    """Names by device."""
+    found = {}
+    for type_ in store.names("staged"):
+        for device in store.names(f"staged/{type_}"):
+            if names := store.names(f"staged/{type_}/{device}"):
+                key = Device(type_.removeprefix("type="), device.removeprefix("device="))
+                found[key] = names
+    return found
 
 
-def merge(store: Store, device: Device) -> Summary:
-    """Staged windows into their days; tells what became of them: new,
-    repeated (the same again), contradicting (of the same time, but others: the
-    first stays), late (older than what was there).
-    """
-    names = store.names(f"staged/{device.place}")
-    told = {"new": 0, "repeated": 0, "contradicting": 0, "late": 0}
-    there = store.dates(device)
-    try:
-        for name in names:
-            content = store.read(f"staged/{device.place}/{name}")
-            for key, n in _added(store, device, parts.span_of(content, name), set(there)).items():
-                told[key] += n
-            there = store.dates(device)
-    except parts.Unreadable as problem:
-        return {"rejected": str(problem)}
+def forget(store: Store, device: Device, names: list[str]) -> None:
     for name in names:
         store.remove(f"staged/{device.place}/{name}")
-    return {"type": device.type, "device": device.name, **told}
+
+
+def merge(store: Store, item: tuple[Device, list[str]]) -> Summary:
+    """Staged windows of a device into their days; tells what became of them:
+    new, repeated (the same again), contradicting (of the same time, but others:
+    the first stays), late (older than what was there). problems: of files that
+    stay, for somebody to look at.
+    """
+    device, names = item
+    told = dict.fromkeys(KEYS, 0)
+    problems = []
+    there = store.dates(device)
+    for name in names:
+        place = f"staged/{device.place}/{name}"
+        try:
+            span = parts.span_of(store.read(place), place)
+            for key, n in _added(store, device, span, set(there)).items():
+                told[key] += n
+        except parts.Unreadable as problem:
+            problems.append(f"{problem}; {place} stays until that is mended")
+            continue
+        there = store.dates(device)
+        store.remove(place)
+    return {"type": device.type, "device": device.name, **told, "problems": problems}
 
 
 def _added(store: Store, device: Device, span: parts.Span, there: set[str]) -> Summary:
-    told = {"new": 0, "repeated": 0, "contradicting": 0, "late": 0}
+    told = dict.fromkeys(KEYS, 0)
     dates = span.time.astype("datetime64[ms]").astype("datetime64[D]").astype(str)
     newest = max(there, default="")
     for date in sorted(set(dates.tolist())):

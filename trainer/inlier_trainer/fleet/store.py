@@ -5,6 +5,7 @@
     models/T.inlier, T.json     a model a type, and what is known of it
     calibrations/T/D.limits     the few bytes in which a device differs
     done/STAGE/…                what a task told when it had written its result
+    staged/…                    windows that wait to be sorted in
 
 Only windows/ is anybody's data; the rest is made from it again.
 """
@@ -62,7 +63,8 @@ class Store:
         import fsspec
 
         try:
-            fs, root = fsspec.core.url_to_fs(self.address)
+            # what workers wrote must be seen at once: no listing is kept
+            fs, root = fsspec.core.url_to_fs(self.address, use_listings_cache=False)
         except (ValueError, ImportError) as error:
             raise BadInput(
                 f"{self.address}: fsspec does not know that kind of address ({error}); name a "
@@ -95,6 +97,14 @@ class Store:
         place.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(place, content)
 
+    def create(self, name: str, content: bytes) -> None:
+        """Where nothing is there, on an object store. Raises FileExistsError,
+        OSError.
+        """
+        fs, path = self._opened[0], self.path(name)
+        fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        fs.pipe_file(path, content, mode="create")
+
     def remove(self, name: str) -> None:
         fs, path = self._opened[0], self.path(name)
         if fs.exists(path):
@@ -105,13 +115,16 @@ class Store:
         return there
 
     def names(self, folder: str) -> list[str]:
-        """What lies in a folder, sorted; nothing where there is none."""
+        """What lies in a folder, sorted; nothing where there is none. What begins
+        with a dot is being written, or was when its process was killed.
+        """
         fs, path = self._opened[0], self.path(folder)
         try:
             found = fs.ls(path, detail=False)
         except FileNotFoundError:
             return []
-        return sorted(str(name).rstrip("/").rpartition("/")[2] for name in found)
+        names = (str(name).rstrip("/").rpartition("/")[2] for name in found)
+        return sorted(name for name in names if not name.startswith("."))
 
     def read_json(self, name: str) -> Any:
         """None where it is not there, or is none any more."""

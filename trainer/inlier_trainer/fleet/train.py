@@ -29,6 +29,17 @@ ODD_OCTAVES, ODD_SPREADS = 1.0, 6.0  # a typical window so far from the type's
 ODD_TOLD = 3  # counters that say what differs
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """What a type's sample is fitted by: the days that are learned from, and
+    what the user chose.
+    """
+
+    learned: tuple[str, ...]
+    seed: int
+    detectors: str
+
+
 @dataclass
 class Fleet:
     """models: by type. odd: devices that fit theirs badly, and why, worst first.
@@ -58,9 +69,8 @@ def fit(
         (type_, surveyed.kinds[type_], _sampled(devices, seed))
         for type_, devices in sorted(surveyed.devices.items())
     ]
-    fitted = on.run(
-        "fitting", store, _fit, items, (days.learned, seed, detectors), progress, batch=1
-    )
+    fitting = Fitting(days.learned, seed, detectors)
+    fitted = on.run("fitting", store, _fit, items, (fitting,), progress, batch=1)
     samples = {told["type"]: sample(store, told["type"]) for told in fitted.told}
     devices = [d for type_ in samples for d in surveyed.devices[type_]]
     until = days.weighed[0]
@@ -104,44 +114,34 @@ def _sampled(devices: list[Device], seed: int) -> list[Device]:
     return sorted(devices, key=lambda d: digest(seed, d.name))
 
 
-def _fit(
-    store: Store,
-    item: tuple[str, parts.Kind, list[Device]],
-    learned: tuple[str, ...],
-    seed: int,
-    detectors: str,
-) -> Summary:
+def _fit(store: Store, item: tuple[str, parts.Kind, list[Device]], by: Fitting) -> Summary:
     type_, kind, devices = item
     states = [store.state(d) for d in devices[: 4 * UNITS]]
-    key = digest(kind[:3], states, learned, seed, detectors)
-    return once(store, "fit", type_, key, lambda: _fitted(store, item, learned, seed, detectors))
+    key = digest(kind[:3], states, by)
+    return once(store, "fit", type_, key, lambda: _fitted(store, item, by))
 
 
-def _fitted(
-    store: Store,
-    item: tuple[str, parts.Kind, list[Device]],
-    learned: tuple[str, ...],
-    seed: int,
-    detectors: str,
-) -> Summary:
+def _fitted(store: Store, item: tuple[str, parts.Kind, list[Device]], by: Fitting) -> Summary:
     from threadpoolctl import threadpool_limits
 
     type_, kind, devices = item
-    units: list[Ints] = []
+    runs: list[Ints] = []
+    unit: list[int] = []  # of each run: which of `used`
     suspect: list[str] = []
     used: list[str] = []
     for device in devices[: 4 * UNITS]:
-        unit = _unit(store, device, learned, seed)
-        if len(unit) < WINDOWS_MIN:
+        mine = _runs(store, device, by)
+        if sum(map(len, mine)) < WINDOWS_MIN:
             continue
-        if found := infection_check.anomalies(unit, kind.counters):
+        if found := infection_check.anomalies(np.concatenate(mine), kind.counters):
             suspect.append(f"{device.name}: {found[0].said()}")
             continue
-        units.append(unit)
+        runs += mine
+        unit += [len(used)] * len(mine)
         used.append(device.name)
-        if len(units) == UNITS:
+        if len(used) == UNITS:
             break
-    if not units:
+    if not used:
         return {
             "rejected": f"type '{type_}': none of its devices has {WINDOWS_MIN} windows without "
             f"what looks like an infection in the days that are learned from"
@@ -151,39 +151,40 @@ def _fitted(
         kind.source,
         kind.counters,
         kind.window_ms,
-        seed=seed,
-        detectors=detectors,
+        seed=by.seed,
+        detectors=by.detectors,
         allow_constant=set(kind.counters),
         accept_anomalies=True,  # those that look like one are left out above
     )
     with threadpool_limits(1):  # a sum's last bit may depend on how many add it up
-        trained = train(units, settings, f"type '{type_}'")
+        trained = train(runs, settings, f"type '{type_}'", unit=unit)
     store.write(_sample(type_), trained.blob)
     return {
         "type": type_,
         "source": kind.source,
         "window_ms": kind.window_ms,
         "sample": used,
-        "sample_windows": sum(map(len, units)),
+        "sample_windows": sum(map(len, runs)),
         "suspect": suspect,
         "horizons": [list(h) for h in trained.detector.horizons],
     }
 
 
-def _unit(store: Store, device: Device, learned: tuple[str, ...], seed: int) -> Ints:
-    """Windows of the device that follow each other, from a day that chance
-    chose among those that are learned from.
+def _runs(store: Store, device: Device, by: Fitting) -> list[Ints]:
+    """Windows of the device from a time on that chance chose among the days
+    that are learned from, in pieces between which something is missing.
     """
-    dates = [d for d in store.dates(device) if learned[0] <= d <= learned[-1]]
+    dates = [d for d in store.dates(device) if by.learned[0] <= d <= by.learned[-1]]
     if not dates:
-        return np.zeros((0, 1), np.int64)
+        return []
     try:
         span = parts.read(store, device, dates)
     except parts.Unreadable:  # it is named in the survey
-        return np.zeros((0, 1), np.int64)
+        return []
     spare = len(span) - UNIT_WINDOWS
-    begin = int(digest(seed, device.name, "begin"), 16) % (spare + 1) if spare > 0 else 0
-    return span.windows[begin : begin + UNIT_WINDOWS]
+    begin = int(digest(by.seed, device.name, "begin"), 16) % (spare + 1) if spare > 0 else 0
+    chosen = span.at(slice(begin, begin + UNIT_WINDOWS))
+    return [chosen.windows[rows] for rows in chosen.stretches]
 
 
 def widened(sample: Detector, profiles: list[Summary]) -> Detector:
