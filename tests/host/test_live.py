@@ -5,6 +5,7 @@ a page in Chromium.
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -24,7 +25,7 @@ from inlier_export.reference import NEVER
 from inlier_export.synthetic import random_detector
 from inlier_host.live.feed import parsed
 from inlier_host.live.save import Save
-from inlier_host.live.state import Live
+from inlier_host.live.state import Live, told
 from inlier_trainer.recordings import read
 from tools_missing import needs_tool
 
@@ -143,6 +144,9 @@ def test_the_page_updates_by_itself(model):
                     f"'{drawn}'"
                 )
                 assert page.title().startswith("ALARM ") and overflow(page) <= 0 and not complaints
+                axis = page.locator("#chart .role-axis-label text").all_text_contents()
+                assert any(re.fullmatch(r"\d\d:\d\d:\d\d", label) for label in axis), axis
+                assert re.fullmatch(r"\d\d:\d\d:\d\d", page.text_content("#when"))
         taken = run(model, "--web", "--port", url.split(":")[-1].strip("/"))
         assert taken.returncode == 2 and not taken.stdout
         assert (
@@ -153,6 +157,44 @@ def test_the_page_updates_by_itself(model):
     finally:
         process.terminate()
         assert process.wait(HANGS_S) == 130
+
+
+@needs_tool("chromium")
+@pytest.mark.parametrize("clock", ["", " clock=2026-11-26T23:59:50Z"])
+def test_a_recording_s_page_has_its_own_device_and_times_and_its_warm_up_in_grey(
+    model, tmp_path, clock
+):
+    from browser import chromium, overflow
+
+    rows = "\n".join(",".join(["1"] * len(Procfs.counters)) for _ in range(40))
+    about = f"# inlier source=procfs window_ms=50 device=bell-1{clock}\n"
+    recording = tmp_path / "windows.csv"
+    recording.write_text(f"{about}{','.join(Procfs.counters)}\n{rows}\n")
+    process = subprocess.Popen(
+        leashed(
+            [*COMMAND, str(model), "--replay", str(recording), "--web", "--port", "0", "--json"]
+        ),
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TZ": "UTC"},
+        text=True,
+    )
+    try:
+        url = json.loads(process.stdout.readline())["url"]
+        with chromium() as open_page:
+            page, complaints = open_page(url, 400, False)
+            page.wait_for_function("document.querySelectorAll('#chart .mark-rect path').length > 0")
+            page.wait_for_function("document.getElementById('window').textContent === '39'")
+            assert page.text_content("h1") == "bell-1"
+            assert page.locator("#chart .mark-rect path").count() == 1, "the warm-up, in one piece"
+            assert page.is_visible("#clock") == bool(clock)
+            if clock:  # ends two seconds after it began
+                assert page.text_content("#when").endswith(":52"), "not when it was replayed"
+            else:
+                assert page.text_content("#alarms time") == "window 6, still on"
+            assert overflow(page) <= 0 and not complaints
+    finally:
+        process.terminate()
+        process.wait(HANGS_S)
 
 
 def test_a_page_of_another_site_gets_nothing(model):
@@ -318,11 +360,13 @@ def test_what_cannot_be_saved_is_refused(tmp_path):
 
 
 def test_the_state_follows_the_events():
-    live = Live("bell", clock=lambda: "12:00")
+    noon = 1_790_000_000.0
+    live = Live("bell", clock=lambda: noon)
     window = {"ae": 1, "svm": 2, "hot": 0}
     live.take({"online": True})
     assert live.status == "waiting"
-    live.take({"window": 0, "score": 10, **window})
+    live.take({"window": 0, "score": 10, "held": 1, **window})
+    assert live.status == "warm-up", "nothing can be raised yet"
     live.take({"alarm": "ON", "window": 0, "message": "m", "id": "a-1"})
     live.take({"alarm": "ON", "window": 0, "message": "m", "id": "a-1"})
     assert live.status == "alarm" and len(live.alarms) == 1, "one that is sent again is no second"
@@ -331,18 +375,19 @@ def test_the_state_follows_the_events():
     live.take({"online": True})
     live.take({"alarm": "ON", "window": 4, "message": "more", "id": "a-2", "grows": 1})
     (alarm,) = live.alarms
-    assert (alarm["window"], alarm["message"], alarm["grew"]) == (0, "more", "12:00"), (
+    assert (alarm["window"], alarm["message"], alarm["grew"]) == (0, "more", noon), (
         "one that grows is the same"
     )
     live.take({"alarm": "OFF", "window": 9, "message": "Calm again", "id": "a-3"})
-    assert live.status == "calm" and live.alarms[0]["until"] == "12:00"
+    assert live.status == "calm" and live.alarms[0]["until"] == noon
     live.take({"quiet": "ON", "window": 9, "message": "gone quiet: bytes received", "id": "a-4"})
-    assert live.gone_quiet == "12:00 gone quiet: bytes received" and live.status == "calm"
+    assert live.gone_quiet == f"{told(noon)} gone quiet: bytes received"
+    assert live.status == "calm" and told(noon).startswith("2026-")
     live.take({"window": 10, "score": 10, "gone": 1, "horizons": [[2, 8, 100, 1]], **window})
     assert live.gone_quiet and live.snapshot()["horizons"] == [[2, 8, 100, 1]]
     live.take({"quiet": "OFF", "window": 11, "message": "back", "id": "a-5"})
     assert live.gone_quiet is None and len(live.alarms) == 1, "it is no alarm"
     live.take({"window": 5, "score": 10, **window})
     live.take({"window": 1, "score": 20, **window})
-    assert list(live.history) == [(1, 20)], "a device that booted again begins anew"
+    assert list(live.history) == [(1, 20, noon, 0)], "a device that booted again begins anew"
     assert json.loads(json.dumps(live.snapshot()))["score"] == 20

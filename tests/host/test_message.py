@@ -231,7 +231,7 @@ def test_what_is_said_of_every_window():
         index=12,
         deltas=array("i", [3, 0]),
         explain=list,
-        alarm=SimpleNamespace(horizons=SimpleNamespace(counts=bytearray((1, 7)))),
+        alarm=SimpleNamespace(horizons=SimpleNamespace(counts=bytearray((1, 7))), hold=0),
         quiet=SimpleNamespace(active=False),
     )
     calm = {
@@ -242,16 +242,19 @@ def test_what_is_said_of_every_window():
         "window": 12,
         "horizons": [[2, 8, 200, 1], [8, 12, 100, 7]],
         "gone": 0,
+        "held": 0,
         "source": "sockets",
         "window_ms": 500,
         "deltas": [3, 0],
     }
     assert message.state(window) == calm
     window.quiet.active = window.hot = True
+    window.alarm.hold = 8
     window.explain = lambda: [("peers", 90), ("ports", 10)]
     assert message.state(window) == calm | {
         "hot": 1,
         "gone": 1,
+        "held": 1,
         "features": [["peers", 90], ["ports", 10]],
     }, "why, where there is something to say"
 

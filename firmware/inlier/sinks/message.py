@@ -112,7 +112,8 @@ def lasting(model, windows):
 def state(pipeline):
     """What is said of every window. horizons: [k, n, threshold in per cent of
     the lowest, windows of the last n over it] each; gone: whether the device
-    has gone quiet. features: of a window over a threshold.
+    has gone quiet; held: whether nothing can be raised in the next window, as
+    after boot. features: of a window over a threshold.
     """
     least = max(1, pipeline.least)
     counts = pipeline.alarm.horizons.counts
@@ -127,6 +128,7 @@ def state(pipeline):
             for h, (k, n, limit) in enumerate(pipeline.model.horizons())
         ],
         "gone": int(pipeline.quiet.active),
+        "held": int(pipeline.alarm.hold > 0),
         "source": pipeline.model.source,
         "window_ms": pipeline.model.window_ms,
         "deltas": list(pipeline.deltas),

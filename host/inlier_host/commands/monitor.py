@@ -100,6 +100,7 @@ def monitor(
             "--save; or name one device"
         )
     from inlier_trainer.files import check_output
+    from inlier_trainer.recordings import check_kind
 
     checks: list[Callable[[], object]] = [] if web else [lambda: needs(context, "--web", "port")]
     if replay or model is None:
@@ -109,7 +110,7 @@ def monitor(
             )
         )
     if save:
-        checks.append(lambda: check_output(save, new=True))
+        checks += [lambda: check_output(save, new=True), lambda: check_kind(save, by_lines=True)]
     if prometheus:
         checks.append(lambda: _check_prometheus(prometheus))
     for path, what in ((model, "model"), (replay, "recording")):
@@ -127,7 +128,8 @@ def monitor(
     from inlier_host.live import feed
 
     if model and replay:
-        _watch(feed.recording(model, replay, count), replay.stem, replace(view, count=-1))
+        name, recorded = feed.recording(model, replay, count)
+        _watch(recorded, name, replace(view, count=-1))
     elif mqtt:
         _watch(feed.broker(mqtt), mqtt.rpartition("/")[2], view)
     elif serial:

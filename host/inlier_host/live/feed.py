@@ -1,13 +1,14 @@
 """Where live events come from: this machine, a broker, a serial port. Events
 are what the sinks of inlier.sinks say.
 
-{"window", "score", "ae", "svm", "hot", "horizons", "gone", "deltas",
+{"window", "score", "ae", "svm", "hot", "horizons", "gone", "held", "deltas",
 "features"}: of each window (message.state)
 {"alarm": "ON" or "OFF", "grows", "window", "began", "message", ...} and
 {"quiet": "ON" or "OFF", "window", "message"}: message.Episode
 {"online": bool} or {"problem": sentence}: of the connection
 {"problem": sentence, "foreign": 1}: of what was no event
-All have "device" where several are watched.
+All have "device" where several are watched, and "time" (seconds since 1970, or
+None) of a recording.
 """
 
 import json
@@ -15,6 +16,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,12 @@ from inlier.model import HORIZONS_MAX
 from inlier.sinks.lines import Lines
 from inlier_boards.serial_line.lines import Damaged, opened
 from inlier_export.errors import BadInput
+from inlier_export.model_file import read_model
 from inlier_export.printable import printable
 from inlier_host import this_machine as monitor
 from inlier_host.live import mqtt_client
+from inlier_trainer.about import CLOCK
+from inlier_trainer.recordings import read_for
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
@@ -49,19 +54,29 @@ def this_machine(model: Path, source: str, interface: str | None) -> Feed:
     return feed
 
 
-def recording(model: Path, path: Path, count: int) -> Feed:
-    """A recording's windows, `count` of them (-1: all), at once; the view then
-    stays until interrupted.
+def recording(model: Path, path: Path, count: int) -> tuple[str, Feed]:
+    """The device that was recorded (the file's name where it does not say), and
+    its windows, `count` of them (-1: all), at once; the view then stays until
+    interrupted. Raises BadInput at once.
     """
+    own = read_model(model)
+    recorded = read_for(path, own)
+    # of one that was interrupted nobody knows for how long
+    clock = recorded.about.clock if len(recorded.stretches) == 1 else ""
+    began = datetime.strptime(clock, CLOCK).replace(tzinfo=UTC).timestamp() if clock else None
 
     def feed(emit: Emit) -> None:
-        windows = monitor.replay(model, path, lambda: Lines(emit))
+        def timed(event: Event) -> None:
+            past_s = (event["window"] + 1) * own.window_ms / 1000
+            emit({**event, "time": None if began is None else began + past_s})
+
+        windows = monitor.replay(model, path, lambda: Lines(timed))
         for window in islice(windows, None if count < 0 else count):
             if "interrupted" in window:
                 emit({"problem": f"window {window['index']} was interrupted: it is not scored"})
         threading.Event().wait()
 
-    return feed
+    return recorded.about.device or path.stem, feed
 
 
 def serial_port(path: str) -> Feed:
@@ -126,7 +141,8 @@ def parsed(text: str) -> Event:
             for k, n, limit, count in event.get("horizons", ())
         ]
         window["horizons"] = horizons[:HORIZONS_MAX]
-        window["gone"] = int(bool(event.get("gone", 0)))
+        for flag in ("gone", "held"):
+            window[flag] = int(bool(event.get(flag, 0)))
         return {**window, "features": features[:FEATURES_MAX]}
     # what json, int and a loop make of other people's text
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from inlier.sinks.message import WORDS
 
@@ -11,6 +12,7 @@ from .feed import Event
 
 HISTORY = 300  # windows
 ALARMS = 20
+When = float | None  # seconds since 1970; None of a recording that has no clock
 
 
 def plain(feature: str) -> str:
@@ -20,15 +22,25 @@ def plain(feature: str) -> str:
     return f"{words} over about {span} windows" if span else words
 
 
+def told(when: When) -> str:
+    """A time as clocks here show it, with its day where that is not today."""
+    if when is None:
+        return ""
+    then, today = time.localtime(when), time.localtime()
+    day = "" if then[:3] == today[:3] else "%Y-%m-%d "
+    return time.strftime(f"{day}%H:%M:%S", then)
+
+
 @dataclass
 class Live:
-    """status: waiting, calm, alarm or offline. score: per cent of the lowest
-    threshold. history: (window, score). horizons: [k, n, threshold in per cent
-    of the lowest, windows of the last n over it]. gone_quiet: since when and
-    how, in words; None where it has not.
+    """status: waiting, warm-up, calm, alarm or offline. score: per cent of the
+    lowest threshold. history: (window, score, when it ended, whether nothing
+    can be raised after it). horizons: [k, n, threshold in per cent of the
+    lowest, windows of the last n over it]. gone_quiet: since when and how, in
+    words; None where it has not.
 
-    alarms: newest first: at (local time), window, message, grew (when it was
-    told again), until (None: still on).
+    alarms: newest first: on, at (when), window, message, grew (when it was told
+    again), until (when it was cleared).
     """
 
     name: str
@@ -38,16 +50,19 @@ class Live:
     ae: int = 0
     svm: int = 0
     features: list[tuple[str, int]] = field(default_factory=list)
-    history: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=HISTORY))
-    alarms: deque[dict[str, object]] = field(default_factory=lambda: deque(maxlen=ALARMS))
+    history: deque[tuple[int, int, When, int]] = field(
+        default_factory=lambda: deque(maxlen=HISTORY)
+    )
+    alarms: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=ALARMS))
     horizons: list[list[int]] = field(default_factory=list)
     gone_quiet: str | None = None
     problem: str | None = None
     foreign: int = 0  # messages that were no events
-    clock: Callable[[], str] = lambda: time.strftime("%H:%M:%S")
+    clock: Callable[[], float] = time.time
     _last_id: str = ""
     _quiet_id: str = ""
     _on: bool = False
+    _raised: bool = False  # since its boot
 
     def take(self, event: Event) -> None:
         if "problem" in event:
@@ -73,20 +88,23 @@ class Live:
                 return  # sent again
             self._last_id = event["id"]
         self._on = event["alarm"] == "ON"
+        self._raised = self._raised or self._on
         last = self.alarms[0] if self.alarms else None
-        if self._on and event.get("grows") and last and last["until"] is None:
-            last.update(message=event["message"], grew=self.clock())
+        when = self._when(event)
+        if self._on and event.get("grows") and last and last["on"]:
+            last.update(message=event["message"], grew=when)
         elif self._on:
             alarm = {
-                "at": self.clock(),
+                "on": True,
+                "at": when,
                 "window": event["window"],
                 "message": event["message"],
                 "grew": None,
                 "until": None,
             }
             self.alarms.appendleft(alarm)
-        elif self.alarms and self.alarms[0]["until"] is None:
-            self.alarms[0]["until"] = self.clock()
+        elif last and last["on"]:
+            last.update(on=False, until=when)
         if self.status != "offline" and (self._on or self.window >= 0):
             self.status = "alarm" if self._on else "calm"
 
@@ -95,11 +113,12 @@ class Live:
             return  # sent again
         self._quiet_id = event.get("id", "")
         on = event["quiet"] == "ON"
-        self.gone_quiet = f"{self.clock()} {event['message']}" if on else None
+        self.gone_quiet = f"{told(self._when(event))} {event['message']}".strip() if on else None
 
     def _window(self, event: Event) -> None:
         if event["window"] < self.window:  # the device booted again: its windows begin anew
             self.history.clear()
+            self._raised = False
         self.problem = None
         self.window, self.score, self.ae, self.svm = (
             event[key] for key in ("window", "score", "ae", "svm")
@@ -112,8 +131,15 @@ class Live:
         if event.get("features"):
             self.features = [(plain(name), share) for name, share in event["features"]]
         if not self.history or self.history[-1][0] != self.window:
-            self.history.append((self.window, self.score))
-        self.status = "alarm" if self._on else "calm"
+            held = event.get("held", 0)
+            self.history.append((self.window, self.score, self._when(event), held))
+        held = self.history[-1][3] and not self._raised
+        self.status = "alarm" if self._on else "warm-up" if held else "calm"
+
+    def _when(self, event: Event) -> When:
+        """A recording's events say it themselves."""
+        when: When = event["time"] if "time" in event else self.clock()
+        return when
 
     def snapshot(self) -> dict[str, object]:
         """For the page, as JSON."""

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from inlier_export.printable import printable
 
-from .state import Live
+from .state import Live, told
 
-COLOURS = {"calm": "green", "alarm": "bold red", "waiting": "yellow", "offline": "yellow"}
+COLOURS = {"calm": "green", "alarm": "bold red"}  # else yellow
 BARS = "▁▂▃▄▅▆▇█"
 SCORE_SHOWN_MAX = 200  # per cent of the lowest threshold: the bar's end
 
@@ -45,14 +45,14 @@ def filled(horizon: list[int]) -> Text:
 def draw(live: Live, width: int) -> Panel:
     inner = max(20, width - 6)
     head = Text.assemble(
-        (f"● {live.status}", COLOURS[live.status]),
+        (f"● {live.status}", COLOURS.get(live.status, "yellow")),
         f"   window {live.window}" if live.window >= 0 else "",
     )
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
     grid.add_row("score", bar(live.score, min(40, inner - 40) if inner > 60 else 16))
-    grid.add_row("", spark([score for _, score in live.history], inner - 12))
+    grid.add_row("", spark([score for _, score, *_ in live.history], inner - 12))
     for i, horizon in enumerate(live.horizons):
         grid.add_row("" if i else "horizons", filled(horizon))
     if live.gone_quiet:
@@ -62,12 +62,12 @@ def draw(live: Live, width: int) -> Panel:
         grid.add_row("last odd", Text(odd))  # as it is: no markup in names
     alarms = Table.grid(padding=(0, 2))
     for alarm in list(live.alarms)[:5]:
-        until = f"to {alarm['until']}" if alarm["until"] else "on"
+        until = "on" if alarm["on"] else f"to {told(alarm['until'])}"
         if alarm["grew"]:
-            until += f", grew {alarm['grew']}"
+            until += f", grew {told(alarm['grew'])}"
         alarms.add_row(
-            str(alarm["at"]),
-            Text(until, "dim" if alarm["until"] else "bold red"),
+            told(alarm["at"]),
+            Text(until, "bold red" if alarm["on"] else "dim"),
             Text(str(alarm["message"])),
         )
     parts: list[object] = [head, grid]
