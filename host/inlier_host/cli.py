@@ -28,6 +28,7 @@ from inlier_host.commands.reproduce import app as reproduce
 from inlier_host.commands.selfcheck import selfcheck
 from inlier_host.commands.train import train
 from inlier_host.commands.verify import verify
+from inlier_host.libraries import needed
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 PANELS = {
@@ -43,24 +44,6 @@ for panel, commands in PANELS.items():
         app.command(rich_help_panel=panel)(command)
 app.add_typer(reproduce, name="reproduce", rich_help_panel="Try it")
 app.add_typer(fleet, name="fleet", rich_help_panel="Many devices")
-
-EXTRAS = {
-    "dask": "fleet",
-    "distributed": "fleet",
-    "filelock": "fleet",
-    "fsspec": "fleet",
-    "polars": "fleet",
-    "ai_edge_litert": "keras",
-    "keras": "keras",
-    "tensorflow": "keras",
-    "mpremote": "boards",
-    "paho": "live",
-    "prometheus_client": "live",
-    "serial": "live",
-    "altair": "report",
-    "jinja2": "report",
-    "vl_convert": "report",
-}
 
 
 def _version(asked: bool) -> None:
@@ -99,8 +82,7 @@ def main() -> None:
         _tell(f"interrupted; {interrupt}")
         sys.exit(130)
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get((error.name or "").split(".")[0], "train")
-        _tell(f"this command needs {error.name}: install it with pip install 'inlier[{extra}]'")
+        _tell(needed(error.name or str(error)))
         sys.exit(2)
     except OSError as error:
         _tell(said(error))

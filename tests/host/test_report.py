@@ -268,19 +268,6 @@ def test_bad_arguments_write_nothing(arguments, expected, monkeypatch, capsys, t
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("arguments", "module", "extra"),
-    [
-        (["report", str(MODEL), "--windows", str(BENIGN)], "vl_convert", "inlier[report]"),
-        (["monitor", "--mqtt", "mqtt://h/a/b"], "paho", "inlier[live]"),
-        (["monitor", "--serial", "/dev/x"], "serial", "inlier[live]"),
-    ],
-)
-def test_a_missing_library_is_named_with_its_extra(arguments, module, extra, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, module, None)
-    assert f"pip install '{extra}'" in refused(arguments, monkeypatch, capsys)
-
-
 def refused(arguments, monkeypatch, capsys):
     from inlier_host import cli
 

@@ -239,6 +239,20 @@ def _comments(path: Path, file: BinaryIO) -> Iterator[str]:
     raise BadInput(f"{path}: its first {COMMENTS_MAX} lines are comments: record again")
 
 
+def check_kind(path: Path, by_lines: bool = False) -> None:
+    """Raises BadInput where a recording could not be written as `path` says:
+    by_lines, window by window, as Parquet can't be.
+    """
+    if path.suffix != ".parquet":
+        return
+    if by_lines:
+        raise BadInput(
+            f"{path}: what is recorded window by window is a CSV: name it "
+            f"{path.with_suffix('.csv').name}"
+        )
+    _polars(path)
+
+
 def _parquet(path: Path, buffered: BinaryIO) -> Table:
     parquet = _polars(path)
     # a seek in the buffer would not move the descriptor, from which polars reads

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mpremote.transport import TransportError  # here: a firmware is not built before it is missed
-
 from inlier_boards.build.firmware import build
 from inlier_boards.build.micropython import check_system
 from inlier_boards.catalogue import Board, emulator
@@ -54,6 +52,8 @@ class Emulated(Connection):
 
     @contextlib.contextmanager
     def _limited(self, limit_s: float) -> Iterator[None]:
+        from mpremote.transport import TransportError
+
         try:
             with killed_after(limit_s, self._process):
                 yield

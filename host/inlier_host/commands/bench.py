@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from inlier_host.libraries import require
 from inlier_host.options import Json
 
 
@@ -24,6 +25,7 @@ def bench(
 
     Example: inlier bench --board qemu_m0
     """
+    require("mpremote")
     from inlier_boards.build.micropython import check_system
     from inlier_boards.catalogue import names, read_board
     from inlier_boards.cost import xtensa

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from inlier_host.libraries import require
 from inlier_host.options import Json, Seed
 
 
@@ -22,6 +23,7 @@ def demo(
 
     Example: inlier demo --out out
     """
+    require("scipy", "altair", "jinja2", "vl_convert")
     from inlier_host.demo import demo as run
 
     run(seed, out, as_json)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from inlier_host.libraries import require
 from inlier_host.options import Json, say
 
 
@@ -38,6 +39,7 @@ def deploy(
 
     Example: inlier deploy model.inlier --port /dev/ttyACM0
     """
+    require("mpremote", "serial")
     from inlier_boards.deployment.deploy import deploy as run
     from inlier_export.model_file import read_file
     from inlier_trainer.progress import bars

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inlier_host.libraries import require
 from inlier_host.options import Json, say
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def emulate(
 
     Example: inlier emulate model.inlier --board qemu_m0 --replay windows.csv
     """
+    require("mpremote")
     from inlier_boards.catalogue import read_board
     from inlier_boards.emulators import rp2040
     from inlier_boards.emulators.emulate import emulate as run

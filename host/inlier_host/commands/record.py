@@ -12,6 +12,7 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
+from inlier_host.libraries import require
 from inlier_host.options import (
     Interface,
     Json,
@@ -82,8 +83,10 @@ def record(
     from inlier_trainer.files import check_output
     from inlier_trainer.pcap.count import TWINS
     from inlier_trainer.progress import bars
+    from inlier_trainer.recordings import check_kind
     from inlier_trainer.sources import counters_of
 
+    here = port is None and ring is None and pcap is None
     checks: list[Callable[[], object]] = []
     if port is not None or ring is not None:
         what = "--ring" if port is None else "--port"
@@ -113,6 +116,7 @@ def record(
         lambda: milliseconds(window),
         # what a ring kept is added to what was fetched before
         lambda: check_output(out, new=ring is None),
+        lambda: check_kind(out, by_lines=here),
     )
     if port is not None or ring is not None:
         _record_board(port, ring, restart, count, model, out, as_json)
@@ -193,6 +197,8 @@ def _record_board(
     as_json: bool,
 ) -> None:
     """`inlier record --port` and `--ring`."""
+    if port is not None:
+        require("mpremote", "serial")
     from inlier_boards.serial_line import listen
     from inlier_boards.serial_line.connection import find_port
     from inlier_boards.serial_line.record_board import record

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inlier_export.errors import BadInput
+from inlier_host.libraries import require
 from inlier_host.options import Json, say, together
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def report(
 
     Example: inlier report out
     """
+    require("altair", "jinja2", "vl_convert")
     from inlier_export.inputs import check_input
     from inlier_host.report import page, subject
     from inlier_trainer.files import check_outputs, write_atomic

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inlier_export.errors import BadInput
+from inlier_host.libraries import require
 from inlier_host.options import Json
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def selfcheck(
 
     Example: inlier selfcheck --where unix
     """
+    from inlier_boards.selfcheck.outcome import is_board
     from inlier_boards.selfcheck.plan import PLACES, lacks, outcomes
     from inlier_trainer.progress import bars
 
@@ -47,6 +49,8 @@ def selfcheck(
     for place in chosen:
         if place not in PLACES:
             raise BadInput(f"--where {place}: choose one of {', '.join(PLACES)}")
+    if any(is_board(place) for place in chosen):
+        require("mpremote")
     skipped = [reason for place in chosen if (reason := lacks(place))]
     with bars(quiet=as_json) as progress:
         found = list(outcomes([place for place in chosen if not lacks(place)], full, progress))

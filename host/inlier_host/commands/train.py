@@ -12,6 +12,7 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
+from inlier_host.libraries import require
 from inlier_host.options import (
     Json,
     Seed,
@@ -101,6 +102,7 @@ def train(
     from inlier_trainer.sources import counters_of
     from inlier_trainer.train import DETECTORS, Settings
 
+    require(*(["keras"] if backend == "keras" else []), *(["tensorflow"] if tflite else []))
     outputs = [out, module, golden, tflite]
     constants, adds = allow_constant or [], add or []
     check_training(recordings, outputs, source, window, false_alarms, hidden, constants, adds)
