@@ -21,7 +21,6 @@ _BYTES_OUT = const(0)
 _BYTES_IN = const(1)
 _SENDS = const(2)
 _RECEIVES = const(3)
-_CONNECTS = const(4)
 _CONNECTS_REFUSED = const(5)
 _CONNECTS_FAILED = const(6)
 _ACCEPTS = const(7)
@@ -29,6 +28,8 @@ _DATAGRAMS_OUT = const(8)
 _DATAGRAMS_IN = const(9)
 
 _MASK = const(0x3FFFFFFF)  # counters wrap at 2^30
+_CHOSEN = const(1)  # True would take MicroPython longer
+_CONNECT = const(1 << 29)  # of sockets_plain.py
 
 # While these come, a connect is undecided.
 _UNDECIDED = (_errno.EINPROGRESS, _errno.EALREADY, _errno.EAGAIN, _errno.ENOTCONN)
@@ -55,13 +56,6 @@ _getaddrinfo = _native.getaddrinfo
 # are called whenever something moves.
 
 
-def _begin(s, address):
-    s._contact(address, True)
-    if s._out == _SENDS:  # a datagram socket only remembers where to send
-        totals = s._totals
-        totals[_CONNECTS] = totals[_CONNECTS] + 1 & _MASK
-
-
 def _count(totals, i):
     totals[i] = totals[i] + 1 & _MASK
 
@@ -84,11 +78,24 @@ def _received(s, n, flags=()):
         totals[calls] = totals[calls] + 1 & _MASK
 
 
+class _Caught:
+    """What a native connect raised: with an `except` that names it the frame of
+    connect would be one of 15 words, and to find room for it in a full heap
+    takes as long as all that is counted.
+    """
+
+    __enter__ = bool  # nothing
+
+    def __exit__(self, kind, error, trace):
+        if kind and issubclass(kind, OSError):
+            self.error = error
+            return True
+
+
 class socket(_io.IOBase):
     """The native socket `_s` with its calls counted in `_source`, the Sockets.
 
-    Frames stay below 11 words: beyond, MicroPython takes them from the heap,
-    as that of connect, which names what it caught.
+    Frames stay within 11 words: beyond, MicroPython takes them from the heap.
     """
 
     def __init__(self, family=_native.AF_INET, kind=_native.SOCK_STREAM, proto=0, native=None):
@@ -98,34 +105,40 @@ class socket(_io.IOBase):
         stream = kind == _native.SOCK_STREAM
         self._out = _SENDS if stream else _DATAGRAMS_OUT
         self._in = _RECEIVES if stream else _DATAGRAMS_IN
+        # a datagram socket only remembers where to send
+        self._connect = _CONNECT if stream else _CHOSEN
         self._pending = False  # a connect whose end is not known yet
         self._totals = self._source.totals
         self._contact = self._source.contact
+        self._caught = _Caught()
 
     # How a connect ends.
 
     def connect(self, address):
-        try:
+        with self._caught:
             self._s.connect(address)
-        except OSError as error:
-            self._raised(address, error.errno)
-            raise
-        if self._pending:  # asking again how a connect fares is no new one
-            self._pending = False
-        else:
-            _begin(self, address)
+            if self._pending:  # asking again how a connect fares is no new one
+                self._pending = False
+            else:
+                self._contact(address, self._connect)
+            return
+        self._raised(address)
 
-    def _raised(self, address, code):
+    def _raised(self, address):
+        error = self._caught.error
+        self._caught.error = None  # whoever catches it may free it
+        code = error.errno
         if not self._pending:
             if self._out != _SENDS or code in _NOT_BEGUN:
-                return
-            _begin(self, address)
+                raise error
+            self._contact(address, _CONNECT)
             self._pending = True
         if code == _errno.EBADF:
             # lwIP has dropped the connection. Polled, it has POLLHUP (16) where
             # the peer reset it, else only POLLERR (8).
             code = _errno.ETIMEDOUT if self._events(4) & 24 == 8 else _errno.ECONNRESET
         self._ended(code)
+        raise error
 
     def _ended(self, code):
         if self._pending and code not in _UNDECIDED:
@@ -192,7 +205,7 @@ class socket(_io.IOBase):
         """sendto(data, address) or sendto(data, flags, address)."""
         n = self._s.sendto(data, to, *address) if address else self._s.sendto(data, to)
         if self._out == _DATAGRAMS_OUT:
-            self._contact(address[0] if address else to, True)
+            self._contact(address[0] if address else to, _CHOSEN)
         _sent(self, n)
         return n
 

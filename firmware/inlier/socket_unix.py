@@ -6,7 +6,7 @@ import errno
 import io
 import socket as native
 
-from .sockets_plain import FACTOR, HASH_MASK, note
+from .sockets_plain import CONNECT, FACTOR, HASH_MASK, note
 
 
 def adapt(socket, sent, received):
@@ -29,7 +29,8 @@ def adapt(socket, sent, received):
             h = 0
             for i in range(start, end):
                 h = h * FACTOR + address[i] & HASH_MASK
-            note(self._bits, self.totals, h, address[2] << 8 | address[3] if chosen else -1)
+            port = address[2] << 8 | address[3] | chosen & CONNECT if chosen else -1
+            note(self._bits, self.totals, h, port)
 
     sockets.contact = contact
     board_init, board_ioctl = socket.__init__, socket.ioctl

@@ -94,9 +94,9 @@ class Sockets:
 
     def contact(self, address, chosen):
         """Note the host of `address`, (host, port, ...), and its port if this
-        device chose it.
+        device chose it; where `chosen` is sockets_plain.CONNECT, a connect too.
         """
-        port = address[1] if chosen else -1
+        port = address[1] | chosen & 0x20000000 if chosen else -1
         note(self._bits, self.totals, host_hash(address[0]), port)
 
 

@@ -7,6 +7,7 @@ window's hosts (512 bits), its ports (512), the hosts since boot (4,096).
 """
 
 # Places in Sockets.counters.
+_CONNECTS = 4
 _LOOKUPS = 10
 _PEERS = 11
 _PORTS = 12
@@ -20,6 +21,7 @@ BYTES = 644
 _MASK = 0x3FFFFFFF  # counters wrap at 2^30
 FACTOR = 1597
 HASH_MASK = 0x3FFFF
+CONNECT = 1 << 29  # beside a port: a TCP connect begins there
 
 
 def begin(bits):
@@ -56,7 +58,7 @@ def host_hash(host):
 
 def note(bits, totals, host, port):
     """Count a contact with a host of this hash. port: -1 where this device did
-    not choose it.
+    not choose it; with CONNECT where it connects.
     """
     bits[0] = 1
     if host > HASH_MASK:
@@ -65,6 +67,9 @@ def note(bits, totals, host, port):
         _add(totals, _PEERS)
     if _set(bits, KNOWN_AT, host & 4095):
         _add(totals, _PEERS_NEW)
+    if port >= CONNECT:
+        port -= CONNECT
+        _add(totals, _CONNECTS)
     if port >= 0 and _set(bits, PORTS_AT, (port ^ port >> 9) & 511):
         _add(totals, _PORTS)
 

@@ -3,6 +3,7 @@
 import micropython
 from micropython import const
 
+_CONNECTS = const(4)
 _LOOKUPS = const(10)
 _PEERS = const(11)
 _PORTS = const(12)
@@ -79,6 +80,10 @@ def note(bits: ptr8, totals: ptr32, host: int, port: int):
         i = _PEERS_NEW
         totals[i] = totals[i] + 1 & mask
     if port >= 0:
+        if port >> 29:
+            port &= mask >> 1
+            i = _CONNECTS
+            totals[i] = totals[i] + 1 & mask
         port ^= port >> 9
         bit = 1 << (port & 7)
         i = (port >> 3 & _WINDOW) + _PORTS_AT

@@ -14,6 +14,7 @@ HOSTS = (
     b"device.example",
 )  # fmt: skip
 PORTS = (-1, 0, 1, 80, 443, 511, 512, 8883, 65535)
+PORTS += tuple(sockets_plain.CONNECT + port for port in PORTS[1:])
 
 
 def loops():

@@ -47,10 +47,8 @@ was measured on hardware.
   in milliseconds; *scored*: all that comes after reading and subtracting, of a
   busy window.
 - *contact*, *connect*, *send*: what counting adds to a sendto to a dotted
-  address, a connect to it, and a send on a stream. A connect must catch what
-  fails, for which MicroPython takes a frame from the heap: to find room for it is
-  about 6,000 of the instructions, in a heap as full as here. The native `socket`
-  below stands in (cost/device/no_network.py): these boards have no network.
+  address, a connect to it, and a send on a stream. The native `socket` below
+  stands in (cost/device/no_network.py): these boards have no network.
 - *heap*: bytes for runtime, model and work buffer of the 115-input model,
   frozen, beyond the bare interpreter.
 - *kept*, *peak*: bytes of heap that a window keeps, and takes for a while, in
