@@ -23,8 +23,11 @@ try:
 except ImportError:
     network = None  # Unix MicroPython: the computer's own
 
-with open("config.json") as f:
-    CONFIG = json.load(f)
+try:
+    with open("config.json") as f:
+        CONFIG = json.load(f)
+except (OSError, ValueError):
+    raise OSError("config.json is missing, or no JSON: write it, and copy it onto the board")
 SECOND_MS = CONFIG.get("second_ms", 1000)  # less for who is in a hurry, such as a test
 WINDOW_MS = SECOND_MS
 
@@ -41,23 +44,27 @@ def sleep(seconds):
     return asyncio.sleep(seconds * SECOND_MS / 1000)
 
 
-async def stay_connected():
-    station = network.WLAN(network.STA_IF)
-    station.active(True)
+async def join(station):
+    while not station.isconnected():
+        print("joining", CONFIG["ssid"])
+        station.connect(CONFIG["ssid"], CONFIG["password"])
+        for _ in range(20):
+            if station.isconnected():
+                print("connected:", station.ifconfig()[0])
+                return
+            await asyncio.sleep(1)
+        print("no Wi-Fi: are ssid and password in config.json right, and is it one of 2.4 GHz?")
+        station.disconnect()  # begins anew
+
+
+async def stay_connected(station):
     while True:
-        if not station.isconnected():
-            station.connect(CONFIG["ssid"], CONFIG["password"])
-            for _ in range(20):
-                if station.isconnected():
-                    print("connected:", station.ifconfig()[0])
-                    break
-                await asyncio.sleep(1)
-            else:
-                station.disconnect()  # begins anew
+        await join(station)
         await asyncio.sleep(5)
 
 
 async def ask(port):
+    """Whether somebody answered."""
     try:
         reader, writer = await asyncio.open_connection(CONFIG["server"], port)
         writer.write(b"GET / HTTP/1.0\r\n\r\n")
@@ -66,8 +73,9 @@ async def ask(port):
             pass
         writer.close()
         await writer.wait_closed()
+        return True
     except OSError:
-        pass  # nobody listens, or the network is away
+        return False  # nobody listens, or the network is away
 
 
 async def pretend_infection():
@@ -81,15 +89,22 @@ async def pretend_infection():
 
 async def main():
     if network:
-        asyncio.create_task(stay_connected())
+        station = network.WLAN(network.STA_IF)
+        station.active(True)
+        await join(station)  # a recording without a network would say nothing
+        asyncio.create_task(stay_connected(station))
     if "model.inlier" in os.listdir():
         print("watched")
         asyncio.create_task(monitor.watch("model.inlier", source, alarm, clear))
         asyncio.create_task(pretend_infection())
     else:
         asyncio.create_task(recorder.record(source, WINDOW_MS))
+    port = CONFIG.get("port", 8000)
+    answered = True
     while True:
-        await ask(CONFIG.get("port", 8000))
+        before, answered = answered, await ask(port)
+        if before and not answered:
+            print("%s:%d does not answer: does its http.server run?" % (CONFIG["server"], port))
         await sleep(random.randint(1, 3))
 
 

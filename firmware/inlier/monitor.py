@@ -3,7 +3,7 @@
 from inlier import sockets, monitor
 source = sockets.install()  # before anything imports `socket`
 asyncio.create_task(
-    monitor.watch("doorbell.inlier", source, on_alarm=print)
+    monitor.watch("doorbell.inlier", source, on_alarm=alarm)
 )
 """
 

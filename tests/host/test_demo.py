@@ -84,6 +84,7 @@ def test_picture_and_recording_are_written(demo):
     about = recordings.table(folder / "windows.csv").about
     assert (about.source, about.window_ms, about.device) == ("sockets", 100, "doorbell")
     assert len(scored) == summary["parity"]["vectors"], "what `inlier report` shows"
+    assert "3 of 3" in (folder / "report.html").read_text()
     assert (folder / "scores.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((folder / "run.json").read_text()) == summary
 

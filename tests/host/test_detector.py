@@ -15,6 +15,7 @@ from inlier.replay import Replay
 from inlier.sockets import Sockets
 from inlier_export.model_file import Model
 from inlier_trainer import Detector, autoencoder, recordings
+from inlier_trainer.about import MARKS
 
 WINDOWS = benign(600)
 
@@ -109,6 +110,16 @@ def test_what_nothing_can_be_learned_from_is_a_value_error(spoilt, why):
         Detector().fit(spoilt)
 
 
+def test_counters_that_never_change_are_allowed_by_name_or_all(monkeypatch):
+    monkeypatch.setattr(autoencoder, "STEPS", 20)
+    still = WINDOWS.copy()
+    still[:, :4] = 0
+    with pytest.raises(ValueError, match="--allow-constant all"):
+        Detector(window_ms=1000).fit(still)
+    named = Detector(window_ms=1000, allow_constant=Sockets.counters[:4]).fit(still)
+    assert Detector(window_ms=1000, allow_constant="all").fit(still).model_ == named.model_
+
+
 def test_before_it_is_fitted_it_says_so():
     with pytest.raises(NotFittedError):
         Detector().predict(WINDOWS)
@@ -116,22 +127,73 @@ def test_before_it_is_fitted_it_says_so():
         Detector("tea").fit(WINDOWS)
 
 
+def test_scikit_learn_s_own_checks_fail_on_their_data_s_columns_alone():
+    """They fit on a few columns of random floats, which are no counters."""
+    results = estimator_checks.check_estimator(Detector(), on_fail=None, on_skip=None)
+    passed = {each["check_name"] for each in results if each["status"] == "passed"}
+    failed = {
+        each["check_name"]: str(each["exception"]) for each in results if each["status"] == "failed"
+    }
+    assert len(passed) > 15 and "check_estimators_unfitted" in passed
+    for name, why in failed.items():
+        assert "but 14 counters are expected: bytes_out" in why, (name, why)
+
+
 @pytest.mark.parametrize(
-    "check",
+    "theirs",
     [
-        "check_estimator_cloneable",
-        "check_estimator_repr",
-        "check_no_attributes_set_in_init",
-        "check_get_params_invariance",
-        "check_set_params",
-        "check_parameters_default_constructible",
-        "check_valid_tag_types",
-        "check_estimators_unfitted",
+        np.asfortranarray,
+        lambda x: x.astype(np.float32),
+        lambda x: x.astype(object),
+        lambda x: x.tolist(),
+        lambda x: pl.DataFrame(x, schema=list(Sockets.counters), orient="row"),
     ],
 )
-def test_scikit_learn_s_own_checks_that_need_no_data_of_theirs(check):
-    """The others fit on random floats, which are no counters."""
-    getattr(estimator_checks, check)("Detector", Detector())
+def test_windows_of_any_kind_give_the_same_scores_and_stay_as_they_are(fitted, theirs):
+    windows = scanned()
+    given = theirs(windows)
+    if isinstance(given, np.ndarray):
+        given.flags.writeable = False  # as of a file that is mapped
+    before = dict(vars(fitted))
+    assert np.array_equal(fitted.score_samples(given), fitted.score_samples(windows))
+    assert vars(fitted) == before and np.array_equal(scanned(), windows)
+
+
+def marked(windows, marks):
+    frame = pl.DataFrame(windows, schema=list(Sockets.counters), orient="row")
+    return pl.DataFrame(marks, schema=list(MARKS), orient="row").hstack(frame)
+
+
+def test_what_interrupted_a_recording_is_known_as_on_the_command_line(
+    tmp_path, inlier, monkeypatch
+):
+    monkeypatch.setattr(autoencoder, "STEPS", 20)
+    marks = np.stack([np.ones(600), np.arange(600), np.ones(600)], axis=1).astype(int)
+    marks[400:, 0] = 2  # it booted again
+    marks[100, 2] = 0  # no window: packets were lost
+    recording = recordings.Recording(Sockets.counters, WINDOWS, marks=marks)
+    recordings.write(tmp_path / "w.csv", recording)
+    code, _, error = inlier("train", tmp_path / "w.csv", "--window", "1s", "-o", tmp_path / "m")
+    assert code == 0, error
+    frame = pl.read_csv(tmp_path / "w.csv", comment_prefix="#")
+    model = Detector(window_ms=1000).fit(frame)
+    assert model.model_ == (tmp_path / "m").read_bytes()
+    units = Detector(window_ms=1000).fit(
+        pl.concat([frame, frame]), groups=["hall"] * 600 + ["door"] * 600
+    )
+    assert units.model_ != model.model_
+
+
+def test_a_device_that_booted_again_knows_of_no_alarm(fitted):
+    marks = np.stack([np.ones(200), np.arange(200), np.ones(200)], axis=1).astype(int)
+    assert fitted.predict(marked(scanned(), marks))[90] == -1
+    marks[80:, 0] = 2
+    marks[70, 2] = 0
+    verdicts = fitted.predict(marked(scanned(), marks))
+    assert verdicts[69] == -1 and verdicts[70] == 1, "it is no window"
+    assert set(verdicts[80:112]) == {1}, "nothing is raised in the first 32"
+    with pytest.raises(ValueError, match="each window in it was interrupted"):
+        fitted.predict(marked(scanned(), marks * 0))
 
 
 def test_a_clone_has_the_parameters_and_no_model(fitted):

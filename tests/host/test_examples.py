@@ -131,6 +131,22 @@ def test_the_first_hour_s_device_records_and_then_sees_its_pretended_infection(t
         example.line("the infection is over")
 
 
+def test_the_first_hour_says_what_is_missing(tmp_path):
+    with Running("first_hour.py", tmp_path, model=False) as example:
+        example.line("config.json is missing, or no JSON: write it")
+    config = {"server": "127.0.0.1", "port": 1, "second_ms": 2, "ssid": "home", "password": "no"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "network.py").write_text(NETWORK.replace("self.tries > 1", "False"))
+    wrong = (EXAMPLES / "first_hour.py").read_text().replace("asyncio.sleep(1)", "asyncio.sleep(0)")
+    (tmp_path / "hasty.py").write_text(wrong)
+    with Running(tmp_path / "hasty.py", tmp_path, path=[tmp_path], model=False) as example:
+        for expected in ("joining home", "try 1 with no", "no Wi-Fi: are ssid and password"):
+            assert expected in example.line("."), "and no window: there is nothing to record"
+    (tmp_path / "network.py").unlink()
+    with Running("first_hour.py", tmp_path, model=False) as example:
+        example.line("127.0.0.1:1 does not answer: does its http.server run?")
+
+
 # In place of a board's own: no machine here has MicroPython and Wi-Fi.
 NETWORK = """
 STA_IF = 0

@@ -123,6 +123,14 @@ def test_check():
     recordings.check(rows, COUNTERS, "w.csv", 10, {"b"})
     with pytest.raises(BadInput, match="--allow-constant z: no such counter"):
         recordings.check(rows, COUNTERS, "w.csv", 10, {"b", "z"})
+    rows[:] = 0
+    with pytest.raises(BadInput, match="no counter changes in all 10 windows"):
+        recordings.check(rows, COUNTERS, "w.csv", 10, set(COUNTERS))
+    many = tuple("abcde")
+    five = np.zeros((10, 5), np.int64)
+    five[:, 0] = range(10)
+    with pytest.raises(BadInput, match="or say --allow-constant all if they never do"):
+        recordings.check(five, many, "w.csv", 10, set())
 
 
 def test_split_is_in_the_order_of_time():

@@ -14,12 +14,15 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from inlier.explain import top_features
 from inlier.model import Model
-from inlier_export import model_file, reference
+from inlier_export import model_file
 from inlier_export.errors import BadInput
 from inlier_export.reference import Ints, Trace
 
+from . import scored
+from .about import MARKS
 from .files import write_atomic
 from .learn import learn
+from .recordings import Recording
 from .sources import counters_of
 from .train import Settings
 
@@ -30,13 +33,16 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have n
 
     X is always windows (n, counters): non-negative whole numbers, each how
     often something was counted in a window, in the order in which they were
-    counted, without a gap. Of a DataFrame the columns are matched by name. Each
-    call scores from boot: nothing is raised in the first 32 windows.
+    counted, without a gap. Of a DataFrame the columns are matched by name, and
+    a recording's own three, boot, window and elapsed, say where it was
+    interrupted. Each call scores from boot, and after each interruption again:
+    nothing is raised in the first 32 windows.
 
     source: what counted; its counters are the columns, unless `counters` names
     others. window_ms: a window's length in ms. false_alarms: the budget, such
-    as "3/week". The others are options of `inlier train`, which gives the same
-    bytes for the same windows.
+    as "3/week". allow_constant: counters that may never change, or "all". The
+    others are options of `inlier train`, which gives the same bytes for the
+    same windows.
 
     There is no decision_function: whether an alarm is on follows from many
     windows, not from the sign of one score.
@@ -61,7 +67,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have n
         seed: int = 1,
         detectors: str = "both",
         backend: str = "numpy",
-        allow_constant: Sequence[str] = (),
+        allow_constant: str | Sequence[str] = (),
         accept_anomalies: bool = False,
     ) -> None:
         self.source = source
@@ -75,6 +81,11 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have n
         self.allow_constant = allow_constant
         self.accept_anomalies = accept_anomalies
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        return tags
+
     def fit(self, X: Any, y: None = None, groups: Any = None) -> Self:
         """Fit on benign windows. groups (n,): which of several units of one
         type counted a window; a unit's windows lie side by side. `y` is
@@ -83,8 +94,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have n
         with _as_value_error():
             of_source = counters_of(self.source) if self.counters is None else self.counters
         counters = tuple(of_source)
-        windows = _windows(X, counters)
-        units, names = ([windows], ["X"]) if groups is None else _units(windows, np.asarray(groups))
+        whole = _recording(X, counters)
+        units, names = ([whole], ["X"]) if groups is None else _units(whole, np.asarray(groups))
         settings = Settings(
             source=self.source,
             counters=counters,
@@ -94,11 +105,11 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have n
             seed=self.seed,
             detectors=self.detectors,
             backend=self.backend,
-            allow_constant=set(self.allow_constant),
+            allow_constant=set(counters if self.allow_constant == "all" else self.allow_constant),
             accept_anomalies=self.accept_anomalies,
         )
         with _as_value_error():
-            self._take(learn([[unit] for unit in units], names, settings).trained.blob)
+            self._take(learn([unit.runs for unit in units], names, settings).trained.blob)
         return self
 
     def score_samples(self, X: Any) -> Ints:
@@ -109,8 +120,13 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have n
 
     def predict(self, X: Any) -> Ints:
         """(n,) int64: -1 while an alarm is on, else 1."""
-        event = self._trace(X).event
+        check_is_fitted(self, "model_")
+        recording = _recording(X, self.detector_.counters)
+        event = scored.run(self.detector_, recording).event
         changes = np.where(event > 0, 1, event)
+        for rows in recording.stretches:  # at boot none is on
+            changes[rows.start] = changes[rows.start] or -1
+        changes[~recording.whole] = -1
         last = np.maximum.accumulate(np.where(changes != 0, np.arange(len(changes)), -1))
         on = (last >= 0) & (changes[last] > 0)
         return np.where(on, -1, 1)
@@ -156,7 +172,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have n
 
     def _trace(self, X: Any) -> Trace:
         check_is_fitted(self, "model_")
-        return reference.run(self.detector_, _windows(X, self.detector_.counters))
+        return scored.run(self.detector_, _recording(X, self.detector_.counters))
 
 
 @contextmanager
@@ -168,8 +184,21 @@ def _as_value_error() -> Iterator[None]:
         raise ValueError(str(problem)) from None
 
 
-def _windows(X: Any, counters: tuple[str, ...]) -> Ints:
+def _recording(X: Any, counters: tuple[str, ...]) -> Recording:
     """Raises ValueError: X holds no windows of these counters."""
+    named = {str(name) for name in getattr(X, "columns", ())}
+    if not named.issuperset(MARKS):
+        return Recording(counters, _windows(X, counters))
+    columns = [*MARKS, *counters]
+    both = _windows(X, tuple(columns))
+    found = Recording(counters, both[:, len(MARKS) :], marks=both[:, : len(MARKS)])
+    if not found.whole.any():
+        raise ValueError("X: each window in it was interrupted")
+    return found
+
+
+def _windows(X: Any, counters: tuple[str, ...]) -> Ints:
+    """The columns of these names, in their order. Raises ValueError."""
     columns = getattr(X, "columns", None)
     if columns is not None:
         named = {str(name) for name in columns}
@@ -194,12 +223,17 @@ def _windows(X: Any, counters: tuple[str, ...]) -> Ints:
     return whole
 
 
-def _units(windows: Ints, groups: NDArray[Any]) -> tuple[list[Ints], list[str]]:
+def _units(recording: Recording, groups: NDArray[Any]) -> tuple[list[Recording], list[str]]:
     """Each unit's windows, and its name. Raises ValueError."""
+    windows, marks = recording.windows, recording.marks
     if groups.shape != (len(windows),):
         raise ValueError(f"groups has shape {groups.shape}; one of each window is needed")
     starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
     names = [str(name) for name in groups[starts]]
     if len(set(names)) < len(names):
         raise ValueError("groups: the windows of a unit must lie side by side; sort by unit")
-    return np.split(windows, starts[1:]), names
+    ends = [*starts[1:].tolist(), len(windows)]
+    return [
+        Recording(recording.counters, windows[a:b], marks=None if marks is None else marks[a:b])
+        for a, b in zip(starts.tolist(), ends, strict=True)
+    ], names

@@ -41,6 +41,7 @@ FORMER = ("boot", "window", "missed")  # what MARKS were up to 0.2.0
 ROWS_MAX = csv_table.LINES_MAX  # windows
 BLOCK = 4096  # windows, written at once
 SHOWN = 80  # characters of what a cell holds, or a header
+FEW = 3  # constant counters that are allowed by name; more of them together
 COMMENTS_MAX, COMMENT_MAX = 64, 4096  # lines before the names, and bytes of one
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zX")
 
@@ -352,14 +353,22 @@ def check(
             f"{minimum - len(windows)} more"
         )
     check_constant(allow_constant, counters)
+    still = (windows == windows[0]).all(axis=0)
+    if still.all():
+        raise BadInput(
+            f"{origin}: no counter changes in all {len(windows)} windows: there is nothing to "
+            f"learn; were its program and its network on? record again"
+        )
     constant = [
         (name, int(windows[0, i]))
         for i, name in enumerate(counters)
-        if name not in allow_constant and (windows[:, i] == windows[0, i]).all()
+        if name not in allow_constant and still[i]
     ]
     if constant:
         columns = ", ".join(f"column '{name}' is {value}" for name, value in constant)
-        options = " ".join(f"--allow-constant {name}" for name, _ in constant)
+        few = len(constant) <= FEW
+        options = " ".join(f"--allow-constant {name}" for name, _ in constant if few)
+        options = options or "--allow-constant all"
         raise BadInput(
             f"{origin}: {columns} in all {len(windows)} windows; record until "
             f"{'it changes' if len(constant) == 1 else 'they change'}, or say {options} if "

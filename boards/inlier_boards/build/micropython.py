@@ -22,7 +22,7 @@ from rich.console import Console
 import inlier
 from inlier_export.errors import BadInput
 
-from .debian_source import unpack
+from .debian_source import distribution, unpack
 
 OLDEST = (1, 22)
 # Command -> Debian package: what a build needs.
@@ -128,6 +128,7 @@ def source_tree(say: Say = lambda text: None) -> Path:
     if tree.is_dir():
         return tree
     check_system()
+    distribution()  # whose apt-get the next words tell to use
     for tool, package in TOOLS.items():
         if not shutil.which(tool):
             raise BadInput(

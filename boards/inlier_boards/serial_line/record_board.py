@@ -302,8 +302,9 @@ def record(
                     f"go on"
                 )
     except Interrupted:
+        kept = f"{part.rows} windows are in {part.path}, record again to go on"
         raise Interrupted(
-            f"{part.rows} windows are in {part.path}, record again to go on; {out} is as it was"
+            f"{kept if part.rows else 'no window had come'}; {out} is as it was"
         ) from None
     finally:
         part.close()

@@ -4,7 +4,7 @@ anything beyond the header is read.
     from inlier.secure import authentic, keys
     load = authentic.Authentic(keys.from_file("fleet.key")).load
     asyncio.create_task(
-        monitor.watch("doorbell.inlier", source, on_alarm=print, load=load)
+        monitor.watch("doorbell.inlier", source, on_alarm=alarm, load=load)
     )
 """
 

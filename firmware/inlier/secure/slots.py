@@ -6,7 +6,7 @@ record of which one runs.
     # whenever a new model arrives
     models.update("models", blob, source.name, source.counters)
     asyncio.create_task(
-        monitor.watch("models", source, on_alarm=print, load=models.load)
+        monitor.watch("models", source, on_alarm=alarm, load=models.load)
     )
 
 A folder holds slot.0, slot.1 and the record. A model is checked, written to the

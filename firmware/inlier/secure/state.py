@@ -5,7 +5,7 @@ damped means, the hosts known.
     keeper = state.Keeper("state", authentic.key)
     keeper.restore(pipeline)
     asyncio.create_task(
-        monitor.run(pipeline, on_alarm=print, on_window=keeper.on_window)
+        monitor.run(pipeline, on_alarm=alarm, on_window=keeper.on_window)
     )
 
 Without it an attacker who makes the device reboot gets a warm-up without alarms

@@ -15,11 +15,15 @@ from inlier_trainer.files import check_output, write_atomic
 from inlier_trainer.progress import bars
 from inlier_trainer.recordings import Recording, table, write
 
+REPORT = "report.html"
+
 
 def demo(seed: int, out: Path, as_json: bool) -> None:
     """Run all stages; write recording, model, scored windows, picture and
     summary into `out`. Raises BadInput, OSError.
     """
+    from inlier_host.report import page, subject
+
     from . import picture, stages
 
     out.mkdir(parents=True, exist_ok=True)
@@ -45,6 +49,9 @@ def demo(seed: int, out: Path, as_json: bool) -> None:
     write(out / MONITORED, Recording(trained.detector.counters, run.deltas, about))
     write_atomic(out / "scores.png", picture.png(run))
     write_atomic(out / "run.json", json.dumps(summary, indent=1).encode())
+    with bars(quiet=as_json) as progress:
+        content = page.page(subject.of_run(out, progress), progress)
+    write_atomic(out / REPORT, content.encode())
     if as_json:
         print(json.dumps(summary))
     else:
@@ -80,6 +87,6 @@ def _print(
         f"Counting: a send and a receive of 64 bytes take {cost['counted_us']} µs counted, "
         f"{cost['uncounted_us']} µs uncounted "
         f"(x{cost['counted_us'] / cost['uncounted_us']:.2f}), on this machine.\n"
-        f"Written to {out}: windows.csv, doorbell.inlier, {MONITORED}, scores.png, run.json; see "
-        f"also: inlier report {out}"
+        f"Written to {out}: windows.csv, doorbell.inlier, {MONITORED}, scores.png, run.json, and "
+        f"{REPORT}: open that in a browser"
     )

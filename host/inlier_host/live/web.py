@@ -31,6 +31,10 @@ class Web:
         try:
             self._server = Bounded((HOST, port), _handler(self))
         except OSError as error:
+            if error.errno == errno.EACCES:
+                raise BadInput(
+                    f"--web: no permission for port {port}: choose one from 1024 on with --port"
+                ) from None
             if error.errno != errno.EADDRINUSE:
                 raise
             raise BadInput(

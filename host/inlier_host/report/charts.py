@@ -199,7 +199,10 @@ def roc(subject: Subject) -> Spec | None:
     if not attack.any() or not benign.any():
         return None
     values: list[dict[str, object]] = []
-    parts = (("score", subject.trace.svm), ("squared error (informative)", subject.trace.ae))
+    parts = (
+        ("score", subject.trace.svm),
+        ("the autoencoder's squared error, which raises nothing", subject.trace.ae),
+    )
     for name, scores in parts[: 2 if subject.detector.layers else 1]:
         false, true = _curve(scores[benign], scores[attack])
         label = f"{name}: {np.trapezoid(true, false):.4f}"

@@ -92,11 +92,21 @@ def templates() -> "jinja2.Environment":
     return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, loader=loader)
 
 
+LABELS = {
+    "scores": "score over time, with thresholds and alarms",
+    "benign": "how many windows score what",
+    "roc": "share of attack windows over a threshold, by the share of benign ones",
+}
+
+
 def place_of(key: str) -> "markupsafe.Markup":
     """Of the chart `key`, in a page."""
     import markupsafe
 
-    return markupsafe.Markup(f'<div class="chart" id="{key}" role="img"></div>')
+    label = LABELS.get(key, key)
+    return markupsafe.Markup(
+        f'<div class="chart" id="{key}" role="img" aria-label="{label}"></div>'
+    )
 
 
 def tiles(subject: Subject, raised: list[int]) -> list[tuple[str, str]]:

@@ -102,9 +102,9 @@ def shares(subject: Subject, window: int) -> list[tuple[str, int]]:
     named = [(d.counters[c], int(by_counter[c])) for c in order if by_counter[c]]
     rest = int(by_counter.sum()) - sum(part for _, part in named)
     names = [WORDS.get(name, name) for name, _ in named] + (["other"] if rest else [])
-    return list(
-        zip(names, per_cent([*(part for _, part in named), *[rest][: rest > 0]]), strict=True)
-    )
+    whole = per_cent([*(part for _, part in named), *[rest][: rest > 0]])
+    told = list(zip(names, whole, strict=True))
+    return told[:-1] if told[-1] == ("other", 0) else told
 
 
 def per_cent(parts: list[int]) -> list[int]:
@@ -133,7 +133,12 @@ def relearn(subject: Subject, alarm: Alarm) -> str:
     words += ["--hidden", hidden] if d.layers else ["--detectors", "svm"]
     for name in _constant(subject):
         words += ["--allow-constant", name]
-    words += ["--add", f"{subject.path}@{alarm.began}:{end}", "-o", f"{subject.name}.inlier"]
+    words += [
+        "--add",
+        f"{subject.path}@{alarm.began}:{end}",
+        "-o",
+        f"{subject.name.replace('/', '-')}.inlier",
+    ]
     return shlex.join(words)
 
 

@@ -81,7 +81,7 @@ def of_model(
     trace = scored.run(detector, shown, lambda done, total: progress("scoring", done, total))
     recording = read_for(benign, model) if benign else None
     known = _benign(detector, trace, attacks, shown, recording)
-    name = str(detector.metadata.get("device") or path.stem)
+    name = shown.about.device or path.stem
     return Subject(name, blob, model, detector, windows, shown, trace, benign, known, attacks)
 
 
