@@ -53,12 +53,23 @@ def linked(text, folder):
     return re.sub(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)", one, text)
 
 
+def each_of(group):
+    """The commands in it, and in its groups."""
+    for one in group.commands.values():
+        yield one
+        if hasattr(one, "commands"):
+            yield from each_of(one)
+
+
 def source(sphinx, page, content):
     if page == "command_line":
         command = typer.main.get_command(commands)
         context = typer.Context(command, info_name="inlier")
         text = typer.cli.get_docs_for_click(obj=command, ctx=context, name="inlier")
         text = text.partition("**Usage**")[2]  # the page has a title
+        for one in each_of(command):  # whole, not cut at 45 letters
+            whole = one.help.partition("\n\n")[0]
+            text = text.replace(f"`: {one.get_short_help_str()}\n", f"`: {whole}\n")
         content[0] += "**Usage**" + re.sub(r"^Example: (.*)$", r"Example: `\1`", text, flags=re.M)
     if page in ELSEWHERE:
         file = ROOT / ELSEWHERE[page]

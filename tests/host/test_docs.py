@@ -26,3 +26,4 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     for command in app.registered_commands:
         name = command.name or command.callback.__name__
         assert f'id="inlier-{name}"' in page, name
+    assert "...</p>" not in page, "what each command does is told whole"

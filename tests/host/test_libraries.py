@@ -73,7 +73,10 @@ def test_what_is_written_by_lines_is_no_parquet(refused, arguments):
     assert "w.parquet: what is recorded window by window is a CSV" in refused(arguments)
 
 
-def test_parquet_without_polars_is_refused_before_a_capture_is_read(refused):
+def test_parquet_without_polars_is_refused_before_a_capture_is_read(refused, monkeypatch):
+    import inlier_trainer
+
+    monkeypatch.delattr(inlier_trainer, "parquet", raising=False)  # imported before
     arguments = ["record", "--pcap", BENIGN, "--device", "10.0.0.1", "-o", "w.parquet"]
     said = refused(arguments, "polars", "inlier_trainer.parquet")
     assert "Parquet needs polars: pip install 'inlier[parquet]'" in said
