@@ -120,8 +120,9 @@ def test_a_fleet_lies_on_any_file_system_of_fsspec_s():
     assert simulate.simulate(store, small, on, quiet).again == 0
     assert simulate.simulate(store, small, on, quiet).again == 2
     surveyed = survey.survey(store, on, quiet)
-    assert surveyed.rows == {device: small.windows for device in store.devices()}
+    assert surveyed.devices == {d.type: [d] for d in store.devices()}
     device = store.devices()[0]
+    assert len(parts.read(store, device, store.dates(device))) == small.windows
     before = store.state(device)
     span = parts.read(store, device, store.dates(device)[:1])
     parts.write_part(store, device, store.dates(device)[0], span.at(slice(5)))

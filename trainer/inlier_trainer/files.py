@@ -79,19 +79,20 @@ def _target(path: Path) -> Path:
     return target
 
 
-def write_atomic(path: Path, content: bytes | Iterable[bytes]) -> None:
+def write_atomic(path: Path, content: bytes | Iterable[bytes], settled: bool = True) -> None:
     """Replace the file at `path`, or the one that a symbolic link there leads
     to, by `content`, or what comes of it in parts. A full disk or an interrupt
-    leaves the former file as it was. Raises BadInput for a folder, device or
-    pipe, and OSError.
+    leaves the former file as it was; without `settled` a power cut may not.
+    Raises BadInput for a folder, device or pipe, and OSError.
     """
     path = _target(path)
     handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=".inlier.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.writelines([content] if isinstance(content, bytes) else content)
-            file.flush()
-            os.fsync(file.fileno())
+            if settled:
+                file.flush()
+                os.fsync(file.fileno())
         mode = os.umask(0)
         os.umask(mode)
         Path(name).chmod(0o666 & ~mode)  # mkstemp's files are for their owner alone

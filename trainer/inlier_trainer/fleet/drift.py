@@ -32,7 +32,7 @@ def drift(
     moved: list[Summary] = []
     after = parts.ms_of(until)
     for type_, mine in sorted(devices.items()):
-        ran = on.run(f"histograms {type_}", store, _histogram, mine, (), progress, batch=32)
+        ran = on.run(f"histograms {type_}", store, _histogram, mine, (), progress)
         rows = [row for told in ran.told for row in told["rows"]]
         names = ["version", "week", "counter", "bin", "windows"]
         table = pl.DataFrame(rows, schema=names, orient="row")

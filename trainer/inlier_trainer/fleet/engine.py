@@ -6,9 +6,9 @@ the same, it is not done again: neither by a second start nor when Dask repeats
 what a lost worker had begun.
 """
 
-import itertools
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,22 +24,36 @@ from .store import Store
 Summary = dict[str, Any]
 Work = Callable[..., Summary]  # (store, item, *settings) -> what it tells
 
-BATCH = 8  # devices that travel together: a journey costs more than a small device
+# Items that travel together take about so long: a journey costs more than a
+# small device, and what one worker still has in hand at the end keeps all waiting.
+BATCH_S = 1.0
 AHEAD = 3  # batches a worker: what waits does not grow with the fleet
 CONNECT_S = "10s"
 
 
-def once(store: Store, stage: str, name: str, key: str, work: Callable[[], Summary]) -> Summary:
+def once(
+    store: Store,
+    stage: str,
+    name: str,
+    key: str,
+    work: Callable[[], Summary],
+    result: str | None = None,
+) -> Summary:
     """What `work` tells, now or when this version did it before for the same
-    key.
+    key. result: the file that it writes, which is there as it was, or is made
+    again: a power cut may have emptied it, and what is told here too.
     """
     key = f"{inlier.__version__} {key}"
     place = f"done/{stage}/{name}.json"
     before = store.read_json(place)
-    if isinstance(before, dict) and before.get("key") == key:
+
+    def size() -> int | None:
+        return store.size(result) if result else None
+
+    if isinstance(before, dict) and (before.get("key"), before.get("size")) == (key, size()):
         return {**before["told"], "again": True}
     told = work()
-    store.write_json(place, {"key": key, "told": told})
+    store.write_json(place, {"key": key, "told": told, "size": size()}, settled=False)
     return told
 
 
@@ -69,12 +83,11 @@ class Cluster:
         items: Sequence[Any],
         settings: tuple[Any, ...] = (),
         progress: Progress = quiet,
-        batch: int = BATCH,
     ) -> Ran:
         """Raises what a task raises, of which BadInput and OSError are meant."""
         found: dict[int, Summary] = {}
         progress(stage, 0, len(items))
-        for start, part in self._batches(store, work, items, settings, batch):
+        for start, part in self._batches(store, work, items, settings):
             found.update({start + i: told for i, told in enumerate(part)})
             progress(stage, len(found), len(items))
         ran = Ran()
@@ -87,47 +100,79 @@ class Cluster:
         return ran
 
     def _batches(
-        self, store: Store, work: Work, items: Sequence[Any], settings: tuple[Any, ...], batch: int
+        self, store: Store, work: Work, items: Sequence[Any], settings: tuple[Any, ...]
     ) -> Iterator[tuple[int, list[Summary]]]:
-        starts = iter(range(0, len(items), batch))
+        cut = Cut(len(items), self.workers)
 
-        def arguments(start: int) -> tuple[Any, ...]:
-            return store.address, work, list(items[start : start + batch]), settings
+        def arguments(batch: range) -> tuple[Any, ...]:
+            return store.address, work, [items[i] for i in batch], settings
 
         if self.client is None:
-            for start in starts:
-                yield start, several(*arguments(start))
+            while batch := cut.next():
+                told, seconds = several(*arguments(batch))
+                cut.took(seconds / len(batch))
+                yield batch.start, told
             return
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
 
-        flying: dict[Any, int] = {}
+        flying: dict[Any, range] = {}
 
-        def send(start: int) -> Any:
-            future = self.client.submit(several, *arguments(start), pure=False, retries=2)
-            flying[future] = start
+        def send(batch: range) -> Any:
+            future = self.client.submit(several, *arguments(batch), pure=False, retries=2)
+            flying[future] = batch
             return future
 
-        first = [send(s) for s in itertools.islice(starts, AHEAD * self.workers)]
-        waiting = as_completed(first)
+        waiting = as_completed([])
+        for _ in range(AHEAD * self.workers):
+            if batch := cut.next():
+                waiting.add(send(batch))
         for future in waiting:
             try:
-                told = future.result()
+                told, seconds = future.result()
             except KilledWorker as error:
                 raise BadInput(
                     f"workers were lost again and again ({printable(str(error), 120)}): give them "
                     f"more memory, or take fewer of them, then start again; what was done is kept"
                 ) from None
-            start = flying.pop(future)
+            batch = flying.pop(future)
             future.release()
-            for following in itertools.islice(starts, 1):
+            cut.took(seconds / len(batch))
+            if following := cut.next():
                 waiting.add(send(following))
-            yield start, told
+            yield batch.start, told
 
 
-def several(address: str, work: Work, items: list[Any], settings: tuple[Any, ...]) -> list[Summary]:
-    store = Store(address)
-    return [work(store, item, *settings) for item in items]
+class Cut:
+    """Cuts items into batches of about BATCH_S, and fewer towards the end, so
+    that all workers end together.
+    """
+
+    def __init__(self, items: int, workers: int) -> None:
+        self._items, self._workers = items, workers
+        self._at = 0
+        self._each_s = BATCH_S  # one item at first: nobody knows
+
+    def took(self, each_s: float) -> None:
+        """So long, an item of the last batch that came back."""
+        self._each_s = max(each_s, 1e-6)
+
+    def next(self) -> range:
+        """Empty at the end."""
+        left = self._items - self._at
+        size = min(int(BATCH_S / self._each_s), left // (2 * self._workers))
+        batch = range(self._at, min(self._at + max(1, size), self._items))
+        self._at = batch.stop
+        return batch
+
+
+def several(
+    address: str, work: Work, items: list[Any], settings: tuple[Any, ...]
+) -> tuple[list[Summary], float]:
+    """What each tells, and how many seconds they took."""
+    store, begin = Store(address), time.perf_counter()
+    told = [work(store, item, *settings) for item in items]
+    return told, time.perf_counter() - begin
 
 
 @contextmanager

@@ -33,7 +33,6 @@ from .store import Device, Store, digest, named
 
 COLUMNS = ("time", "device", "firmware", "type", *MARKS)
 EARLIEST_MS = parts.ms_of("2000-01-01")
-KindOf = tuple[str, int, tuple[str, ...]]  # source, window_ms, counters
 AHEAD_MS = parts.DAY_MS  # a clock that is further ahead than a day is wrong
 
 
@@ -72,7 +71,7 @@ def ingest(
     store: Store, paths: list[Path], given: Given, on: Cluster, progress: Progress
 ) -> Ingested:
     """Raises BadInput, OSError."""
-    ran = on.run("reading", store, _read, [str(p) for p in paths], (given,), progress, batch=1)
+    ran = on.run("reading", store, _read, [str(p) for p in paths], (given,), progress)
     done = Ingested(len(ran.told) - ran.again, ran.again, rejected=list(ran.rejected))
     for told in ran.told:
         for reason, n in told["left_out"].items():
@@ -153,17 +152,16 @@ def _staged_said(store: Store, device: Device, name: str) -> str:
         return "windows that cannot be read"
 
 
-def _said(kind: KindOf) -> str:
-    source, window_ms, _ = kind
-    return f"windows of {window_ms} ms of source '{source}'"
+def _said(kind: parts.Kind) -> str:
+    return f"windows of {kind.window_ms} ms of source '{kind.source}'"
 
 
-def _usual(store: Store, type_: str) -> KindOf | None:
+def _usual(store: Store, type_: str) -> parts.Kind | None:
     for name in _names(store, type_):
         device = Device(type_, name)
         for date in store.dates(device)[-1:]:
             try:
-                return parts.kind(store, device, date)[:3]
+                return parts.kind(store, device, date)
             except parts.Unreadable:
                 continue
     return None

@@ -31,6 +31,14 @@ class Unreadable(Exception):
     """A part that is none: its device is left out, and counted."""
 
 
+class Kind(NamedTuple):
+    """What windows must share to be one type's."""
+
+    source: str
+    window_ms: int
+    counters: tuple[str, ...]
+
+
 @dataclass
 class Span:
     """Windows of a device in the order of time. time: (n,) int64, ms since
@@ -48,9 +56,8 @@ class Span:
         return len(self.time)
 
     @property
-    def kind(self) -> tuple[str, int, tuple[str, ...]]:
-        """What the windows of a type share."""
-        return self.source, self.window_ms, self.counters
+    def kind(self) -> Kind:
+        return Kind(self.source, self.window_ms, self.counters)
 
     @property
     def stretches(self) -> list[slice]:
@@ -73,15 +80,6 @@ class Span:
         )
 
 
-class Kind(NamedTuple):
-    """What windows must share to be one type's. rows: of the part."""
-
-    source: str
-    window_ms: int
-    counters: tuple[str, ...]
-    rows: int
-
-
 def date_of(time_ms: int) -> str:
     return str(np.datetime64(int(time_ms), "ms").astype("datetime64[D]"))
 
@@ -101,10 +99,10 @@ def frame(span: Span) -> pl.DataFrame:
     )
 
 
-def write_part(store: Store, device: Device, date: str, span: Span) -> int:
+def write_part(store: Store, device: Device, date: str, span: Span, settled: bool = True) -> int:
     """Raises OSError. Returns its bytes."""
     content = packed(span, device)
-    store.write(store.part(device, date), content)
+    store.write(store.part(device, date), content, settled)
     return len(content)
 
 
@@ -135,45 +133,40 @@ def _guarded(name: str, act):  # type: ignore[no-untyped-def]
 def _kind(content: bytes) -> Kind:
     file = io.BytesIO(content)
     about = parsed(Path(PART), pl.read_parquet_metadata(file)[METADATA])
-    scanned = pl.scan_parquet(file)
-    names = tuple(n for n in scanned.collect_schema().names() if n not in OWN)
-    rows = scanned.select(pl.len()).collect().item()
-    return Kind(about.source, about.window_ms, names, rows)
+    names = tuple(n for n in pl.read_parquet_schema(file) if n not in OWN)
+    return Kind(about.source, about.window_ms, names)
 
 
 def read(store: Store, device: Device, dates: list[str]) -> Span:
     """Of these days, in order. Raises Unreadable."""
-    frames: list[pl.DataFrame] = []
-    what: Kind | None = None
+    spans: list[Span] = []
     for date in dates:
         name = store.part(device, date)
-        content = _guarded(name, lambda name=name: store.read(name))
-        here = _guarded(name, lambda content=content: _kind(content))
-        if what and (here.source, here.window_ms, here.counters) != (
-            what.source,
-            what.window_ms,
-            what.counters,
-        ):
+        span = span_of(_guarded(name, lambda name=name: store.read(name)), name)
+        if spans and span.kind != spans[0].kind:
             raise Unreadable(f"{name}: its source, window or counters are not those of other days")
-        what = here
-        frames.append(_guarded(name, lambda content=content: pl.read_parquet(io.BytesIO(content))))
-    assert what is not None
-    return _span(what, pl.concat(frames))
+        spans.append(span)
+    return Span(
+        *spans[0].kind,
+        np.concatenate([s.time for s in spans]),
+        np.concatenate([s.firmware for s in spans]),
+        np.concatenate([s.windows for s in spans]),
+    )
 
 
 def span_of(content: bytes, name: str) -> Span:
     """Of one file's content. Raises Unreadable."""
-    what = _guarded(name, lambda: _kind(content))
-    return _span(what, _guarded(name, lambda: pl.read_parquet(io.BytesIO(content))))
+    return _guarded(name, lambda: _span(_kind(content), pl.read_parquet(io.BytesIO(content))))
 
 
 def _span(what: Kind, table: pl.DataFrame) -> Span:
-    windows = table.select(what.counters).cast(pl.Int64).to_numpy()
-    return Span(
-        what.source,
-        what.window_ms,
-        what.counters,
-        table["time"].dt.epoch("ms").to_numpy(),
-        table["firmware"].to_numpy().astype(object),
-        np.ascontiguousarray(windows),
-    )
+    """Raises ValueError for what is no part, though it is Parquet."""
+    for column in (table[name] for name in ("time", *what.counters)):
+        if not (column.name == "time" or column.dtype.is_integer()) or column.null_count():
+            raise ValueError(f"column '{column.name}' holds other than whole numbers")
+    time = table["time"].dt.cast_time_unit("ms").to_numpy().astype(np.int64)
+    if (np.diff(time) <= 0).any():
+        raise ValueError("its windows are not in the order of time")
+    windows = np.stack([table[c].to_numpy() for c in what.counters], axis=1)
+    firmware = table["firmware"].to_numpy().astype(object)
+    return Span(*what, time, firmware, windows.astype(np.int64))

@@ -34,7 +34,14 @@ def profile(store: Store, device: Device, models: dict[str, Detector], until: st
     """
     detector = models[device.type]
     key = store.state(device, digest_of(detector), until)
-    return once(store, "profile", device.place, key, lambda: _made(store, device, detector, until))
+    return once(
+        store,
+        "profile",
+        device.place,
+        key,
+        lambda: _made(store, device, detector, until),
+        place(device),
+    )
 
 
 def digest_of(d: Detector) -> str:
@@ -59,7 +66,7 @@ def _made(store: Store, device: Device, detector: Detector, until: str) -> Summa
     learned = span.time < parts.ms_of(until)
     kinds = len(detector.schema.kinds)
     base = f[:, ::kinds]  # each counter's window itself
-    store.write(place(device), _histograms(base, span))
+    store.write(place(device), _histograms(base, span), settled=False)
     told: Summary = {"type": device.type, "device": device.name, "rows": len(span)}
     if learned.any():
         rows = f[learned]

@@ -34,7 +34,7 @@ def rank(
     common = _common(store, calibrated, date, on, progress)
     worst = {d: days.get(date) for d, days in calibrated.severities.items()}
     affected = [d for d, s in worst.items() if d.type in common and s]
-    ran = on.run("event", store, _beside, affected, (common, date), progress, batch=32)
+    ran = on.run("event", store, _beside, affected, (common, date), progress)
     for told in ran.told:
         worst[Device(told["type"], told["device"])] = told["severity"]
     rows = []
@@ -89,7 +89,7 @@ def _common(
             continue
         for type_ in event.types:
             mine = sorted(calibrated.devices[type_], key=lambda d: digest("peer", d.name))
-            ran = on.run("peers", store, _day, mine[:PEERS_MAX], (date,), progress, batch=32)
+            ran = on.run("peers", store, _day, mine[:PEERS_MAX], (date,), progress)
             # only who was hit: who was not would draw the bound down
             hit = [t for t in ran.told if t["device"] in event.devices] or ran.told
             times = sorted({t for told in hit for t in told["time"]})

@@ -35,7 +35,14 @@ def score(store: Store, device: Device, models: dict[str, Detector]) -> Summary:
     """Writes the device's scores; tells the greatest severity of each day."""
     detector = models[device.type]
     key = store.state(device, digest_of(detector))
-    return once(store, "scores", device.place, key, lambda: _scored(store, device, detector))
+    return once(
+        store,
+        "scores",
+        device.place,
+        key,
+        lambda: _scored(store, device, detector),
+        place(device),
+    )
 
 
 def _scored(store: Store, device: Device, detector: Detector) -> Summary:
@@ -58,7 +65,7 @@ def _scored(store: Store, device: Device, detector: Detector) -> Summary:
             "leading": leading,
         }
     ).write_parquet(out)
-    store.write(place(device), out.getvalue())
+    store.write(place(device), out.getvalue(), settled=False)
     day = span.time // parts.DAY_MS
     starts = np.flatnonzero(np.diff(day, prepend=day[0] - 1))
     return {

@@ -137,7 +137,7 @@ def _write(
     for day in range(plan.days):
         rows = slice(day * plan.day, (day + 1) * plan.day)
         size += parts.write_part(
-            store, device, parts.date_of(int(span.time[rows.start])), span.at(rows)
+            store, device, parts.date_of(int(span.time[rows.start])), span.at(rows), settled=False
         )
     return {"rows": len(span), "bytes": size}
 

@@ -84,9 +84,10 @@ class Store:
         content: bytes = self._opened[0].cat_file(self.path(name))
         return content
 
-    def write(self, name: str, content: bytes) -> None:
-        """Whole or not at all: beside it and renamed, or as one object. Raises
-        OSError.
+    def write(self, name: str, content: bytes, settled: bool = True) -> None:
+        """Whole or not at all: beside it and renamed, or as one object. Without
+        `settled` a power cut may still empty it: nobody waits for the disk, which
+        all workers share. Raises OSError.
         """
         fs, path = self._opened[0], self.path(name)
         if not self.is_local:
@@ -95,7 +96,7 @@ class Store:
             return
         place = Path(path)
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(place, content)
+        write_atomic(place, content, settled)
 
     def create(self, name: str, content: bytes) -> None:
         """Where nothing is there, on an object store. Raises FileExistsError,
@@ -113,6 +114,14 @@ class Store:
     def exists(self, name: str) -> bool:
         there: bool = self._opened[0].exists(self.path(name))
         return there
+
+    def size(self, name: str) -> int | None:
+        """None where nothing is there."""
+        try:
+            found: int = self._opened[0].size(self.path(name))
+        except FileNotFoundError:
+            return None
+        return found
 
     def names(self, folder: str) -> list[str]:
         """What lies in a folder, sorted; nothing where there is none. What begins
@@ -133,8 +142,8 @@ class Store:
         except (FileNotFoundError, ValueError):
             return None
 
-    def write_json(self, name: str, content: object) -> None:
-        self.write(name, json.dumps(content, sort_keys=True).encode())
+    def write_json(self, name: str, content: object, settled: bool = True) -> None:
+        self.write(name, json.dumps(content, sort_keys=True).encode(), settled)
 
     def types(self) -> list[str]:
         return [n.removeprefix("type=") for n in self.names("windows") if n.startswith("type=")]

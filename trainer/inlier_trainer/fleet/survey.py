@@ -50,11 +50,10 @@ class Days:
 
 @dataclass
 class Surveyed:
-    """rows: windows of each device; rejected: devices left out, and why."""
+    """rejected: devices left out, and why."""
 
     devices: dict[str, list[Device]]
     kinds: dict[str, parts.Kind]
-    rows: dict[Device, int]
     days: Days
     rejected: list[str]
     again: int
@@ -63,47 +62,39 @@ class Surveyed:
 def survey(store: Store, on: Cluster, progress: Progress, only: str | None = None) -> Surveyed:
     """Raises BadInput for a type of mixed sources, windows or counters."""
     devices = store.devices(only)
-    ran = on.run("survey", store, _look, devices, (), progress, batch=32)
+    ran = on.run("survey", store, _look, devices, (), progress)
     found: dict[str, list[Device]] = {}
     kinds: dict[Device, parts.Kind] = {}
-    rows: dict[Device, int] = {}
     dates: set[str] = set()
     for told in ran.told:
         device = Device(told["type"], told["device"])
         found.setdefault(device.type, []).append(device)
-        kinds[device] = parts.Kind(
-            told["source"], told["window_ms"], tuple(told["counters"]), told["rows"]
-        )
-        rows[device] = told["rows"]
+        kinds[device] = parts.Kind(told["source"], told["window_ms"], tuple(told["counters"]))
         dates.update(told["dates"])
     if not found:
         raise BadInput(f"{store.address}: no device can be read; the first: {ran.rejected[0]}")
     days = Days(tuple(sorted(dates)))
     of_types = {type_: _one_kind(store, of, kinds) for type_, of in found.items()}
-    return Surveyed(found, of_types, rows, days, ran.rejected, ran.again)
+    return Surveyed(found, of_types, days, ran.rejected, ran.again)
 
 
 def _one_kind(store: Store, devices: list[Device], kinds: dict[Device, parts.Kind]) -> parts.Kind:
-    def shared(device: Device) -> tuple[str, int, tuple[str, ...]]:
-        kind = kinds[device]
-        return kind.source, kind.window_ms, kind.counters
-
-    counted = Counter(shared(d) for d in devices)
-    usual = counted.most_common(1)[0][0]
-    odd = next((d for d in devices if shared(d) != usual), None)
+    usual = Counter(kinds[d] for d in devices).most_common(1)[0][0]
+    odd = next((d for d in devices if kinds[d] != usual), None)
     if odd is not None:
         kind = kinds[odd]
-        if (kind.source, kind.window_ms) == usual[:2]:
+        if kind[:2] == usual[:2]:
             raise BadInput(
                 f"{store.address}: device '{odd.name}' of type '{odd.type}' has other counters "
                 f"than most of its type: ingest it with the same version, or as another type"
             )
         raise BadInput(
             f"{store.address}: device '{odd.name}' of type '{odd.type}' has windows of "
-            f"{kind.window_ms} ms of source '{kind.source}', most of its type {usual[1]} ms of "
-            f"'{usual[0]}': a type has one of both; ingest it as another type"
+            f"{kind.window_ms} ms of source '{kind.source}', most of its type "
+            f"{usual.window_ms} ms of '{usual.source}': a type has one of both; ingest it as "
+            f"another type"
         )
-    return kinds[devices[0]]
+    return usual
 
 
 def _look(store: Store, device: Device) -> Summary:
@@ -112,16 +103,16 @@ def _look(store: Store, device: Device) -> Summary:
 
 def _looked(store: Store, device: Device) -> Summary:
     dates = store.dates(device)
-    rows, last = 0, None
+    last = None
     try:
         for date in dates:
             here = parts.kind(store, device, date)
-            if last and here[:3] != last[:3]:
+            if last and here != last:
                 raise parts.Unreadable(
                     f"{store.part(device, date)}: its source, window or counters are not those of "
                     f"other days"
                 )
-            rows, last = rows + here.rows, here
+            last = here
     except parts.Unreadable as problem:
         return {"rejected": str(problem)}
     if last is None:
@@ -129,7 +120,6 @@ def _looked(store: Store, device: Device) -> Summary:
     return {
         "type": device.type,
         "device": device.name,
-        "rows": rows,
         "dates": dates,
         "source": last.source,
         "window_ms": last.window_ms,

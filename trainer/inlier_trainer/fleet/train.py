@@ -70,7 +70,7 @@ def fit(
         for type_, devices in sorted(surveyed.devices.items())
     ]
     fitting = Fitting(days.learned, seed, detectors)
-    fitted = on.run("fitting", store, _fit, items, (fitting,), progress, batch=1)
+    fitted = on.run("fitting", store, _fit, items, (fitting,), progress)
     samples = {told["type"]: sample(store, told["type"]) for told in fitted.told}
     devices = [d for type_ in samples for d in surveyed.devices[type_]]
     until = days.weighed[0]
@@ -117,8 +117,8 @@ def _sampled(devices: list[Device], seed: int) -> list[Device]:
 def _fit(store: Store, item: tuple[str, parts.Kind, list[Device]], by: Fitting) -> Summary:
     type_, kind, devices = item
     states = [store.state(d) for d in devices[: 4 * UNITS]]
-    key = digest(kind[:3], states, by)
-    return once(store, "fit", type_, key, lambda: _fitted(store, item, by))
+    key = digest(kind, states, by)
+    return once(store, "fit", type_, key, lambda: _fitted(store, item, by), _sample(type_))
 
 
 def _fitted(store: Store, item: tuple[str, parts.Kind, list[Device]], by: Fitting) -> Summary:
