@@ -18,6 +18,7 @@ from rp2040py.cli.pty_repl import PtyInteractiveRepl
 from rp2040py.device import MicroPythonDevice
 from rp2040py.external.cyw43 import Cyw43439
 
+from .asleep import asleep
 from .bridge import LoopbackBridge, Place
 
 BOOT_S = 600
@@ -54,7 +55,7 @@ def denied(protocol: str, address: str, port: int) -> None:
 async def run(options: argparse.Namespace) -> None:
     dns = (options.dns[0], int(options.dns[1])) if options.dns else None
     spec = replace(wired(boards.BOARDS[options.board], dns), image=options.image)
-    device = MicroPythonDevice(board=spec)
+    device = asleep(MicroPythonDevice(board=spec))
     if options.disk:
         content = options.disk.read_bytes()
         device.mcu.flash[options.disk_at : options.disk_at + len(content)] = content
