@@ -8,9 +8,11 @@ import time
 import pytest
 
 pytest.importorskip("rp2040py", reason="needs pip install 'inlier[pico]'")
+from rp2040py.external.cyw43 import Cyw43439, nat, net
 from rp2040py.rp2040 import RP2040
 
 from inlier_boards.emulators.rp2040.asleep import LEAP_NS, Line, Paced
+from inlier_boards.emulators.rp2040.launch import OnLoopback
 
 OUT = 3  # the guest's endpoint for what the computer says
 A_SECOND_NS = 1_000_000_000
@@ -112,3 +114,18 @@ def test_what_goes_wrong_in_the_guest_is_told_to_who_waits_for_it():
         assert str(guest.engine_room_error) == "a peripheral" and guest.stopped
 
     asyncio.run(run())
+
+
+def test_what_comes_over_wi_fi_grants_the_driver_nothing_to_send():
+    """The driver counts what it may send in a byte: 256 too many are none."""
+    chip = Cyw43439()
+    OnLoopback(chip, None).attach(RP2040())
+    guest = bytes(6)
+    asked = net.pack_arp(net.ARP_OP_REQUEST, guest, nat.GUEST_IP, guest, nat.GATEWAY_IP)
+    frame = net.pack_ethernet(nat.GATEWAY_MAC, guest, net.ETHERTYPE_ARP, asked)
+    came = []
+    chip.bus.queue_rx_packet = came.append
+    for _ in range(300):
+        chip.bus.nat_bridge.handle_outbound_ethernet_frame(frame)
+    credit_at = 9  # of SDPCM's header
+    assert len(came) == 300 and len({packet[credit_at] for packet in came}) == 1

@@ -25,6 +25,7 @@ from .selftest import SelfTest
 MODEL = "model.inlier"  # the examples load it by this name
 WINDOWS = "windows.csv"  # and what main_replay.py scores
 STAMP = "deployed"  # within the runtime's folder: the digest of what was copied
+ACTIVATE_S = 120  # half a hundred files of a former runtime are removed, and flash erased
 REPLAY = "replay"  # the source of boards without traffic of their own
 Bars = Callable[[], AbstractContextManager[Progress]]
 
@@ -182,7 +183,8 @@ def _activate(
 ) -> None:
     """What was tested takes the place of what ran."""
     packages = [("inlier", f"{lib}/inlier")] if runtime else []
-    connection.execute(f"activate({stage!r}, {packages!r}, {[(file, file) for file in files]!r})")
+    moves = f"activate({stage!r}, {packages!r}, {[(file, file) for file in files]!r})"
+    connection.execute(moves, limit_s=ACTIVATE_S)
 
 
 def _check_source(board: Board, source: str, replay: bytes | None) -> None:

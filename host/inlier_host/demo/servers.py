@@ -76,9 +76,12 @@ class _Udp(_Quiet, socketserver.ThreadingUDPServer):
 
 
 @contextmanager
-def surroundings(seed: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def surroundings(
+    seed: int, cloud_name: str = "localhost"
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Servers that run until the block ends; yields the doorbell's CONFIG and
-    the infection's targets.
+    the infection's targets. The cloud is found by a look-up; another name than
+    this machine's stands for 127.0.0.1.
     """
     with ExitStack() as stack:
 
@@ -92,9 +95,10 @@ def surroundings(seed: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
             stack.callback(server.shutdown)
             return [host, server.socket.getsockname()[1]]
 
-        # By name, for a look-up; some machines' "localhost" is an IPv6 address
-        # first.
-        six = socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)[0][0] == socket.AF_INET6
+        # Some machines' "localhost" is an IPv6 address first.
+        six = cloud_name == "localhost" and (
+            socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)[0][0] == socket.AF_INET6
+        )
         cloud = start(_Http6 if six else _Http, "::1" if six else "127.0.0.1", _Cloud)
         chimes = [start(_Tcp, host, _Sink) for host in CHIMES[:2]]
         victim = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -105,7 +109,7 @@ def surroundings(seed: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         config = {
             "second_ms": SECOND_MS,
             "seed": seed,
-            "cloud": ["localhost", cloud[1]],
+            "cloud": [cloud_name, cloud[1]],
             "broker": start(_Tcp, BROKER, _Broker),
             "time": start(_Udp, TIME, _Time),
             "chimes": [*chimes, [CHIMES[2], chimes[0][1]]],

@@ -32,10 +32,10 @@ def wired(spec: Any, dns: Place | None) -> Any:
 
 
 def _wired(device: Any, dns: Place | None) -> Any:
-    return _OnLoopback(device, dns) if isinstance(device, Cyw43439) else device
+    return OnLoopback(device, dns) if isinstance(device, Cyw43439) else device
 
 
-class _OnLoopback:
+class OnLoopback:
     """A Wi-Fi chip whose bridge was exchanged before the guest runs."""
 
     def __init__(self, chip: Any, dns: Place | None) -> None:
@@ -45,7 +45,16 @@ class _OnLoopback:
     def attach(self, rp2040: Any) -> None:
         self._chip.attach(rp2040)
         bus = self._chip.bus
-        bus.nat_bridge = LoopbackBridge(rp2040, bus.queue_rx_ethernet_frame, self._dns, denied)
+
+        def queue(frame: bytes) -> None:
+            # rp2040py grants the driver a packet to send with each that comes,
+            # beside one for each that was sent. What it may send beyond what it
+            # sent is counted in a byte: after 256 it reads as none, and the
+            # driver waits a second and gives up.
+            bus._bus_data_credit = (bus._bus_data_credit - 1) & 0xFF
+            bus.queue_rx_ethernet_frame(frame)
+
+        bus.nat_bridge = LoopbackBridge(rp2040, queue, self._dns, denied)
 
 
 def denied(protocol: str, address: str, port: int) -> None:
