@@ -23,7 +23,7 @@ LEAP_NS = 2_000_000
 EACH_INSTRUCTION = 1
 
 
-class Line(USBCDC):
+class Line(USBCDC):  # type: ignore[misc]
     """The computer's end of the USB serial line, which says nothing while it has
     nothing to say.
 
@@ -62,7 +62,7 @@ class Line(USBCDC):
         self._forget()
 
 
-class Paced(Simulator):
+class Paced(Simulator):  # type: ignore[misc]
     """A guest whose clock goes no faster than a real one's: a server that takes
     its time is late by as much for it as for a real board.
     """
