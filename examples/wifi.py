@@ -36,6 +36,7 @@ async def stay_connected():
                     break
                 await asyncio.sleep(1)
             else:
+                print("no Wi-Fi: are ssid and password in wifi.json right?")
                 station.disconnect()  # begins anew
         await asyncio.sleep(5)
 

@@ -2,11 +2,13 @@
 Raspberry Pi's service is a sound unit.
 """
 
+import contextlib
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,23 +37,69 @@ def test_every_page_says_what_was_not_tried(name):
 
 
 ROOT = BOARDS.parent
-WITH_COMMANDS = [
-    path
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *BOARDS.glob("*/README.md")]
-    if re.search(r"^    .*\binlier [a-z]", path.read_text(), re.M)
-]
+DOCS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *BOARDS.glob("*/README.md")]
+BLOCK = re.compile(r"^    (?:\$ )?(.*)$", re.M)
+INLINE = re.compile(r"`((?:inlier|mpremote|pip install)\s[^`]*)`")
 
 
-@pytest.mark.parametrize("path", WITH_COMMANDS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_command_of_a_page_parses(path):
-    pattern = r"^    (?:sudo )?(?:\S*/|[A-Z_]+=\S+ )?inlier (.*)$"
-    for line in re.findall(pattern, path.read_text(), re.M):
-        command, *arguments = shlex.split(line, comments=True)
-        if command == "--version":
-            continue
-        COMMANDS[command].make_context(
-            command, arguments
-        )  # raises for an unknown option or a missing argument
+def commands_of(path):
+    """(words, whether nothing is left out) of what a page tells to run."""
+    text = path.read_text()
+    blocks = BLOCK.findall(re.sub(r"```.*?```", "", text, flags=re.S).replace("\\\n    ", ""))
+    for line, whole in [*((b, True) for b in blocks), *((i, False) for i in INLINE.findall(text))]:
+        for part in re.split(r" && |; ", " ".join(line.split())):
+            with contextlib.suppress(ValueError):  # a quote in a sentence
+                words = shlex.split(part, comments=True)
+                if words[:1] == ["sudo"]:  # what it runs is named by its whole path
+                    words = words[next((i for i, w in enumerate(words) if "/bin/" in w), -1) :]
+                program = words[0].rpartition("/")[2] if words else ""
+                if program in CHECKS and len(words) > 1:
+                    yield [program, *words[1:]], whole
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_of_a_page_is_one(path):
+    for (program, *arguments), whole in commands_of(path):
+        CHECKS[program](arguments, whole)
+
+
+def is_inlier_s(arguments, whole):
+    """Raises for an unknown command or option, or a missing argument."""
+    if arguments[0].startswith("--"):
+        assert arguments[0] in ("--version", "--help", "--install-completion")
+        return
+    name, *arguments = arguments
+    command = COMMANDS[name]
+    while hasattr(command, "commands") and arguments:
+        name, *arguments = arguments
+        command = command.commands[name]
+    if whole:
+        command.make_context(name, arguments)
+    elif "…" not in arguments:
+        options = [word for word in arguments if word.startswith("-")]
+        known = {opt for p in command.params for opt in (*p.opts, *p.secondary_opts)}
+        assert known.issuperset(options), (name, options)
+
+
+def is_mpremote_s(arguments, whole):
+    main = pytest.importorskip("mpremote.main", reason="pip install 'inlier[boards]'")
+    port = arguments[:1] == ["connect"] and arguments[1] != "list"
+    known = {*main._COMMANDS, *main._BUILTIN_COMMAND_EXPANSIONS}
+    assert arguments[2 * port] in known, arguments
+
+
+def is_pip_s(arguments, whole):
+    """What is installed of inlier is this folder's, and an extra that it has."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for word in arguments[1:]:
+        name, _, brackets = word.rstrip("]").partition("[")
+        assert name != "inlier", "it is in no registry"
+        if name == ".":
+            asked = set(filter(None, brackets.split(",")))
+            assert asked <= set(extras["optional-dependencies"]), word
+
+
+CHECKS = {"inlier": is_inlier_s, "mpremote": is_mpremote_s, "pip": is_pip_s}
 
 
 def test_the_service_is_a_sound_unit(tmp_path):

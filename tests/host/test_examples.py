@@ -173,6 +173,18 @@ def test_wifi_is_tried_until_it_is_joined(tmp_path):
         example.line(ALARM)
 
 
+def test_home_assistant_s_device_says_what_it_has_no_connection_to(tmp_path):
+    paths = [tmp_path, umqtt.folder()]
+    with Running("home_assistant.py", tmp_path, path=paths) as example:
+        example.line("mqtt.json is missing, or no JSON: write it, and copy it onto the board")
+    (tmp_path / "network.py").write_text(NETWORK)
+    (tmp_path / "wifi.json").write_text('{"ssid": "home", "password": "secret"}')
+    (tmp_path / "mqtt.json").write_text('{"host": "127.0.0.1", "port": 1}')
+    with Running("home_assistant.py", tmp_path, path=paths) as example:
+        said = [example.line("joining home|try 1 with secret|^mqtt: ") for _ in range(3)]
+        assert any("cannot be reached" in line and "check address" in line for line in said)
+
+
 def test_the_web_server_says_how_it_is(tmp_path):
     microdot = pytest.importorskip("microdot", reason="pip install microdot")
     with Running("web_server.py", tmp_path, path=[Path(microdot.__file__).parent]) as example:

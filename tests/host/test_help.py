@@ -35,9 +35,17 @@ def test_every_command_is_in_a_group_of_its_own_name():
     assert groups == set(cli.PANELS) and all(f"─ {group} ─" in page() for group in groups)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+WHOLE = [(name,) for name in COMMANDS] + [
+    (name, part) for name in COMMANDS for part in getattr(COMMANDS[name], "commands", ())
+]
+
+
+@pytest.mark.parametrize("name", WHOLE, ids=" ".join)
 def test_the_example_in_a_command_s_help_is_one_it_takes(name):
-    (line,) = re.findall(r"^ *Example: inlier (.*)$", page(name), re.M)
-    command, *arguments = shlex.split(line)
-    assert command == name
-    COMMANDS[name].make_context(name, arguments)  # raises for an unknown option
+    (line,) = re.findall(r"^ *Example: inlier (.*(?:\n [^\n]+)*)$", page(*name), re.M)
+    words = shlex.split(line)
+    assert tuple(words[: len(name)]) == name
+    command, arguments = typer.main.get_command(cli.app), words
+    while hasattr(command, "commands"):
+        command, arguments = command.commands[arguments[0]], arguments[1:]
+    command.make_context(words[0], arguments)  # raises for an unknown option
