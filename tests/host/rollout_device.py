@@ -1,6 +1,7 @@
-"""A device that takes models, for test_fleet_rollout.py: under CPython and Unix
-MicroPython. argv: a file of JSON with `device` (arguments of Rollout), `key`,
-`folder` and `limits`. Prints what happens, a JSON object a line, and ends when
+"""A device that takes models, for test_fleet_rollout.py and
+test_fleet_rollout_web.py: under CPython and Unix MicroPython. argv: a file of
+JSON with `way` (module of inlier.sinks), `device` (arguments of its Rollout),
+`key`, `folder` and `limits`. Prints what happens, a JSON object a line, and ends when
 a model was installed, as a board would by a reset.
 """
 
@@ -11,10 +12,13 @@ from binascii import unhexlify
 
 from inlier.model import Model
 from inlier.secure import authentic, calibration
-from inlier.sinks.rollout import Rollout
 
 with open(sys.argv[1]) as f:
     SETTINGS = json.load(f)
+if SETTINGS["way"] == "rollout_http":
+    from inlier.sinks.rollout_http import Rollout
+else:
+    from inlier.sinks.rollout import Rollout
 
 
 class Source:

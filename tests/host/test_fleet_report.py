@@ -12,7 +12,7 @@ from inlier.benign import PAD
 from inlier_export.synthetic import random_detector
 from inlier_trainer.fleet import parts, survey, train
 from inlier_trainer.fleet.engine import Cluster
-from inlier_trainer.fleet.rollout import Rollout, Rules
+from inlier_trainer.fleet.rollout import Answer, Rollout, Rules
 from inlier_trainer.fleet.simulate import Plan, simulate
 from inlier_trainer.fleet.store import Store
 from inlier_trainer.progress import quiet
@@ -45,7 +45,7 @@ def report(fleet, request):
     store = Store(str(fleet))
     rollout = Rollout(store, store.devices("type2"), 3, b"model", Rules(0.1, 60, 60))
     (first,) = rollout.to_offer(0)
-    rollout.answered(first, 2, "refused", "model <b>scores</b> otherwise", 1)
+    rollout.answered(first, Answer(2, "refused", "model <b>scores</b> otherwise"), 1)
     rollout.step(2)
     rollout.save()
     return fleet / "fleet.html"

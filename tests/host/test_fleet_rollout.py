@@ -18,8 +18,8 @@ from inlier_boards.leash import leashed
 from inlier_export import calibration
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack, unpack
-from inlier_host import fleet_rollout
-from inlier_trainer.fleet.rollout import Rollout, Rules
+from inlier_host import fleet_rollout, fleet_rollout_mqtt
+from inlier_trainer.fleet.rollout import Answer, Rollout, Rules
 from inlier_trainer.fleet.store import Device, Store
 from test_mqtt import ON_CPYTHON
 
@@ -43,7 +43,11 @@ def rolling(place, number=5, model=b"model"):
 
 def installs(rollout, names, now):
     for name in names:
-        rollout.answered(name, rollout.state.number, "running", "", now)
+        rollout.answered(name, Answer(rollout.state.number, "running"), now)
+
+
+def refuses(rollout, name, now, why="why", offered=-1):
+    rollout.answered(name, Answer(4, "refused", why, offered), now)
 
 
 def lives_on(rollout, now):
@@ -69,8 +73,8 @@ def test_waves_of_one_ten_and_a_hundred_per_cent_each_after_a_calm_soak(tmp_path
 def test_one_refusal_in_a_small_wave_halts_it(tmp_path):
     rollout = rolling(tmp_path)
     first, second = rollout.to_offer(0)
-    rollout.answered(first, 5, "running", "", 60)
-    rollout.answered(second, 4, "refused", "model scores its self-test windows otherwise here", 60)
+    installs(rollout, [first], 60)
+    refuses(rollout, second, 60, "model scores its self-test windows otherwise here")
     assert rollout.step(61)
     assert "1 of 2 devices refused it" in rollout.state.halted
     assert "self-test windows" in rollout.state.halted and not rollout.to_offer(62)
@@ -108,13 +112,13 @@ def test_it_goes_on_where_it_was_and_after_a_halt_only_when_told(tmp_path):
     rollout.save()
     again = rolling(tmp_path)
     assert again.to_offer(100) == [] and again.summary() == rollout.summary()
-    again.answered(second, 4, "refused", "why", 120)
+    refuses(again, second, 120)
     again.step(120)
     again.save()
     halted = rolling(tmp_path)
     assert not halted.step(10 * HOUR) and "refused" in halted.state.halted
     halted.resume(10 * HOUR)
-    halted.answered(second, 5, "running", "", 10 * HOUR)
+    installs(halted, [second], 10 * HOUR)
     lives_on(halted, 35 * HOUR)
     assert halted.step(35 * HOUR) and halted.state.wave == 1
     halted.save()
@@ -125,28 +129,57 @@ def test_it_goes_on_where_it_was_and_after_a_halt_only_when_told(tmp_path):
     assert rolling(tmp_path, 6).state.wave == 0, "a newer one begins anew"
 
 
+def test_a_refusal_of_a_former_offer_or_one_that_was_looked_at_halts_nothing_again(tmp_path):
+    """What a device said last stays with the broker until its next boot."""
+    rollout = rolling(tmp_path)
+    first, second = rollout.to_offer(0)
+    refuses(rollout, first, 60, offered=3)
+    assert not rollout.step(61)
+    refuses(rollout, first, 62, offered=5)
+    assert rollout.step(62) and "refused" in rollout.state.halted
+    rollout.resume(100)
+    refuses(rollout, first, 101, offered=5)
+    assert not rollout.step(102), "the same that somebody has looked at"
+    rollout.answered(first, Answer(4, "running"), 200)  # it boots, and tries again
+    refuses(rollout, first, 260, offered=5)
+    assert rollout.step(261) and "refused" in rollout.state.halted
+
+
+def test_alarms_since_boot_count_each_once_and_none_from_before_the_model(tmp_path):
+    rollout = rolling(tmp_path)
+    first, second = rollout.to_offer(0)
+    rollout.counted(first, "a", 7, 30)  # by the model before
+    installs(rollout, [first, second], 60)
+    rollout.counted(first, "a", 7, 61)
+    for _ in range(3):
+        rollout.counted(first, "b", 2, 62)
+    rollout.counted(second, "c", 1, 63)
+    assert [rollout.state.devices[n].alarms for n in (first, second)] == [2, 1]
+
+
 @pytest.mark.parametrize(
     "payload",
     [b"", b"[1]", b'{"number": "x"}', b"[" * 2000, b"\xff", b'{"number": 1e400, "result": 1}'],
 )
 def test_what_is_no_answer_is_none(payload):
-    assert fleet_rollout.answer(payload) is None
-    assert fleet_rollout.answer(b'{"number": 5, "result": "running"}' + b" " * 3000) is None
+    assert fleet_rollout_mqtt.answer(payload) is None
+    assert fleet_rollout_mqtt.answer(b'{"number": 5, "result": "running"}' + b" " * 3000) is None
 
 
 class Board:
-    """rollout_device.py in a process of its own, with a folder as its flash."""
+    """rollout_device.py in a process of its own, with a folder as its flash.
+    device: arguments of the Rollout of its way.
+    """
 
-    def __init__(self, runtime, folder, port, key=KEY, name="bell-1"):
+    def __init__(self, runtime, folder, port, way="rollout", name="bell-1", **device):
         self._folder, self._runtime = folder, runtime
         (folder / "models").mkdir(parents=True)
-        device = {
-            "device_id": name, "host": "127.0.0.1", "port": port, "user": USER,
-            "password": PASSWORD, "retry_s": 0.2,
-        }  # fmt: skip
+        device |= {"device_id": name, "host": "127.0.0.1", "port": port}
+        if way == "rollout":
+            device |= {"user": USER, "password": PASSWORD, "retry_s": 0.2}
         settings = {
-            "device": device, "key": key.hex(), "folder": str(folder / "models"),
-            "limits": str(folder / "limits"), "model": str(GOLDEN),
+            "device": device, "key": KEY.hex(), "folder": str(folder / "models"),
+            "limits": str(folder / "limits"), "model": str(GOLDEN), "way": way,
         }  # fmt: skip
         (folder / "settings.json").write_text(json.dumps(settings))
 
@@ -174,12 +207,14 @@ class Board:
         self.process.wait()
 
 
-def in_background(rollout, place, blob, url):
+def in_background(rollout, place, blob, way):
+    """way: opened here, as connected(url)."""
     told, failed = [], []
 
     def run():
         try:
-            fleet_rollout.roll(rollout, place, blob, url, told.append)
+            with way as opened:
+                fleet_rollout.roll(rollout, place, blob, opened, told.append)
         except BaseException as error:
             failed.append(error)
 
@@ -205,7 +240,9 @@ def test_a_device_that_was_away_takes_the_model_and_its_limits(runtime, tmp_path
     rollout = Rollout(place, [Device("bell", "bell-1")], 8, blob, Rules(1, 0, HANGS_S))
     url = f"mqtt://{USER}@127.0.0.1:{broker.port}/inlier"
     with Subscriber(broker, "inlier/+/offer") as watching:
-        thread, told, failed = in_background(rollout, place, blob, url)
+        thread, told, failed = in_background(
+            rollout, place, blob, fleet_rollout_mqtt.connected(url)
+        )
         offered = "inlier/bell-1/offer"
         eventually(lambda: failed or any(m[0] == offered for m in watching.messages))
         board = Board(runtime, tmp_path / "board", broker.port)
@@ -224,7 +261,7 @@ def test_what_another_key_signed_is_refused_by_the_device_and_halts_the_rollout(
     board = Board("cpython", tmp_path / "board", broker.port)
     board.boot()
     url = f"mqtt://{USER}@127.0.0.1:{broker.port}/inlier"
-    thread, _, failed = in_background(rollout, place, blob, url)
+    thread, _, failed = in_background(rollout, place, blob, fleet_rollout_mqtt.connected(url))
     thread.join(HANGS_S)
     board.off()
     assert not failed and "model was not signed with this key" in rollout.state.halted

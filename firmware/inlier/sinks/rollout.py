@@ -14,35 +14,27 @@ Its subscriptions: `inlier/<device_id>/offer`, JSON with the model's number,
 type, bytes and chunks; then `inlier/models/<type>/<number>/<i>`, the chunks.
 All are retained, so that a device which was away finds them when it is back.
 It tells, at `inlier/<device_id>/model`, retained: the number that runs, and
-what became of an offer. What is offered is only tried: Slots checks signature,
-number and self-test, and the former model runs on when one of them fails.
+what became of an offer. What is offered is only tried, see taking.py.
 """
 
 import json
-from binascii import unhexlify
 
-from ..model import ModelError
-from ..secure.record import write_file
 from .mqtt import Mqtt
-from .offer import BYTES_MAX, CHUNK_MAX, CHUNKS, CHUNKS_MAX
+from .offer import CHUNK_MAX, CHUNKS, CHUNKS_MAX
+from .taking import Taking
 
 
 class Rollout(Mqtt):
-    """slots, folder: see secure/slots.py; source: what counts, for name and
-    counters. installed(): called when a new model is in its slot and will run
-    from the next boot on. limits: where the calibration that comes along is
-    kept (secure/calibration.py), or None. The others: see Mqtt.
+    """slots, folder, source, limits: see taking.Taking. installed(): called when
+    a new model is in its slot and will run from the next boot on. The others:
+    see Mqtt.
     """
 
     def __init__(self, *arguments, slots, folder, source, installed=None, limits=None, **options):
         super().__init__(*arguments, **options)
-        self._slots = slots
-        self._folder = folder
-        self._source = source
+        self._taking = Taking(slots, folder, source, limits)
         self._installed = installed
-        self._limits_path = limits
         self._offer = None  # the one that is fetched
-        self._tried = -1  # the number that was refused: not fetched again until the next boot
         self._topic = ""
         self._content = bytearray()
         self._missing = set()
@@ -51,10 +43,7 @@ class Rollout(Mqtt):
 
     def number(self):
         """Of the model that runs, -1 where none does."""
-        try:
-            return self._slots.number(self._folder, self._source.name, self._source.counters)
-        except ModelError:
-            return -1
+        return self._taking.number()
 
     async def _announce(self, writer):
         await super()._announce(writer)
@@ -65,7 +54,7 @@ class Rollout(Mqtt):
     def _told(self, result, why=""):
         told = {"number": self.number(), "result": result}
         if why:
-            told["offered"] = self._tried
+            told["offered"] = self._taking.tried
             told["why"] = why
         self.outbox.put(self._base + "/model", json.dumps(told).encode(), True, 1)
         self._wake.set()
@@ -79,35 +68,20 @@ class Rollout(Mqtt):
             super()._on_message(topic, payload)
 
     def _offered(self, payload):
-        try:
-            offer = json.loads(payload)
-            number, size, chunks = (int(offer[k]) for k in ("number", "bytes", "chunks"))
-            topic = CHUNKS % (offer["type"], number)
-            limits = unhexlify(offer.get("limits", ""))
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            ArithmeticError,  # 1e999
-            RuntimeError,  # nested too deep
-            MemoryError,
-        ):
-            return  # no offer
-        if number in (self._tried, self.number()) or not 0 < size <= BYTES_MAX:
+        wanted = self._taking.wanted(payload)
+        if wanted is None:
             return
+        number, type_, size, limits, chunks = wanted
         if not (size - 1) // CHUNK_MAX < chunks <= min(size, CHUNKS_MAX):
-            return
-        if "+" in topic or "#" in topic:
             return
         try:
             self._content = bytearray(size)
             self._missing = set(range(chunks))
-        except MemoryError as error:
-            self._refused(number, error)
+        except MemoryError:
+            self._refused(number, "no memory")
             return
         self._offer = number, limits
-        self._topic = topic
+        self._topic = CHUNKS % (type_, number)
         self._each = -(-size // chunks)
         self._asked = False
 
@@ -135,22 +109,19 @@ class Rollout(Mqtt):
         else:
             await super()._send(writer)
 
-    def _refused(self, number, error):
+    def _refused(self, number, why):
         self._content = bytearray()
-        self._tried = number
-        self._told("refused", str(error))
+        self._taking.tried = number
+        self._told("refused", why)
 
     def _install(self):
         number, limits = self._offer
         self._offer = None
         self._topic = ""
-        try:
-            blob, self._content = bytes(self._content), bytearray()
-            self._slots.update(self._folder, blob, self._source.name, self._source.counters)
-            if limits and self._limits_path:
-                write_file(self._limits_path, limits)
-        except (ModelError, OSError, MemoryError) as error:
-            self._refused(number, error)
+        blob, self._content = self._content, bytearray()
+        why = self._taking.install(number, blob, limits)
+        if why:
+            self._refused(number, why)
             return
         self._told("installed")
         self._ended = True

@@ -2,7 +2,9 @@
 
 import json
 import time
-from typing import Annotated
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +12,9 @@ from inlier_export.errors import BadInput
 from inlier_host.options import Json, say
 
 from .fleet_options import Fleet
+
+if TYPE_CHECKING:
+    from inlier_host.fleet_rollout import Way
 
 
 def seconds(text: str, option: str) -> float:
@@ -24,7 +29,15 @@ def seconds(text: str, option: str) -> float:
 def rollout(
     fleet: Fleet,
     type_: Annotated[str, typer.Option("--type", help="Whose model.")],
-    broker: Annotated[str, typer.Option(help="mqtt://[user@]host[:port]/inlier, or mqtts://.")],
+    broker: Annotated[
+        str | None, typer.Option(help="Over MQTT: mqtt://[user@]host[:port]/inlier, or mqtts://.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Over HTTP: where offers lie, which a web server serves.")
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="That server's access log, where devices answer.")
+    ] = None,
     soak: Annotated[str, typer.Option(help="A wave is watched so long before the next.")] = "1d",
     silence: Annotated[
         str, typer.Option(help="A device so long unheard of after it had the model is silent.")
@@ -36,19 +49,26 @@ def rollout(
 ) -> None:
     """Bring a signed model to 1 %, 10 %, then all devices of a type.
 
-    Over MQTT, into the two slots of devices that run inlier.sinks.rollout.
-    Halts on refusals, silence, and alarms beyond the budget (exit code 1);
-    started again it goes on where it was.
+    Into the two slots of devices, over MQTT where they run
+    inlier.sinks.rollout, from a folder of files over HTTP where they run
+    inlier.sinks.rollout_http. Halts on refusals, silence, and alarms beyond the
+    budget (exit code 1); started again it goes on where it was.
 
     Example: inlier fleet rollout FLEET --type bell --broker mqtt://host/inlier
     """
     from inlier.secure import authentic
     from inlier_host.fleet_rollout import roll
+    from inlier_host.fleet_rollout_mqtt import connected
+    from inlier_host.fleet_rollout_web import served
     from inlier_trainer.fleet import calibrate as calibrating
     from inlier_trainer.fleet import store
     from inlier_trainer.fleet.rollout import Rollout, Rules
 
     times = seconds(soak, "--soak"), seconds(silence, "--silence")
+    if broker is None and (folder is None or log is None):
+        raise BadInput("say --broker for MQTT, or --folder and --log for HTTP")
+    if broker is not None and (folder is not None or log is not None):
+        raise BadInput("--broker is MQTT's, --folder and --log are HTTP's: give one of both ways")
     place = store.opened(fleet)
     store.named(type_, "--type")
     models = calibrating.models(place)
@@ -76,7 +96,12 @@ def rollout(
                 f"{now['away']} away, {now['alarms']} alarms"
             )
 
-    roll(rolling, place, model.blob, broker, each)
+    if folder is not None and log is not None:
+        way: AbstractContextManager[Way] = served(folder, log)
+    else:
+        way = connected(broker or "")
+    with way as opened:
+        roll(rolling, place, model.blob, opened, each)
     if as_json:
         print(json.dumps(rolling.summary()))
     if rolling.state.halted:

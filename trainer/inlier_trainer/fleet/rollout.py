@@ -23,15 +23,34 @@ ALARMS_MIN = 2  # one alone halts nothing
 KEPT_ALARMS = 1000  # ids: of those that a broker repeats
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a device says of its model: the number that runs; result: running,
+    installed or refused; of a refusal, why and which number, -1 where it does
+    not say.
+    """
+
+    number: int
+    result: str
+    why: str = ""
+    offered: int = -1
+
+
 @dataclass
 class Progressed:
-    """Of a device: seconds since 1970, 0 where it did not happen."""
+    """Of a device: seconds since 1970, 0 where it did not happen. forgiven: the
+    refusal that was there when somebody resumed, which it repeats until its
+    next boot. boot, counted: alarms since that boot which are in `alarms`.
+    """
 
     offered: float = 0
     installed: float = 0
     heard: float = 0
     refused: str = ""
     alarms: int = 0
+    forgiven: str = ""
+    boot: str = ""
+    counted: int = 0
 
 
 @dataclass
@@ -108,6 +127,7 @@ class Rollout:
         self.state.halted = ""
         self.state.since = now
         for device in self.state.devices.values():
+            device.forgiven = device.refused or device.forgiven
             device.refused, device.alarms = "", 0
             device.heard = now if device.installed else 0
 
@@ -125,17 +145,20 @@ class Rollout:
             self.state.devices[name] = Progressed(offered=now)
         return new
 
-    def answered(self, name: str, number: int, result: str, why: str, now: float) -> None:
-        """What a device said of its model."""
+    def answered(self, name: str, told: Answer, now: float) -> None:
         device = self.state.devices.get(name)
         if device is None:
             return
         device.heard = now
-        if number == self.state.number:
+        if told.number == self.state.number:
             device.installed = device.installed or now
-            device.refused = ""
-        elif result == "refused":
-            device.refused = why or "it did not say why"
+            device.refused = device.forgiven = ""
+        elif told.result != "refused":
+            device.forgiven = ""  # it has booted since
+        elif told.offered in (-1, self.state.number):  # not a former one
+            why = told.why or "it did not say why"
+            if why != device.forgiven:
+                device.refused = why
 
     def heard(self, name: str, now: float) -> None:
         device = self.state.devices.get(name)
@@ -152,6 +175,16 @@ class Rollout:
             self._alarmed[key] = None
             if len(self._alarmed) > KEPT_ALARMS:
                 del self._alarmed[next(iter(self._alarmed))]
+
+    def counted(self, name: str, boot: str, alarms: int, now: float) -> None:
+        """Alarms since a boot, as who tells no single one says."""
+        self.heard(name, now)
+        device = self.state.devices.get(name)
+        if device is not None:
+            before = device.counted if device.boot == boot else 0
+            if device.installed:
+                device.alarms += max(0, alarms - before)
+            device.boot, device.counted = boot, alarms
 
     def step(self, now: float) -> bool:
         """Halts, goes on to the next wave, or is done; says whether anything
