@@ -6,6 +6,8 @@ try:
     import asyncio
     import os
 
+    import punctual
+
     from inlier import monitor
     from inlier.model import load
     from inlier.pipeline import Pipeline
@@ -36,19 +38,6 @@ class Vanishing:
             values[i] = 10 * self.readings
 
 
-class Punctual:
-    """Stands in for the monitor's clock: a busy machine may not miss a tick
-    here.
-    """
-
-    def __init__(self, window_ms):
-        pass
-
-    async def tick(self):
-        await asyncio.sleep(0)
-        return 1
-
-
 class Watched:
     """Run a monitor over 12 windows and keep what it was told. raising:
     callbacks that raise.
@@ -66,12 +55,7 @@ class Watched:
         self.calls = []
         self.windows = []
         self.faults = monitor.Faults(self.said.append)
-        former = monitor.Ticker
-        monitor.Ticker = Punctual
-        try:
-            asyncio.run(self.main(monitor.Latch(latch_path)))
-        finally:
-            monitor.Ticker = former
+        punctual.run(monitor, self.main(monitor.Latch(latch_path)))
 
     async def main(self, latch):
         on = [self.callback(name) for name in ("on_alarm", "on_clear", "on_window", "on_quiet")]

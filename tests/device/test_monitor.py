@@ -5,6 +5,8 @@ the callbacks, a recording is a CSV.
 try:
     import asyncio
 
+    import punctual
+
     from inlier import monitor
 except ImportError:
     asyncio = None
@@ -119,17 +121,6 @@ def test_alarm_and_clear_reach_the_callbacks_in_their_windows():
     )
 
 
-class Punctual:
-    """Stands in for the monitor's clock: each window ends at once."""
-
-    def __init__(self, window_ms):
-        pass
-
-    async def tick(self):
-        await asyncio.sleep(0)
-        return 1
-
-
 def test_what_was_counted_before_the_grid_began_belongs_to_no_window():
     if asyncio is None:
         return "needs asyncio"
@@ -147,12 +138,7 @@ def test_what_was_counted_before_the_grid_began_belongs_to_no_window():
             await asyncio.sleep(0)
         task.cancel()
 
-    former = monitor.Ticker
-    monitor.Ticker = Punctual
-    try:
-        asyncio.run(main())
-    finally:
-        monitor.Ticker = former
+    punctual.run(monitor, main())
     assert seen == [3, 3, 3]
 
 

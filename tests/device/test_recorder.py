@@ -12,6 +12,8 @@ except ImportError:  # an emulated board, whose firmware leaves them out
 
 try:
     import asyncio
+
+    import punctual
 except ImportError:  # a bare board
     asyncio = None
 
@@ -140,14 +142,6 @@ def test_without_a_count_it_records_without_end_and_each_window_is_in_the_ring_a
         return missing() or "needs asyncio"
     from inlier import ticker
 
-    class Punctual:
-        def __init__(self, window_ms):
-            pass
-
-        async def tick(self):
-            await asyncio.sleep(0)
-            return 1
-
     path = "test_ring"
     on_flash = []
 
@@ -164,12 +158,9 @@ def test_without_a_count_it_records_without_end_and_each_window_is_in_the_ring_a
             await asyncio.sleep(0)
         task.cancel()
 
-    former = ticker.Ticker
-    ticker.Ticker = Punctual
     try:
-        asyncio.run(main())
+        punctual.run(ticker, main())
     finally:
-        ticker.Ticker = former
         for name in os.listdir():
             if name.startswith(path):
                 os.remove(name)

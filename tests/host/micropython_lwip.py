@@ -4,7 +4,6 @@ by which a test feeds it frames.
 
 import hashlib
 import shutil
-import tempfile
 from pathlib import Path
 
 from inlier_boards.build import micropython
@@ -19,12 +18,9 @@ def built() -> Path:
     for path in sorted(files):
         digest.update(path.read_bytes())
     program = micropython.cache_folder() / f"micropython-lwip-{digest.hexdigest()[:16]}"
-    with (
-        micropython.lock(micropython.cache_folder() / "lwip.lock"),
-        tempfile.TemporaryDirectory() as work,
-    ):
-        if not program.exists():
-            modules, build = Path(work) / "modules", Path(work) / "build"
+    with micropython.built_once(program, program.parent / "lwip.lock") as work:
+        if work:
+            modules, build = work / "modules", work / "build"
             modules.mkdir()
             (modules / "lwip").symlink_to(MODULE)  # as a maker names the folder above it
             (modules / "feed").symlink_to(HERE / "feed")

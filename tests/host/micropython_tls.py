@@ -5,11 +5,16 @@ into the cache. `python tests/host/micropython_tls.py` prints the path.
 """
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from inlier_boards.build import debian_source
-from inlier_boards.build.micropython import MANIFEST, cache_folder, lock, make, source_tree
+from inlier_boards.build.micropython import (
+    MANIFEST,
+    built_once,
+    cache_folder,
+    make,
+    source_tree,
+)
 
 OPTIONS = ("MICROPY_PY_SSL=1", "MICROPY_PY_BTREE=0", "MICROPY_PY_FFI=0", "MICROPY_PY_THREAD=1")
 
@@ -19,17 +24,16 @@ def built() -> Path:
     ports/unix/build-standard/micropython. Raises BadInput.
     """
     source, tree = source_tree(), cache_folder() / "micropython-tls"
-    with lock(cache_folder() / "tls.lock"):
-        if not tree.is_dir():
-            with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="build-") as work:
-                new = Path(work) / "tree"
-                shutil.copytree(source, new, symlinks=True)
-                shutil.rmtree(new / "ports/unix/build-standard")
-                shutil.rmtree(new / "lib/mbedtls", ignore_errors=True)
-                debian_source.unpack(Path(work), "mbedtls").rename(new / "lib/mbedtls")
-                (new / "inlier_manifest.py").write_text(MANIFEST + _ssl(new))
-                make(new, "ports/unix", *OPTIONS, f"FROZEN_MANIFEST={new}/inlier_manifest.py")
-                new.rename(tree)
+    with built_once(tree, tree.parent / "tls.lock") as work:
+        if work:
+            new = work / "tree"
+            shutil.copytree(source, new, symlinks=True)
+            shutil.rmtree(new / "ports/unix/build-standard")
+            shutil.rmtree(new / "lib/mbedtls", ignore_errors=True)
+            debian_source.unpack(work, "mbedtls").rename(new / "lib/mbedtls")
+            (new / "inlier_manifest.py").write_text(MANIFEST + _ssl(new))
+            make(new, "ports/unix", *OPTIONS, f"FROZEN_MANIFEST={new}/inlier_manifest.py")
+            new.rename(tree)
     return tree
 
 

@@ -62,8 +62,9 @@ def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> s
         *DEVICE.glob("proc_net/*"),
         golden / "model.inlier",
     ]
-    if "by_hand" in file.read_text():
-        files.append(DEVICE / "by_hand.py")
+    for beside in ("by_hand", "punctual"):
+        if beside in file.read_text():
+            files.append(DEVICE / f"{beside}.py")
     if (
         "vectors" in file.read_text()
     ):  # 19 KB, which take an emulated serial line longer than most tests

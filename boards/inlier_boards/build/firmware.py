@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import shutil
 import subprocess
-import tempfile
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,20 +106,15 @@ def build(
         micropython.cache_folder() / "firmware" / f"{board.name}{kind}-{digest.hexdigest()[:16]}"
     )
     done = folder / "frozen_bytes"
-    if not done.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            micropython.lock(folder.parent / f"{board.name}.lock"),
-            tempfile.TemporaryDirectory(dir=folder.parent) as work,
-        ):
-            if not done.exists():  # another build may have finished while this one waited
-                say(f"building the firmware of {board.name}")
-                (_build_stock if stock else _build)(board, tree, Path(work))
-                folder.mkdir(exist_ok=True)
-                for name in ("firmware.elf", "frozen_bytes"):  # the last one says that all is there
-                    shutil.copy(f"{work}/{name}", folder / f"new.{name}")
-                    (folder / f"new.{name}").replace(folder / name)
-                _forget_old(folder)
+    with micropython.built_once(done, folder.parent / f"{board.name}.lock") as work:
+        if work:
+            say(f"building the firmware of {board.name}")
+            (_build_stock if stock else _build)(board, tree, work)
+            folder.mkdir(exist_ok=True)
+            for name in ("firmware.elf", "frozen_bytes"):  # the last one says that all is there
+                shutil.copy(work / name, folder / f"new.{name}")
+                (folder / f"new.{name}").replace(folder / name)
+            _forget_old(folder)
     return Firmware(folder / "firmware.elf", int(done.read_text()))
 
 

@@ -135,31 +135,29 @@ def source_tree(say: Say = lambda text: None) -> Path:
                 f"'{tool}' is needed to build MicroPython: install it with 'apt-get install "
                 f"{package}'"
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    with lock(folder / "lock"):
-        if not tree.is_dir():  # another build may have finished while this one waited
-            with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as work:
-                say("fetching MicroPython's source package")
-                built = unpack(Path(work))
-                say("building mpy-cross")
-                make(built, "mpy-cross")
-                say("building MicroPython for Unix")
-                (built / "inlier_manifest.py").write_text(MANIFEST)
-                make(
-                    built,
-                    "ports/unix",
-                    *UNIX_OPTIONS,
-                    f"MICROPY_PY_FFI={int(_has_libffi())}",
-                    f"FROZEN_MANIFEST={built}/inlier_manifest.py",
-                )
-                # Object files hold nothing that is needed again.
-                for part in (
-                    *built.glob("mpy-cross/build/*"),
-                    *built.glob("ports/unix/build-standard/*"),
-                ):
-                    if part.is_dir():
-                        shutil.rmtree(part)
-                built.rename(tree)
+    with built_once(tree, folder / "lock") as work:
+        if work:
+            say("fetching MicroPython's source package")
+            built = unpack(work)
+            say("building mpy-cross")
+            make(built, "mpy-cross")
+            say("building MicroPython for Unix")
+            (built / "inlier_manifest.py").write_text(MANIFEST)
+            make(
+                built,
+                "ports/unix",
+                *UNIX_OPTIONS,
+                f"MICROPY_PY_FFI={int(_has_libffi())}",
+                f"FROZEN_MANIFEST={built}/inlier_manifest.py",
+            )
+            # Object files hold nothing that is needed again.
+            for part in (
+                *built.glob("mpy-cross/build/*"),
+                *built.glob("ports/unix/build-standard/*"),
+            ):
+                if part.is_dir():
+                    shutil.rmtree(part)
+            built.rename(tree)
     return tree
 
 
@@ -201,12 +199,19 @@ def _clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def lock(path: Path) -> Iterator[None]:
+def built_once(done: Path, lock: Path) -> Iterator[Path | None]:
+    """A folder to build `done` in, beside `lock`, which is held meanwhile; None
+    where it is there, perhaps since this one waited for another who built it.
+    """
+    if done.exists():
+        yield None
+        return
     import fcntl  # not of Windows, see check_system
 
-    with path.open("w") as file:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file, tempfile.TemporaryDirectory(dir=lock.parent) as work:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield None if done.exists() else Path(work)
 
 
 def main() -> int:

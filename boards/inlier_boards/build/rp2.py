@@ -9,7 +9,6 @@ package.
 import hashlib
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,17 +50,12 @@ def build(board: Board, say: Callable[[str], None] = lambda step: None) -> Path:
     digest = hashlib.sha256(repr(board).encode() + Path(__file__).read_bytes()).hexdigest()[:16]
     folder = micropython.cache_folder() / "firmware" / f"{board.name}-{digest}"
     done = folder / "firmware.uf2"
-    if not done.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            micropython.lock(folder.parent / f"{board.name}.lock"),
-            tempfile.TemporaryDirectory(dir=folder.parent) as work,
-        ):
-            if not done.exists():  # another build may have finished while this one waited
-                flash = _build(board.rp2040.port, tree, Path(work), say)
-                folder.mkdir(exist_ok=True)
-                (folder / "new.uf2").write_bytes(image.packed(flash))
-                (folder / "new.uf2").replace(done)
+    with micropython.built_once(done, folder.parent / f"{board.name}.lock") as work:
+        if work:
+            flash = _build(board.rp2040.port, tree, work, say)
+            folder.mkdir(exist_ok=True)
+            (folder / "new.uf2").write_bytes(image.packed(flash))
+            (folder / "new.uf2").replace(done)
     return done
 
 

@@ -13,12 +13,11 @@ import struct
 import subprocess
 import sys
 import tarfile
-import tempfile
 from pathlib import Path
 
 from inlier_export.errors import BadInput
 
-from .micropython import cache_folder, lock
+from .micropython import built_once, cache_folder
 
 PACKAGE = "micropython-umqtt.simple"
 VERSION = "1.3.4"
@@ -31,14 +30,11 @@ def folder() -> Path:
     into the cache. Raises BadInput.
     """
     place = cache_folder() / f"umqtt-{VERSION}"
-    if place.is_dir():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with lock(place.parent / "umqtt.lock"), tempfile.TemporaryDirectory(dir=place.parent) as work:
-        if not place.is_dir():  # another process may have fetched it while this one waited
-            new = Path(work) / "new"
+    with built_once(place, place.parent / "umqtt.lock") as work:
+        if work:
+            new = work / "new"
             (new / "umqtt").mkdir(parents=True)
-            (new / "umqtt/simple.py").write_bytes(_fetch(Path(work)))
+            (new / "umqtt/simple.py").write_bytes(_fetch(work))
             new.rename(place)
     return place
 

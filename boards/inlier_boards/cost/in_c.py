@@ -117,8 +117,8 @@ def cmsis_nn(board: Board) -> list[str]:
     return ["-DCMSIS_NN", f"-I{folder}/Include", "-fbuiltin", *map(str, sources)]
 
 
-def said(board: Board, elf: Path, lines: int = 1, limit_s: float = ANSWER_S) -> str:
-    """The first lines that a program prints on an emulated board's UART."""
+def said(board: Board, elf: Path) -> str:
+    """The first line that a program prints on an emulated board's UART."""
     process = subprocess.Popen(
         leashed([*qemu_command(board, elf), "-serial", "stdio"]),
         stdin=subprocess.DEVNULL,
@@ -127,8 +127,8 @@ def said(board: Board, elf: Path, lines: int = 1, limit_s: float = ANSWER_S) -> 
     )
     try:
         assert process.stdout
-        with killed_after(limit_s, process):
-            return "".join(process.stdout.readline() for _ in range(lines))
+        with killed_after(ANSWER_S, process):
+            return process.stdout.readline()
     finally:
         process.kill()
         process.wait()
