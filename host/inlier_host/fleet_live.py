@@ -10,7 +10,7 @@ import numpy as np
 
 from inlier.counters import DELTA_MAX
 from inlier_export.errors import BadInput, Interrupted
-from inlier_host.live.feed import Event, Feed
+from inlier_host.live.feed import Enough, Event, Feed
 from inlier_trainer.fleet import parts, sorting
 from inlier_trainer.fleet.engine import Cluster
 from inlier_trainer.fleet.ingest import Ingested, sort
@@ -21,10 +21,6 @@ from inlier_trainer.sources import SOURCES
 FLUSH_S = 60.0  # what came since is lost with this machine
 RECENT = 16  # windows: one that comes later is not put back
 DEVICES_MAX = 100_000  # that wait at once: who invents names must not take all memory
-
-
-class _Enough(Exception):
-    """So many windows as were asked for."""
 
 
 @dataclass
@@ -155,11 +151,11 @@ def listen(feed: Feed, live: Live, count: int, each: Callable[[Any], None]) -> I
             each(problem)
         live.take(event)
         if live.taken == count:
-            raise _Enough
+            raise Enough
 
     try:
         feed(emit)
-    except _Enough:
+    except Enough:
         pass
     except Interrupted:
         live.flush(wait=True)

@@ -11,7 +11,7 @@ from inlier_export.reference import Detector, Ints
 
 from . import recordings
 from .added import keep_quiet, weave
-from .progress import Progress
+from .progress import Progress, quiet
 from .train import WINDOWS_MIN, Settings, Trained
 from .units import LeftOut, Runs, fit, leave_each_out
 
@@ -40,7 +40,7 @@ def learn(
     names: Sequence[str],
     settings: Settings,
     added: Sequence[Ints] = (),
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = quiet,
 ) -> Learned:
     """units: of each, its windows (n, counters) in runs that nothing
     interrupted; names: where they came from. added: spans that were false

@@ -18,7 +18,7 @@ from . import autoencoder, budget, gone_quiet, infection_check, one_class_svm, r
 from .autoencoder import FloatLayers
 from .folds import Plan, plan
 from .horizons import episodes, greatest_level, raised
-from .progress import Progress
+from .progress import Progress, quiet
 from .threshold import per_week
 
 WINDOWS_MIN = 333  # a recording: ranges and some 1,000 weights rest on it
@@ -133,7 +133,7 @@ class Trainer:
         self,
         recorded: Sequence[Ints],
         settings: Settings,
-        progress: Progress = lambda *_: None,
+        progress: Progress = quiet,
         unit: Sequence[int] | None = None,
     ) -> None:
         self.settings = settings
@@ -334,7 +334,7 @@ def train(
     recorded: Sequence[Ints],
     settings: Settings,
     origin: str,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = quiet,
     unit: Sequence[int] | None = None,
 ) -> Trained:
     """Train on benign windows (n, counters) int64 of each recording, in the

@@ -16,6 +16,7 @@ before it.
 
 import struct
 
+from ..counters import DELTA_MAX
 from ..model import FLAG_HMAC, HORIZON, Model, ModelError, crc32
 from .authentic import TAG_BYTES, equal, hmac_sha256
 from .record import read_file
@@ -26,7 +27,6 @@ VERSION = 1
 SIGNED = 1
 HEAD = "<4sBBBxI"
 _HEAD_BYTES = 12
-_MAX = (1 << 30) - 1
 
 
 def identity(blob):
@@ -57,7 +57,7 @@ def apply(model, blob, calibration, key=None):
     if head[4] != identity(blob):
         raise ModelError("calibration is of another model than the one that runs")
     changed = b""
-    before = _MAX
+    before = DELTA_MAX
     for i in range(len(horizons)):
         limit = struct.unpack_from("<i", calibration, _HEAD_BYTES + 4 * i)[0]
         if not 0 <= limit <= before:

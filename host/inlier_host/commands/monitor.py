@@ -183,11 +183,8 @@ def _replay(model: Path, recording: Path, count: int) -> None:
             say(f"window {window['index']} was interrupted: it is not scored")
 
 
-class _Enough(Exception):
-    """So many windows as were asked for."""
-
-
 def _watch(feed: "Feed", name: str, view: View) -> None:
+    from inlier_host.live.feed import Enough
     from inlier_host.live.save import Save
     from inlier_host.live.state import Live
 
@@ -206,14 +203,14 @@ def _watch(feed: "Feed", name: str, view: View) -> None:
         if "ae" in event:  # a window
             left -= 1
             if left == 0:
-                raise _Enough
+                raise Enough
 
     with ExitStack() as stack:
         kept = stack.enter_context(Save(view.save, view.device)) if view.save else None
         metrics = stack.enter_context(_metrics(name, view.prometheus)) if view.prometheus else None
         show = _shown(stack, live, view)
         try:
-            with suppress(_Enough):
+            with suppress(Enough):
                 feed(emit)
         finally:
             if kept and kept.rows:

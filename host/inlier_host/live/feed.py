@@ -34,7 +34,7 @@ from inlier_trainer.recordings import read_for
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
-Feed = Callable[[Emit], None]  # runs until interrupted
+Feed = Callable[[Emit], None]  # runs until interrupted, or Emit raises
 
 NUMBER_MAX = (1 << 31) - 1
 MESSAGE_MAX = 1 << 16  # bytes; a state of many counters has 2,000
@@ -42,6 +42,10 @@ TEXT_MAX = 1000
 NAME_MAX = 80
 FEATURES_MAX = 16  # shown
 WAITING_MAX = 1000  # events; more of them wait at the broker
+
+
+class Enough(Exception):
+    """Raised by an Emit: so many windows as were asked for."""
 
 
 def this_machine(model: Path, source: str, interface: str | None) -> Feed:

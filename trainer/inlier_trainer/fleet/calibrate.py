@@ -14,7 +14,7 @@ import numpy as np
 from inlier_export.calibration import pack
 from inlier_export.errors import BadInput
 from inlier_export.model_file import ModelFile, parsed
-from inlier_export.reference import Detector
+from inlier_export.reference import NEVER, Detector
 from inlier_trainer.progress import Progress
 from inlier_trainer.threshold import per_week
 
@@ -213,6 +213,5 @@ def write(store: Store, calibrated: Calibrated, key: bytes | None) -> int:
 
 def thresholds(d: Detector, limit: int) -> list[int]:
     """Of each horizon, at a limit in 256ths: none above the one before."""
-    most = (1 << 30) - 1
-    scaled = [min(most, threshold * limit // scoring.WHOLE) for _, _, threshold in d.horizons]
+    scaled = [min(NEVER, threshold * limit // scoring.WHOLE) for _, _, threshold in d.horizons]
     return np.minimum.accumulate(scaled).tolist()
