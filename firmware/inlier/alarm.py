@@ -100,8 +100,8 @@ class Alarm:
         self.latched = True
         self.calm = 0
         self.n_told = 0
-        self._tell(score, leading)
-        return 1
+        self._joins(leading)
+        return self._tell(score, 1)
 
     def _go_on(self, score, reason, leading):
         if not reason:
@@ -115,26 +115,27 @@ class Alarm:
         self.since += 1
         if self.since < TELL_AFTER:
             return 0
-        if score < GROWN * self.peak and (self.since % TELL_AFTER or not self._joined(leading)):
-            return 0
-        self._tell(score, leading)
-        return 2
+        grown = score >= GROWN * self.peak
+        if (grown or self.since % TELL_AFTER == 0) and (self._joins(leading) or grown):
+            return self._tell(score, 2)
+        return 0
 
-    def _joined(self, leading):
+    def _joins(self, leading):
+        """Whether a counter leads that none of those told is; it is one now."""
         if leading is None or self.n_told == TOLD_MAX:
             return False
         lead = leading() & 0xFF
         for i in range(self.n_told):
             if self.told[i] == lead:
                 return False
+        self.told[self.n_told] = lead
+        self.n_told += 1
         return True
 
-    def _tell(self, score, leading):
+    def _tell(self, score, event):
         self.since = 0
         self.peak = max(score, 1)
-        if self._joined(leading):
-            self.told[self.n_told] = leading() & 0xFF
-            self.n_told += 1
+        return event
 
     def acknowledge(self):
         self.latched = False

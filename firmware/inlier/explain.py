@@ -7,18 +7,12 @@ def contribution(model, table, f, y, i):
     """Feature i's part of the score, beyond its range and its distance."""
     p = 12 * i
     value = f[i]
-    part = 0
-    e = value - (table[p + 2] | table[p + 3] << 8)
-    if e > 0:
-        part = table[p + 9] * e
+    part = max(value - (table[p + 2] | table[p + 3] << 8), 0) * table[p + 9]
     if model.by_rows:
-        e = (table[p + 4] | table[p + 5] << 8) - value
-        if e > 0:
-            part += table[p + 10] * e
+        part += max((table[p + 4] | table[p + 5] << 8) - value, 0) * table[p + 10]
     e = value - (table[p] | table[p + 1] << 8) - (table[p + 6] | table[p + 7] << 8)
-    if y[i] > 128:
-        e -= y[i] - 128 << table[p + 8]
-    return part + table[p + 11] * e if e > 0 else part
+    e -= max(y[i] - 128, 0) << table[p + 8]
+    return part + max(e, 0) * table[p + 11]
 
 
 def top_features(model, f, y, count):

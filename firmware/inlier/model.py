@@ -29,6 +29,7 @@ windows must score (secure/selftest.py). Then, without padding:
 
 import struct
 
+from .counters import DELTA_MAX
 from .features import LOG_MAX, PERSISTENCE_MAX, PERSISTENCE_OUT, SCALE_MAX
 
 try:
@@ -105,7 +106,7 @@ class Model:
             % (size, expected),
         )
         view = memoryview(blob)
-        crc = struct.unpack_from("<I", blob, length - 4)[0]
+        (crc,) = struct.unpack_from("<I", blob, length - 4)
         _require(
             crc32(view[: length - 4]) & 0xFFFFFFFF == crc,
             "model checksum does not match; copy it again",
@@ -149,7 +150,7 @@ class Model:
 
         self._horizons = view[HEADER_BYTES:kinds_at]
         before = 0
-        limit = (1 << 30) - 1
+        limit = DELTA_MAX
         _require(0 <= header[6] <= limit and 0 <= header[7] <= limit, odd % "threshold")
         for k, window, threshold in self.horizons():
             _require(0 < k <= window and before < window, odd % "horizon")
@@ -178,7 +179,7 @@ class Model:
         self.rows = rows
         for _, _, bias, shift, blocks in self.layers():
             for j in range(4 * blocks):
-                b = struct.unpack_from("<i", bias, 4 * j)[0]
+                (b,) = struct.unpack_from("<i", bias, 4 * j)
                 _require(-BIAS_MAX <= b <= BIAS_MAX and shift[j] <= SHIFT_MAX, odd % "layer")
         self._text = view[end - text_bytes : end]
         # Counted first: a text of short names, split, takes many times its

@@ -38,7 +38,8 @@ class Pipeline:
         self._evidence = kernel.evidence
         self.least = min(limit for _, _, limit in model.horizons())
         self._table = model.table()
-        self._sums = array("i", (0, 0, self.least, model.threshold_quiet))
+        self.ae = self.svm = 0
+        self._sums = array("i", (self.svm, 0, self.least, model.threshold_quiet))
         self.alarm = Alarm(model, latched)
         # bound once: each binding takes heap, and looking one up time
         self._take = self.windows.take
@@ -48,8 +49,6 @@ class Pipeline:
             self._autoencoder = _no_error
         # whether a window with both sums within their limits changes nothing
         self.idle = False
-        self.ae = 0
-        self.svm = 0
         self.hot = False
         self.index = -1
         self.event = 0
@@ -58,7 +57,7 @@ class Pipeline:
         """Score a window from elsewhere: an int32 buffer of one delta a
         counter.
         """
-        return self.step(1, deltas)
+        return self.step(None, deltas)
 
     def step(self, elapsed=1, deltas=None):
         """Take and score one window; returns 1 when it raises the alarm, 2

@@ -2,6 +2,8 @@
 every kernel that loads here.
 """
 
+from array import array
+
 import golden
 from by_hand import feature, layer, scored, small
 
@@ -92,6 +94,25 @@ def test_one_feature_gives_what_the_format_s_formulas_say_at_their_edges():
                 expected = score + quiet if flags else score
                 got = pipeline.x[0], pipeline.svm, part, pipeline.quiet.score
                 assert got == (x, expected, expected, quiet), (name, events, options, got)
+
+
+def test_a_kernel_says_whether_the_score_or_the_quiet_score_is_over_its_limit():
+    """f is 24 of 2 events: 4 beyond high, 26 below low."""
+    blob = small(1, 1, 0, counters=1, scaling=bytes([0, 0]), each=feature(low=50))
+    score, quiet = 4 * 100, 26 * 50
+    for name, kernel in golden.kernels():
+        pipeline, _ = scored(blob, [2], kernel=kernel)
+        for limits, over in (
+            ((score, quiet), False),
+            ((score - 1, quiet), True),
+            ((score, quiet - 1), True),
+            ((quiet, score), True),
+            ((score - 1, quiet - 1), True),
+        ):
+            sums = array("i", (0, 0) + limits)
+            said = kernel.evidence(pipeline.model.params, pipeline.work, sums)
+            assert bool(said) == over, (name, limits, said)
+            assert list(sums) == [score, quiet] + list(limits), (name, limits)
 
 
 def test_one_row_of_a_layer_is_its_weighted_sum_shifted_and_cut_to_a_byte():

@@ -289,6 +289,19 @@ def test_every_field_of_the_state_is_kept():
     assert restored(path).alarm.since == 0xFFFF, "an alarm may be on for longer than 16 bits say"
 
 
+def test_a_device_that_has_raised_nothing_keeps_nothing_of_an_alarm():
+    """Zeros, so that the record says no more than what happened."""
+    if authentic is None:
+        return "needs hashlib"
+    path = folder() + "/state"
+    pipeline = fresh()
+    state.Keeper(path, b"").save(pipeline)
+    kept = record.Record(path, b"", b"INLT").read()
+    _, _, flags, calm, hold, since, peak, run, n_told, told, *_ = struct.unpack_from(HEAD, kept, 0)
+    assert hold == pipeline.model.warmup
+    assert (flags, calm, since, peak, run, n_told, told) == (0, 0, 0, 0, 0, 0, bytes(4))
+
+
 def test_the_known_hosts_of_a_source_are_kept():
     if authentic is None:
         return "needs hashlib"

@@ -13,8 +13,10 @@ mutmut finds no test for a module that lies in a folder which is no package.
 """
 
 import ast
+import compileall
 import contextlib
 import copy
+import gc
 import importlib.util
 import json
 import os
@@ -32,7 +34,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LISTS = ROOT / "tests/mutants"
 FOLDERS = ("firmware", "export", "trainer", "boards", "host")
-SLOW_TO_LOAD = ("pytest", "hypothesis", "numpy", "scipy.optimize", "dpkt", "typer", "rich")
+SLOW_TO_LOAD = (
+    "pytest", "xdist", "hypothesis", "numpy", "scipy.optimize", "scipy.stats", "dpkt", "typer",
+    "rich", "polars", "mpremote", "paho.mqtt.client", "urllib.request", "tarfile", "pdb",
+)  # fmt: skip
 MEMORY_BYTES = 4 << 30  # a fault may make a loop that gathers without end
 _OTHER: dict[type, type] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
@@ -71,7 +76,9 @@ def changes(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
             yield node, ast.Constant(value - 1)
         case ast.Call(func=ast.Name(id="min" | "max" as name)):
             yield but(func=ast.Name("max" if name == "min" else "min"))
-        case ast.Return(value=value) if value and getattr(value, "value", 0) is not None:
+        case ast.Return(value=ast.Constant(value=None | False)):
+            pass  # no value is as false
+        case ast.Return(value=ast.AST()):
             yield but(value=None)
         case ast.If(test=test) | ast.IfExp(test=test):
             yield test, ast.Constant(True)
@@ -127,7 +134,7 @@ def run_tests(copied: Path, device: list[str], host: list[str], limit_s: float) 
         if not failed and host:
             paths = [str(copied / "tests/host" / test) for test in host]
             # without its plugins but xdist, whose mark tests/conftest.py sets
-            options = ["-qx", "-p", "no:cacheprovider", "-p", "xdist"]
+            options = ["-qx", "--assert=plain", "-p", "no:cacheprovider", "-p", "xdist"]
             failed = sys.modules["pytest"].main([*options, *paths]) != 0
     os._exit(failed)
 
@@ -173,24 +180,30 @@ def main(wanted: list[str]) -> int:
     for name in SLOW_TO_LOAD:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    gc.freeze()  # or each child looks through all that once more
     new = 0
     with tempfile.TemporaryDirectory() as folder:
         copied = Path(folder)
         for part in (*FOLDERS, "tests", "examples", "docs"):
             shutil.copytree(ROOT / part, copied / part)
         shutil.copy(ROOT / "pyproject.toml", copied)
+        compileall.compile_dir(copied, quiet=1)
         os.environ["PYTHONPATH"] = os.pathsep.join(str(copied / part) for part in FOLDERS)
         os.environ["MICROPYPATH"] = f"{copied}/firmware:{copied}/tests/device:.frozen"
         os.chdir(copied)
         for name, tests in covered.items():
             if not wanted or any(part in name for part in wanted):
-                known = [(s["was"], s["now"]) for s in argued.get(name, [])]
+                known = {(s["was"], s["now"]) for s in argued.get(name, [])}
+                gone = set(known)
                 found = survivors(copied, name, tests.get("device", []), tests.get("host", []))
                 for line, was, now in found:
+                    gone.discard((was, now))
                     if (was, now) not in known:
                         new += 1
                         print(f"# {name}:{line}\n[[{json.dumps(name)}]]\nwas = {json.dumps(was)}")
                         print(f"now = {json.dumps(now)}\nwhy = \n", flush=True)
+                for was, now in sorted(gone):
+                    print(f"argued, but noticed: {was} -> {now}")
     print(f"{new} survivors that tests/mutants/survivors.toml does not argue")
     return int(new > 0)
 
