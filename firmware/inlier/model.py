@@ -29,7 +29,6 @@ windows must score (secure/selftest.py). Then, without padding:
 
 import struct
 
-from .counters import DELTA_MAX
 from .features import LOG_MAX, PERSISTENCE_MAX, PERSISTENCE_OUT, SCALE_MAX
 
 try:
@@ -150,7 +149,7 @@ class Model:
 
         self._horizons = view[HEADER_BYTES:kinds_at]
         before = 0
-        limit = DELTA_MAX
+        limit = (1 << 30) - 1
         _require(0 <= header[6] <= limit and 0 <= header[7] <= limit, odd % "threshold")
         for k, window, threshold in self.horizons():
             _require(0 < k <= window and before < window, odd % "horizon")

@@ -38,8 +38,7 @@ class Pipeline:
         self._evidence = kernel.evidence
         self.least = min(limit for _, _, limit in model.horizons())
         self._table = model.table()
-        self.ae = self.svm = 0
-        self._sums = array("i", (self.svm, 0, self.least, model.threshold_quiet))
+        self._sums = array("i", [0] * 2 + [self.least, model.threshold_quiet])
         self.alarm = Alarm(model, latched)
         # bound once: each binding takes heap, and looking one up time
         self._take = self.windows.take
@@ -49,6 +48,8 @@ class Pipeline:
             self._autoencoder = _no_error
         # whether a window with both sums within their limits changes nothing
         self.idle = False
+        self.ae = 0
+        self.svm = 0
         self.hot = False
         self.index = -1
         self.event = 0

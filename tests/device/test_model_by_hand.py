@@ -2,6 +2,8 @@
 an order, of too many of anything; and the pipeline that runs them.
 """
 
+from array import array
+
 import golden
 from by_hand import feature, layer, scored, small
 
@@ -212,3 +214,17 @@ def test_a_text_of_too_many_names_is_refused_before_it_is_split():
     blob[34:36] = ((blob[34] | blob[35] << 8) + extra).to_bytes(2, "little")
     blob[8:12] = (len(blob) + extra + 4).to_bytes(4, "little")
     assert "names" in _refused(golden.sealed(blob + b"ab\0" * (extra // 3)))
+
+
+def test_a_window_that_is_over_no_limit_is_scored_and_nothing_is_decided():
+    """Of a device that is idle: neither alarm nor silence may begin."""
+    blob = small(counters=1, scaling=bytes([0, 2]), each=feature(high=20, low=0))
+    pipeline, _ = scored(blob, [0])
+    assert pipeline.idle, "or each window would take the long way"
+    decided = []
+    pipeline._decide = decided.append
+    for events, score in ((2, 400), (0, 0), (2, 400)):  # f is 24, 4 beyond high
+        assert pipeline.score(array("i", [events])) == 0
+        assert pipeline.svm == score and not decided
+    pipeline.score(array("i", [9]))
+    assert len(decided) == 1, "over the threshold, 500"

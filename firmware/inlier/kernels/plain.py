@@ -35,7 +35,7 @@ the others do.
 
 from array import array
 
-from ..features import FULL_BITS, LEVEL_MAX, UNIT_BITS, start_state
+from ..features import FULL_BITS, LEVEL_MAX, start_state
 
 
 class Work:
@@ -80,13 +80,20 @@ def features(deltas, params, work):
     p = 0
     for c in range(work.counters):
         delta = deltas[c]
-        right = params[2 * c]
-        left = max(UNIT_BITS - right, 0)
-        level = delta >> max(right - UNIT_BITS, 0)
-        # cut before it is shifted: more than 31 bits would take heap
-        level = LEVEL_MAX if level > LEVEL_MAX >> left else level << left
-        cap = params[2 * c + 1]
-        full = min(delta, 1 << cap) << max(FULL_BITS - cap, 0) >> max(cap - FULL_BITS, 0)
+        right = params[2 * c] - 8
+        if right >= 0:
+            level = delta >> right
+        elif delta > LEVEL_MAX >> -right:
+            level = LEVEL_MAX
+        else:
+            level = delta << -right
+        if level > LEVEL_MAX:
+            level = LEVEL_MAX
+        right = params[2 * c + 1]  # the cap
+        if delta > 1 << right:
+            delta = 1 << right
+        right -= FULL_BITS
+        full = delta >> right if right >= 0 else delta << -right
         t = 0
         for k, r in work.kinds:
             s = state[i]
@@ -100,7 +107,11 @@ def features(deltas, params, work):
             f += v >> 4
             work.f[i] = f
             q = f - (table[p] | table[p + 1] << 8) >> table[p + 8]
-            work.x[i] = min(max(q + 128, 0), 255)
+            if q > 127:
+                q = 127
+            elif q < -128:
+                q = -128
+            work.x[i] = q + 128
             i += 1
             p += 12
             t += 1
@@ -111,11 +122,17 @@ def evidence(params, work, sums):
     score = quiet = p = 0
     for i in range(len(work.x)):
         f = work.f[i]
-        score += max(f - (table[p + 2] | table[p + 3] << 8), 0) * table[p + 9]
-        quiet += max((table[p + 4] | table[p + 5] << 8) - f, 0) * table[p + 10]
+        e = f - (table[p + 2] | table[p + 3] << 8)
+        if e > 0:
+            score += table[p + 9] * e
+        e = (table[p + 4] | table[p + 5] << 8) - f
+        if e > 0:
+            quiet += table[p + 10] * e
         e = f - (table[p] | table[p + 1] << 8) - (table[p + 6] | table[p + 7] << 8)
-        e -= max(work.y[i] - 128, 0) << table[p + 8]
-        score += max(e, 0) * table[p + 11]
+        if work.y[i] > 128:
+            e -= work.y[i] - 128 << table[p + 8]
+        if e > 0:
+            score += table[p + 11] * e
         p += 12
     sums[0] = score
     sums[1] = quiet
@@ -148,7 +165,7 @@ def dense(w, cols, bias, shift, blocks, x, y):
             acc += w[p] * x[i]
             p += 4
         acc >>= shift[j]
-        y[j] = min(max(acc, 0), 255)
+        y[j] = 0 if acc < 0 else 255 if acc > 255 else acc
         if j & 3 == 3:
             base += 4 * cols
 
