@@ -55,7 +55,7 @@ def layers(floats: list[tuple[Floats, Floats]], x: Bytes) -> list[Layer]:
     """
     result: list[Layer] = []
     exact = (x.astype(np.float64) - 128) / (1 << INPUT_BITS)
-    inputs, in_bits, zero = x, INPUT_BITS, 128
+    inputs, in_bits = x, INPUT_BITS
     for i, (weights, bias) in enumerate(floats):
         last = i == len(floats) - 1
         w = weights.astype(np.float64)
@@ -68,17 +68,17 @@ def layers(floats: list[tuple[Floats, Floats]], x: Bytes) -> list[Layer]:
         weight_bits = np.clip(weight_bits, out_bits - in_bits, SHIFT_LIMIT + out_bits - in_bits)
         shift = weight_bits + in_bits - out_bits
         wq = np.clip(np.rint(w * 2.0 ** weight_bits[:, None]), -127, 127).astype(np.int64)
-        mean_acc = (inputs.astype(np.float64).mean(axis=0) - zero) @ wq.T
+        mean_acc = inputs.astype(np.float64).mean(axis=0) @ wq.T  # with the inputs' zero point
         bq = np.rint(target.mean(axis=0) * 2.0 ** (weight_bits + in_bits) - mean_acc).astype(
             np.int64
         )
-        bq += (1 << shift >> 1) - zero * wq.sum(axis=1)
+        bq += 1 << shift >> 1
         if last:
             bq += 128 << shift
-        _prove_bounds(wq, bq)
+        check_bounds(wq, bq)
         layer = Layer(wq.astype(np.int8), bq, shift)
         result.append(layer)
-        inputs, in_bits, zero = dense(inputs, layer), out_bits, 0
+        inputs, in_bits = dense(inputs, layer), out_bits
         exact = np.maximum(target, 0)
     return result
 
@@ -90,11 +90,8 @@ def _bits_below(limit: int, value: float) -> int:
     return math.floor(math.log2(limit / max(value, 2.0**-16)))
 
 
-def _prove_bounds(w: Ints, bias: Ints) -> None:
-    """No accumulator leaves int32, nor a 31-bit small int, whatever the input;
-    see inlier.model.FEATURES_MAX.
+def check_bounds(w: Ints, bias: Ints) -> None:
+    """Within them no accumulator leaves int32, nor a 31-bit small int, whatever
+    the input; see inlier.model.FEATURES_MAX.
     """
     assert w.shape[1] <= FEATURES_MAX and np.abs(bias).max() <= BIAS_MAX and np.abs(w).max() <= 127
-    highest = (255 * (w + 128)).sum(axis=1) + np.maximum(bias, 0)
-    lowest = -128 * 255 * w.shape[1] + np.minimum(bias, 0)
-    assert highest.max() < 1 << 30 and lowest.min() > -(1 << 30)

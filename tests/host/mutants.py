@@ -1,8 +1,9 @@
 """`make mutants`: puts one small fault after the other into a module and runs
 the tests that cover it; a fault that they don't notice is a survivor.
 
-tests/mutants/covered.toml says which tests cover which module, survivors.toml
-which survivors are known, and why each may live. One that is not listed fails.
+tests/mutants/covered.toml says which tests cover which module, and of which the
+constants are left alone, for they are choices (`tuned`); survivors.toml which
+survivors are known, and why each may live. One that is not listed fails.
 Arguments are parts of modules' paths, to look at these alone.
 
 A fault is written into a copy of the tree. The tests run in a process forked
@@ -28,7 +29,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -87,25 +88,42 @@ def changes(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
         yield node, ast.Pass()
 
 
-def parts(node: ast.AST) -> Iterator[ast.AST]:
-    """All below `node` but types, decorators and f-strings, whose places
-    Python 3.11 does not know.
+def left_out(node: ast.AST) -> bool:
+    """f-strings, whose places Python 3.11 does not know, and zip's strict,
+    which is an assertion.
     """
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.keyword) and node.arg == "strict"
+    )
+
+
+def parts(node: ast.AST) -> Iterator[ast.AST]:
+    """All below `node` but types, decorators and what is left_out()."""
     for name, value in ast.iter_fields(node):
         for part in value if isinstance(value, list) else [value]:
-            left_out = isinstance(part, ast.JoinedStr) or name in _LEFT_OUT
-            if isinstance(part, ast.AST) and not left_out:
+            if isinstance(part, ast.AST) and name not in _LEFT_OUT and not left_out(part):
                 yield part
                 yield from parts(part)
 
 
-def faults(source: str) -> Iterator[tuple[int, str, str, str]]:
+def without_constants(tree: ast.Module) -> ast.Module:
+    """But for what a module assigns to names in capitals."""
+    tree.body = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).isupper())
+    ]
+    return tree
+
+
+def faults(source: str, tuned: bool) -> Iterator[tuple[int, str, str, str]]:
     """(line's number, its text, its text with the fault, the whole with it)."""
     whole = source.encode()
     starts = [0]
     for text in whole.splitlines(keepends=True):
         starts.append(starts[-1] + len(text))
-    for node in parts(ast.parse(source)):
+    tree = ast.parse(source)
+    for node in parts(without_constants(tree) if tuned else tree):
         for place, change in changes(node):
             begin = starts[place.lineno - 1] + place.col_offset
             end = starts[place.end_lineno - 1] + place.end_col_offset
@@ -117,7 +135,7 @@ def faults(source: str) -> Iterator[tuple[int, str, str, str]]:
             yield line + 1, was, now, mutated
 
 
-def run_tests(copied: Path, device: list[str], host: list[str], limit_s: float) -> None:
+def run_tests(copied: Path, device: Sequence[str], host: Sequence[str], limit_s: float) -> None:
     """In a process of its own, which it ends: with 0 if all pass."""
     os.setsid()
     signal.alarm(int(limit_s) + 5)  # should this one be killed, it ends by itself
@@ -127,7 +145,7 @@ def run_tests(copied: Path, device: list[str], host: list[str], limit_s: float) 
     failed = True
     with contextlib.suppress(BaseException):
         sys.path[:0] = [str(copied / folder) for folder in (*FOLDERS, "tests/device", "tests/host")]
-        failed = bool(device and importlib.import_module("run").main(device))
+        failed = bool(device and importlib.import_module("run").main([*device]))
         if not failed and device and (micropython := os.environ.get("MICROPYTHON")):
             run = [micropython, copied / "tests/device/run.py", *device]
             failed = subprocess.run(run, check=False).returncode != 0
@@ -139,7 +157,7 @@ def run_tests(copied: Path, device: list[str], host: list[str], limit_s: float) 
     os._exit(failed)
 
 
-def noticed(copied: Path, device: list[str], host: list[str], limit_s: float) -> bool:
+def noticed(copied: Path, device: Sequence[str], host: Sequence[str], limit_s: float) -> bool:
     """Whether a test fails, or takes so long."""
     child = os.fork()
     if not child:
@@ -156,14 +174,20 @@ def noticed(copied: Path, device: list[str], host: list[str], limit_s: float) ->
     return not ended or code != 0
 
 
-def survivors(copied: Path, name: str, device: list[str], host: list[str]) -> Iterator[tuple]:
+def survivors(
+    copied: Path,
+    name: str,
+    device: Sequence[str] = (),
+    host: Sequence[str] = (),
+    tuned: bool = False,
+) -> Iterator[tuple]:
     path = copied / name
     source, begun, count = path.read_text(), time.monotonic(), 0
     Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
     if noticed(copied, device, host, 600):
-        sys.exit(f"{name}: its tests fail without any fault: {device + host}")
+        sys.exit(f"{name}: its tests fail without any fault: {*device, *host}")
     limit_s = 5 + 10 * (time.monotonic() - begun)
-    for line, was, now, mutated in faults(source):
+    for line, was, now, mutated in faults(source, tuned):
         path.write_text(mutated)
         count += 1
         if not noticed(copied, device, host, limit_s):
@@ -195,8 +219,7 @@ def main(wanted: list[str]) -> int:
             if not wanted or any(part in name for part in wanted):
                 known = {(s["was"], s["now"]) for s in argued.get(name, [])}
                 gone = set(known)
-                found = survivors(copied, name, tests.get("device", []), tests.get("host", []))
-                for line, was, now in found:
+                for line, was, now in survivors(copied, name, **tests):
                     gone.discard((was, now))
                     if (was, now) not in known:
                         new += 1

@@ -35,6 +35,25 @@ def test_the_most_watchful_rung_that_meets_it_and_the_one_before_does_not():
             assert at == 0 or rate(LADDER[at - 1], 0, found.weeks) > per_week
 
 
+def test_a_rate_that_is_just_what_was_asked_for_meets_it():
+    for rung in LADDER:
+        found = choose(NONE, WEEK, 10_000, rate(rung, 0, 1))
+        assert found.met and found.rung == rung
+
+
+def test_each_rung_answers_for_its_own_alarms():
+    """The more watchful, the more of them: what the first raised is not the
+    last one's.
+    """
+    counts = list(range(len(LADDER)))[::-1]
+    for per_week in (0.5, 1.0, 2.0):
+        found = choose(counts, 4 * WEEK, 10_000, per_week)
+        at = LADDER.index(found.rung)
+        assert found.counted == counts[at]
+        assert found.per_week == pytest.approx(rate(found.rung, counts[at], 4))
+        assert rate(LADDER[at - 1], counts[at - 1], 4) > per_week
+
+
 def test_a_larger_budget_or_a_calmer_recording_is_never_less_watchful():
     calm = [choose(NONE, WEEK, 10_000, budget).rung for budget in (0.2, 0.5, 1, 2, 3, 7, 50)]
     assert calm == sorted(calm, reverse=True) and calm[-1] == LADDER[0]

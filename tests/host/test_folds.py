@@ -117,6 +117,59 @@ def test_a_block_is_long_enough_for_every_horizon_twice(windows):
     assert all(8 << k <= windows for k in cut.persistence), "eight times its own length"
 
 
+@pytest.mark.parametrize(
+    ("windows", "persistence", "longest", "blocks"),
+    [
+        (333, (4, 5), 24, 1),
+        (511, (4, 5), 24, 1),
+        (512, (4, 6), 64, 1),  # 8 * 2^6, and a fold of 128 holds 64 twice
+        (1023, (4, 6), 64, 1),
+        (1024, (4, 7), 64, 1),
+        (1535, (4, 7), 64, 1),
+        (1536, (4, 7), 192, 1),
+        (4095, (4, 7), 192, 1),
+        (4096, (4, 7), 192, 2),  # a fold of two blocks of 512
+        (6144, (4, 7), 192, 3),
+        (60_480, (4, 7), 192, 4),
+    ],
+)
+def test_what_a_recording_of_so_many_windows_can_carry(windows, persistence, longest, blocks):
+    cut = plan([windows])
+    assert cut.scales == (0, 3) and cut.persistence == persistence
+    assert cut.horizons[-1][1] == longest and cut.folds == FOLDS
+    assert len(cut.blocks) == FOLDS * blocks
+    assert cut.blocks[0][0] == min(SETTLE, windows // 10), "a short one settles in a tenth"
+
+
+def test_what_several_units_can_carry_is_by_the_shortest_and_their_sums_by_all():
+    cut = plan([512, 600])
+    assert cut.persistence == (4, 7), "1,112 windows"
+    assert cut.horizons[-1][1] == 64, "of 512 windows a fold has 128"
+    assert [block[0] for block in cut.blocks[::FOLDS]] == [51, 512 + 60], "each settles"
+    assert np.concatenate(cut.blocks).tolist() == [*range(51, 512), *range(572, 1112)]
+    assert cut.fold == (0, 1, 2, 3) * 2
+
+
+@pytest.mark.parametrize("beside", [-1, 0, 1, 2])
+def test_no_block_goes_across_what_is_missing_between_a_unit_s_recordings(beside):
+    """Wherever that is: at a block's first window nothing is cut."""
+    whole = plan([2000])
+    for block in whole.blocks[1:]:
+        first = int(block[0]) + beside
+        cut = plan([first, 2000 - first], [7, 7])
+        assert cut.windows == whole.windows and cut.folds == FOLDS
+        assert np.concatenate(cut.blocks).tolist() == np.concatenate(whole.blocks).tolist()
+        assert len(cut.blocks) == len(whole.blocks) + (beside != 0)
+        assert all(len(b) and (b[-1] < first or b[0] >= first) for b in cut.blocks)
+
+
+def test_a_unit_s_recordings_are_one_unit():
+    cut = plan([400, 400, 500, 600], [3, 3, 8, 8])
+    whole = plan([800, 1100])
+    assert cut.folds == FOLDS, "two units, of each a quarter"
+    assert np.concatenate(cut.blocks).tolist() == np.concatenate(whole.blocks).tolist()
+
+
 def test_from_three_units_on_a_fold_is_a_unit():
     two, three = plan([3000, 4000]), plan([3000, 4000, 5000])
     assert two.folds == FOLDS, "of each a quarter"

@@ -79,10 +79,44 @@ def test_no_weights_of_any_size_leave_the_bounds(scale, seed):
         assert np.abs(layer.weights.astype(int)).max() <= 127
 
 
+def test_a_hidden_layer_s_benign_maximum_fills_half_of_a_byte_whatever_it_is():
+    x = np.array([[192], [128]], np.uint8)  # 1 and 0
+    identity = np.eye(1, dtype=np.float32), np.zeros(1, np.float32)
+    for largest, byte in ((127 / 64, 127), (2.0, 64), (126 / 64, 126), (50.0, 100), (0.011, 90)):
+        weights = np.array([[largest]], np.float32)
+        hidden, last = quantise.layers([(weights, identity[1]), identity], x)
+        assert reference.dense(x, hidden).tolist() == [[byte], [0]], largest
+        found = (reference.reconstruct(x, [hidden, last]).astype(int) - 128).tolist()
+        assert found == [[min(127, round(64 * largest))], [0]], "and q / 64 comes out again"
+
+
+def test_weights_fill_their_byte_and_a_weight_too_large_for_its_layer_is_cut():
+    x = np.array([[192], [64]], np.uint8)
+    for weight, byte, shift in ((127 / 64, 127, 6), (2.0, 64, 5), (1e3, 127, 0), (-1e3, -127, 0)):
+        floats = np.array([[weight]], np.float32), np.zeros(1, np.float32)
+        (layer,) = quantise.layers([floats], x)
+        assert (layer.weights.tolist(), layer.shift.tolist()) == ([[byte]], [shift]), weight
+
+
+def test_an_output_s_zero_point_takes_at_most_a_quarter_of_what_its_bias_may_be():
+    x = np.array([[192]], np.uint8)
+    (layer,) = quantise.layers([(np.zeros((1, 1), np.float32), np.zeros(1, np.float32))], x)
+    assert layer.shift.tolist() == [SHIFT_LIMIT] and 4 * (128 << SHIFT_LIMIT) == BIAS_MAX
+    assert layer.bias.tolist() == [(128 << SHIFT_LIMIT) + (1 << SHIFT_LIMIT - 1)]
+
+
+def test_within_the_bounds_no_accumulator_leaves_a_small_int_of_31_bits():
+    """Of kernels.plain: stored weights up to 255 times inputs up to 255, less
+    128 times the inputs' sum.
+    """
+    assert FEATURES_MAX * 255 * 255 + BIAS_MAX < 1 << 30
+    assert FEATURES_MAX * 128 * 255 + BIAS_MAX < 1 << 30
+
+
 def test_a_layer_beyond_the_bounds_is_not_exported():
     weights = np.full((1, FEATURES_MAX), 127, np.int64)
-    quantise._prove_bounds(weights, np.array([BIAS_MAX]))
-    quantise._prove_bounds(-weights, np.array([-BIAS_MAX]))
+    quantise.check_bounds(weights, np.array([BIAS_MAX]))
+    quantise.check_bounds(-weights, np.array([-BIAS_MAX]))
     for w, bias in (
         (weights, BIAS_MAX + 1),
         (weights, -BIAS_MAX - 1),
@@ -90,7 +124,7 @@ def test_a_layer_beyond_the_bounds_is_not_exported():
         (np.full((1, FEATURES_MAX + 1), 1, np.int64), 0),
     ):
         with pytest.raises(AssertionError):
-            quantise._prove_bounds(w, np.array([bias]))
+            quantise.check_bounds(w, np.array([bias]))
 
 
 def test_inputs_are_quantised_at_sixty_fourths():

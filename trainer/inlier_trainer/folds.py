@@ -51,20 +51,18 @@ class Plan:
 
 def plan(runs: Sequence[int], unit: Sequence[int] | None = None) -> Plan:
     """For recordings of so many windows each, and the unit that each is of; by
-    default each is of another. Of one unit, something is missing between them.
-    A short one is trained without the longest sums and horizons, which it
-    cannot tell.
+    default each is of another. Of one unit, something is missing between them;
+    it has train.WINDOWS_MIN at least. A short one is trained without the
+    longest sums and horizons, which it cannot tell.
     """
     of = range(len(runs)) if unit is None else unit
     lengths = [sum(n for n, i in zip(runs, of, strict=True) if i == u) for u in dict.fromkeys(of)]
     whole, shortest = sum(lengths), min(lengths)
-    longest = max(k for k in range(3, max(PERSISTENCE) + 1) if k == 3 or 8 << k <= whole)
-    persistence = tuple(sorted({min(k, longest) for k in PERSISTENCE}))
-    if len(persistence) < len(PERSISTENCE):
-        persistence = (max(2, longest - 2), longest)
+    longest = (whole // 8).bit_length() - 1  # eight times 2^k windows and more
+    persistence = tuple(min(k, longest) for k in PERSISTENCE)
     blocks = max(1, min(BLOCKS, shortest // (FOLDS * BLOCK_MIN)))
     block = shortest // (FOLDS * blocks)
-    horizons = tuple(h for h in HORIZONS if 2 * h[1] <= block) or HORIZONS[:1]
+    horizons = tuple(h for h in HORIZONS if 2 * h[1] <= block)
     cut: list[Ints] = []
     fold: list[int] = []
     at = 0

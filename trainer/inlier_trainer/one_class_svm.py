@@ -57,16 +57,13 @@ def weights(excess: Ints, upper: NDArray[np.float64], margin: float) -> Ints:
     every row and 0 <= w <= upper.
     """
     rows = np.unique(excess[excess.any(axis=1)], axis=0)
-    w = upper
-    if len(rows):
-        rows = rows[np.argsort(-rows.sum(axis=1), kind="stable")[:ROWS_MAX]]
-        solved = linprog(
-            -np.ones(len(upper)),
-            A_ub=csr_matrix(rows / margin),
-            b_ub=np.ones(len(rows)),
-            bounds=np.stack([np.zeros(len(upper)), upper], axis=1),
-            method="highs",
-        )
-        w = solved.x
+    rows = rows[np.argsort(-rows.sum(axis=1), kind="stable")[:ROWS_MAX]]
+    solved = linprog(
+        -np.ones(len(upper)),
+        A_ub=csr_matrix(rows / margin),
+        b_ub=np.ones(len(rows)),
+        bounds=np.stack([np.zeros(len(upper)), upper], axis=1),
+        method="highs",
+    )
     # at least 1: a feature that counts for nothing could do anything
-    return np.clip(np.rint(w * WEIGHT_MAX), 1, WEIGHT_MAX).astype(np.int64)
+    return np.clip(np.rint(solved.x * WEIGHT_MAX), 1, WEIGHT_MAX).astype(np.int64)
