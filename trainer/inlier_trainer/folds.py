@@ -61,8 +61,8 @@ def plan(runs: Sequence[int], unit: Sequence[int] | None = None) -> Plan:
     longest = (whole // 8).bit_length() - 1  # eight times 2^k windows and more
     persistence = tuple(min(k, longest) for k in PERSISTENCE)
     blocks = max(1, min(BLOCKS, shortest // (FOLDS * BLOCK_MIN)))
-    block = shortest // (FOLDS * blocks)
-    horizons = tuple(h for h in HORIZONS if 2 * h[1] <= block)
+    # a fold holds each twice; one of several blocks is longer than all need
+    horizons = tuple(h for h in HORIZONS if 2 * h[1] * FOLDS <= shortest)
     cut: list[Ints] = []
     fold: list[int] = []
     at = 0
