@@ -20,6 +20,7 @@ release = inlier.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 html_theme = "furo"
 html_title = "inlier"
+html_static_path = html_css_files = ["site.css"]
 highlight_language = "text"
 smartquotes = False  # two dashes begin an option
 myst_heading_anchors = 3
@@ -30,6 +31,10 @@ autodoc_mock_imports = ["umqtt"]  # of a device's own library
 
 # Pages that stand elsewhere, where people look for them on the way to the code.
 ELSEWHERE = {"security": "SECURITY.md", "changes": "CHANGELOG.md", "costs": "boards/BENCH.md"}
+ELSEWHERE |= {
+    page.stem: f"boards/{page.stem.removeprefix('board_')}/README.md"
+    for page in DOCS.glob("board_*.md")
+}
 
 
 def linked(text, folder):

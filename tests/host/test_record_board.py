@@ -334,6 +334,11 @@ def test_a_ring_on_this_machine_is_read_without_a_port(inlier, tmp_path):
     assert code == 0, error
     assert json.loads(said)["windows"] == 2 and json.loads(said)["source"] == "sockets"
     assert table(out).board_recording().marks.tolist() == [[7, 0, 1], [7, 1, 1]]
+    (tmp_path / "young.boot").write_text("1")
+    refused(
+        inlier("record", "--ring", tmp_path / "young", "-o", out),
+        "holds no window yet: they are written a kilobyte at a time",
+    )
     refused(
         inlier("record", "--ring", tmp_path / "nothing/kept", "-o", out),
         "there is no ring of windows",

@@ -73,6 +73,11 @@ def _numbers(where: str, path: str, listed: list[str]) -> list[int]:
     begin = path.rpartition("/")[2] + "."
     ends = [entry.removeprefix(begin) for entry in listed if entry.startswith(begin)]
     numbers = sorted(int(end) for end in ends if end.isdecimal())
+    if not numbers and "boot" in ends:
+        raise BadInput(
+            f"{where}: the ring '{path}' holds no window yet: they are written a kilobyte at a "
+            f"time, some twelve together; fetch them later"
+        )
     if not numbers:
         raise BadInput(
             f"{where}: there is no ring of windows '{path}': name it as the program that records "
