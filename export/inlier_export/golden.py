@@ -10,7 +10,7 @@ import numpy as np
 from inlier.counters import DELTA_MAX
 
 from . import reference
-from .reference import Detector, Ints
+from .reference import Counts, Detector, Ints
 
 ORDINARY = 64
 
@@ -26,7 +26,7 @@ def extremes(counters: int) -> Ints:
     return np.asarray(rows, np.int64)
 
 
-def windows(benign: Ints) -> Ints:
+def windows(benign: Counts) -> Ints:
     """Ordinary windows, extremes, ordinary ones again: (n, counters), clamped
     as the runtime clamps deltas.
     """
@@ -34,7 +34,7 @@ def windows(benign: Ints) -> Ints:
     return np.minimum(deltas, DELTA_MAX)
 
 
-def vectors(detector: Detector, benign: Ints) -> dict[str, object]:
+def vectors(detector: Detector, benign: Counts) -> dict[str, object]:
     """windows: deltas, clamped as a window is; x and f: of the autoencoder's
     inputs + 128, uint8, and of the log features, little-endian int16, the low
     30 bits of the CRC-32, for a small board's heap; ae, svm, quiet, event,
@@ -50,5 +50,5 @@ def vectors(detector: Detector, benign: Ints) -> dict[str, object]:
     }
 
 
-def dump(detector: Detector, benign: Ints) -> bytes:
+def dump(detector: Detector, benign: Counts) -> bytes:
     return json.dumps(vectors(detector, benign), separators=(",", ":")).encode()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from inlier.features import UNIT_BITS
 from inlier.model import BIAS_MAX, CAP_MAX, FEATURES_MAX
 
-from .reference import Bytes, Ints, Layer, dense
+from .reference import Bytes, Counts, Ints, Layer, dense
 
 Floats = NDArray[np.float32]
 
@@ -24,7 +24,7 @@ BYTES = frozenset(("bytes_out", "bytes_in"))
 BYTES_FULL = 64  # a frame: fewer bytes make no window of a persistence full
 
 
-def counter_shifts(deltas: Ints) -> Ints:
+def counter_shifts(deltas: Counts) -> Ints:
     """The finest shift, at most 8, that leaves each counter's headroom:
     (counters,).
     """
@@ -33,7 +33,7 @@ def counter_shifts(deltas: Ints) -> Ints:
     return np.minimum(UNIT_BITS, LEVEL_BITS - bits).astype(np.int64)
 
 
-def caps(deltas: Ints, counters: tuple[str, ...] = ()) -> Ints:
+def caps(deltas: Counts, counters: tuple[str, ...] = ()) -> Ints:
     """The least power of two that all but a hundredth of the windows stay
     within, as its exponent: what fills a window of a persistence (counters,).
     """

@@ -8,6 +8,7 @@ inlier.kernels.plain.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from inlier.model import WEIGHT_MAX
 from . import damped
 
 Ints = NDArray[np.int64]
+Counts = NDArray[np.integer[Any]]  # windows: int32 where many are held
 Bytes = NDArray[np.uint8]
 Advance = Callable[[int, int], None]
 Horizon = tuple[int, int, int]  # k, n, threshold: k of the last n scores over it
@@ -109,7 +111,7 @@ class Detector:
         return min(limit for _, _, limit in self.horizons)
 
 
-def levels(deltas: Ints, schema: Schema) -> tuple[damped.Sums, damped.Sums]:
+def levels(deltas: Counts, schema: Schema) -> tuple[damped.Sums, damped.Sums]:
     """Levels of means and of persistences (..., n, counters) int32 of deltas."""
     by_counter = np.ascontiguousarray(np.moveaxis(deltas, -1, 0))  # long inner loops
     d = np.clip(by_counter, 0, DELTA_MAX).astype(np.int32)
@@ -138,7 +140,7 @@ def start_state(offset: Ints, schema: Schema) -> Ints:
 
 
 def log_features(
-    deltas: Ints, schema: Schema, state: Ints, progress: Advance | None = None
+    deltas: Counts, schema: Schema, state: Ints, progress: Advance | None = None
 ) -> NDArray[np.int16]:
     """f (..., n, features) int16 of windows (..., n, counters) in order, from
     the sums `state` (features,), which stay as they are.
@@ -251,7 +253,7 @@ class Trace:
     gone: Ints
 
 
-def run(detector: Detector, deltas: Ints, progress: Advance | None = None) -> Trace:
+def run(detector: Detector, deltas: Counts, progress: Advance | None = None) -> Trace:
     """Score windows (n, counters) from boot, as the device would."""
     d = detector
     f = log_features(deltas, d.schema, start_state(d.offset, d.schema), progress)

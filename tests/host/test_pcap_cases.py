@@ -181,6 +181,17 @@ def test_pcapng_s_simple_packets_count_in_the_window_of_the_packet_before_them(t
     assert counted(tmp_path, content, DEVICE).seen.tolist() == [1, 6]
 
 
+def test_an_interface_whose_resolution_was_cut_off_has_the_usual_one(tmp_path):
+    """Once an IndexError: its option says one byte, and the block ends there."""
+    frame = framed(1, b"\x50", True)
+    content = block("<", 0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    content += block("<", 1, struct.pack("<HHIHH", 1, 0, 0, 9, 1))
+    for us in (0, 11_000_000):
+        content += block("<", 6, struct.pack("<IIIII", 0, 0, us, len(frame), len(frame)) + frame)
+    result = counted(tmp_path, content, DEVICE)
+    assert result.seen.tolist() == [1, 1] and not result.broken
+
+
 @pytest.mark.parametrize("begin_s", [0, -1_700_000_000], ids=["now", "1970"])
 def test_windows_begin_with_the_device_s_first_packet_whatever_chunk_it_is_in(
     tmp_path, monkeypatch, begin_s

@@ -2,7 +2,6 @@
 
 import io
 import os
-import resource
 import struct
 import subprocess
 import sys
@@ -11,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inlier_boards.leash import leashed
 from inlier_export.errors import BadInput
 from inlier_host import cli
+from inlier_trainer import evaluate
 from inlier_trainer.pcap import count, reader, tally
 from inlier_trainer.recordings import table
 from test_pcap import DEVICE, TALK, block, counted, framed, pcap, pcapng, talk
+
+nightly = pytest.mark.skipif("INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`")
 
 
 def test_windows_come_out_as_they_were_counted_whatever_the_order(monkeypatch):
@@ -128,15 +131,50 @@ def long_capture(path: Path, packets: int, apart_s: int) -> None:
             file.write(out.getvalue())
 
 
-@pytest.mark.skipif("INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`")
-def test_a_recording_of_five_times_as_many_packets_takes_the_same_memory(tmp_path):
+def peak_mib(*arguments) -> float:
+    """Of one `inlier`, which must end well."""
+    command = [sys.executable, "-m", "inlier_host", *map(str, arguments)]
+    process = subprocess.Popen(leashed(command), stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_maxrss / 1024
+
+
+@nightly
+@pytest.mark.parametrize(("suffix", "most"), [("csv", 150), ("parquet", 175)])
+def test_a_recording_of_five_times_as_many_packets_takes_the_same_memory(tmp_path, suffix, most):
     """A million, then five: 781,250 windows of a minute."""
-    taken = []
+    path, taken = tmp_path / "long.pcap", []
     for packets in (1_000_000, 5_000_000):
-        long_capture(tmp_path / "long.pcap", packets, 75)
-        command = [sys.executable, "-m", "inlier_host", "record", "--pcap", tmp_path / "long.pcap"]
-        command += ["--device", DEVICE, "--window", "1m", "-o", tmp_path / f"{packets}.csv"]
-        subprocess.run(command, check=True, capture_output=True)
-        taken.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+        long_capture(path, packets, 75)
+        out = tmp_path / f"{packets}.{suffix}"
+        options = ("--device", DEVICE, "--window", "1m", "-o", out)
+        taken.append(peak_mib("record", "--pcap", path, *options))
+    print([f"{mib:.0f} MiB" for mib in taken])
+    assert max(taken) < most and taken[1] - taken[0] < 30
+
+
+@nightly
+def test_an_evaluation_takes_the_memory_of_its_windows_however_many_packets_they_hold(tmp_path):
+    """25,000 windows, of a million packets and of five."""
+    path, taken = tmp_path / "long.pcap", []
+    for packets, window in ((1_000_000, "10s"), (5_000_000, "50s")):
+        long_capture(path, packets, 2)
+        taken.append(peak_mib("evaluate", f"{path}@{DEVICE}", "--window", window))
     print([f"{mib:.0f} MiB" for mib in taken])
     assert max(taken) < 150 and taken[1] - taken[0] < 30
+
+
+def test_an_evaluation_holds_windows_in_half_the_memory_and_those_of_long_silence_not(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tally, "BLOCK", 8)
+    path = tmp_path / "capture"
+    later = [(seconds + 90_000, packet, sent) for seconds, packet, sent in TALK]
+    path.write_bytes(pcap([*talk(), *((s, framed(1, p, sent)) for s, p, sent in later)]))
+    whole = count.count(path, DEVICE, 1000)
+    found = evaluate.read(path, DEVICE, 1000, lambda *stage: None)
+    kept = evaluate.awake(whole.seen, 1000)
+    assert found.windows.dtype == np.int32 and (found.windows == whole.windows[kept]).all()
+    assert found.left_out == len(whole) - len(kept) > 86_400

@@ -54,7 +54,8 @@ def distinct(f: NDArray[np.int16], seed: int, most: int = ROWS_MAX) -> NDArray[n
     if len(f) > 20 * most:  # to sort a million rows takes longer than to fit
         f = f[np.linspace(0, len(f) - 1, 20 * most).astype(np.int64)]
     rows = np.unique(f, axis=0)
-    drawn: NDArray[np.int16] = rows[np.random.default_rng(seed).permutation(len(rows))[:most]]
+    order = np.random.default_rng(seed).permutation(len(rows))
+    drawn: NDArray[np.int16] = rows[order[:most]]
     return drawn
 
 

@@ -9,12 +9,15 @@ one type are left out in turn instead: trained on the others, tested whole.
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from inlier.counters import DELTA_MAX
 from inlier.packet_counters import Packets
 from inlier_export import reference
-from inlier_export.reference import Detector, Ints
+from inlier_export.reference import Counts, Detector, Ints
 
 from .overlays import Overlay
 from .pcap.count import count
@@ -74,7 +77,7 @@ class Evaluation:
         return asdict(self)
 
 
-def awake(seen: Ints, window_ms: int) -> Ints:
+def awake(seen: NDArray[Any], window_ms: int) -> Ints:
     """The windows (n,) that are not part of a silence of SILENCE_S or longer."""
     silent = np.concatenate([[0], (seen == 0).astype(np.int8), [0]])
     edges = np.flatnonzero(np.diff(silent))
@@ -87,12 +90,12 @@ def awake(seen: Ints, window_ms: int) -> Ints:
 
 @dataclass(frozen=True)
 class Capture:
-    """The windows that a device in a capture would have counted. left_out: of
-    long silences.
+    """The windows (n, counters) int32 that a device in a capture would have
+    counted. left_out: of long silences.
     """
 
     name: str
-    windows: Ints
+    windows: Counts
     left_out: int
 
 
@@ -101,8 +104,15 @@ def read(
 ) -> Capture:
     """As a source on the device would have counted it. Raises BadInput."""
     counted = count(path, device, window_ms, progress, source)
-    kept = awake(counted.seen, window_ms)
-    return Capture(path.name, counted.windows[kept], len(counted.windows) - len(kept))
+    seen = np.concatenate([seen > 0 for _, seen in counted.parts()])
+    kept = awake(seen, window_ms)
+    windows = np.empty((len(kept), len(counters_of(source))), np.int32)
+    at = begin = 0
+    for rows, _ in counted.parts():
+        end = int(np.searchsorted(kept, at + len(rows)))
+        windows[begin:end] = np.minimum(rows[kept[begin:end] - at], DELTA_MAX)
+        at, begin = at + len(rows), end
+    return Capture(path.name, windows, len(counted) - len(kept))
 
 
 def settings(
@@ -145,8 +155,7 @@ def evaluate_units(
         others = [other.windows for j, other in enumerate(captures) if j != i]
         names = ", ".join(other.name for j, other in enumerate(captures) if j != i)
         trained = train(others, chosen, names, _told(f"without {unit.name}", progress))
-        nothing = np.empty((0, unit.windows.shape[1]), np.int64)
-        yield _test(trained, unit, nothing, unit.windows, attacks, progress)
+        yield _test(trained, unit, unit.windows[:0], unit.windows, attacks, progress)
 
 
 def _told(name: str, progress: Progress) -> Progress:
@@ -156,8 +165,8 @@ def _told(name: str, progress: Progress) -> Progress:
 def _test(
     trained: Trained,
     capture: Capture,
-    before: Ints,
-    test: Ints,
+    before: Counts,
+    test: Counts,
     attacks: Sequence[Overlay],
     progress: Progress,
 ) -> Evaluation:
@@ -185,12 +194,12 @@ def _test(
     return result
 
 
-def _lay(detector: Detector, test: Ints, attack: Overlay) -> Laid:
+def _lay(detector: Detector, test: Counts, attack: Overlay) -> Laid:
     delays, unseen = [], []
     starts = list(_starts(len(test), len(attack.windows)))
     for start in starts:
         boot = max(0, start - LEAD_IN)
-        laid = test[boot : start + len(attack.windows)].copy()
+        laid = test[boot : start + len(attack.windows)].astype(np.int64)
         before = start - boot
         laid[before:] += attack.windows[: len(laid) - before]
         event = reference.run(detector, laid).event

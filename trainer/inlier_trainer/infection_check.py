@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inlier_export.reference import Ints
+from inlier_export.reference import Counts, Ints
 
 # Counters by what they mean, under the names of all sources.
 BEGUN = ("connects", "syn_out", "tcp_active_opens")
@@ -62,7 +62,7 @@ class Anomaly:
         return f"windows {self.first + 1} to {self.last + 1} {self.what}"
 
 
-def anomalies(windows: Ints, counters: tuple[str, ...]) -> list[Anomaly]:
+def anomalies(windows: Counts, counters: tuple[str, ...]) -> list[Anomaly]:
     """What looks like an infection in windows (n, counters), at most one of
     each look.
     """
@@ -74,18 +74,18 @@ def anomalies(windows: Ints, counters: tuple[str, ...]) -> list[Anomaly]:
     return found
 
 
-def _sums(column: Ints, span: int) -> Ints:
+def _sums(column: Counts, span: int) -> Ints:
     """Of each run of `span` windows, by its first one."""
     total = np.concatenate([[0], np.cumsum(column)])
     return total[span:] - total[:-span]
 
 
-def _group(windows: Ints, counters: tuple[str, ...], names: tuple[str, ...]) -> Ints:
+def _group(windows: Counts, counters: tuple[str, ...], names: tuple[str, ...]) -> Ints:
     """The sum of the counters of these names, by window."""
     return windows[:, [i for i, name in enumerate(counters) if name in names]].sum(axis=1)
 
 
-def _outward(windows: Ints, counters: tuple[str, ...]) -> Iterator[tuple[str, Ints]]:
+def _outward(windows: Counts, counters: tuple[str, ...]) -> Iterator[tuple[str, Counts]]:
     for i, name in enumerate(counters):
         if name in OUTWARD:
             column = windows[:, i].copy()
@@ -94,7 +94,7 @@ def _outward(windows: Ints, counters: tuple[str, ...]) -> Iterator[tuple[str, In
             yield name, column
 
 
-def _scan(windows: Ints, counters: tuple[str, ...]) -> Iterator[Anomaly]:
+def _scan(windows: Counts, counters: tuple[str, ...]) -> Iterator[Anomaly]:
     if not set(FRESH) & set(counters):
         return
     for span in SPANS:
@@ -113,7 +113,7 @@ def _scan(windows: Ints, counters: tuple[str, ...]) -> Iterator[Anomaly]:
             )
 
 
-def _halves(windows: Ints, counters: tuple[str, ...]) -> Iterator[Anomaly]:
+def _halves(windows: Counts, counters: tuple[str, ...]) -> Iterator[Anomaly]:
     span = SPANS[0]
     for name, column in _outward(windows, counters):
         sums = _sums(column, span)
@@ -135,7 +135,7 @@ def _halves(windows: Ints, counters: tuple[str, ...]) -> Iterator[Anomaly]:
                 )
 
 
-def _robust(windows: Ints, counters: tuple[str, ...]) -> Iterator[Anomaly]:
+def _robust(windows: Counts, counters: tuple[str, ...]) -> Iterator[Anomaly]:
     span = SPANS[0]
     over = []
     for _, column in _outward(windows, counters):

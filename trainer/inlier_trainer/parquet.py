@@ -1,18 +1,20 @@
 """Recordings as Parquet, which is all that polars is needed for here."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars.io.plugins import register_io_source
 
 from inlier_export.reference import Ints
 
 from .about import BEGIN
 from .csv_table import Columns
 
+GROUP = 1 << 14  # rows, compressed together
 METADATA = BEGIN.strip("# ")
 FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # a panic: of a damaged file
 
@@ -47,9 +49,16 @@ def _column(column: pl.Series) -> NDArray:  # type: ignore[type-arg]
     return np.array(["" if cell is None else str(cell) for cell in cells], object)
 
 
-def packed(names: Sequence[str], windows: Ints, about: str) -> bytes:
-    """windows (n, names)."""
+def packed(names: Sequence[str], parts: Iterable[Ints], about: str) -> bytes:
+    """parts: windows (n, names) that follow each other, each held no longer
+    than it takes to pack it.
+    """
+
+    def frames(*wanted: object) -> Iterator[pl.DataFrame]:
+        for windows in parts:
+            yield pl.DataFrame(windows, schema=list(names), orient="row")
+
     out = io.BytesIO()
-    frame = pl.DataFrame(windows, schema=list(names), orient="row")
-    frame.write_parquet(out, metadata={METADATA: about})
+    lazy = register_io_source(frames, schema=dict.fromkeys(names, pl.Int64))
+    lazy.sink_parquet(out, metadata={METADATA: about}, row_group_size=GROUP)
     return out.getvalue()

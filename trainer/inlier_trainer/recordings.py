@@ -17,6 +17,7 @@ Without the columns each window follows the one before.
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
@@ -29,7 +30,7 @@ from inlier_export.errors import BadInput
 from inlier_export.inputs import RECORDING_MAX, open_input, read_rest
 from inlier_export.os_errors import said
 from inlier_export.printable import printable
-from inlier_export.reference import Ints
+from inlier_export.reference import Counts, Ints
 
 from . import csv_table
 from .about import BEGIN, MARKS, NOTHING, About, hold_against, parsed
@@ -285,16 +286,18 @@ def write(path: Path, recording: Recording) -> None:
 
 def write_parts(path: Path, parts: Iterable[Recording]) -> None:
     """The same of recordings that follow each other as one, some thousands of
-    windows each: a CSV of any length takes the memory of one of them.
+    windows each: a CSV of any length takes the memory of one of them, a Parquet
+    what it takes on disk besides.
     """
     if path.suffix != ".parquet":
         write_atomic(path, _csv(parts))
         return
     parquet = _polars(path)
-    parts = list(parts)
-    names, _ = _columns(parts[0])
-    rows = np.concatenate([_columns(part)[1] for part in parts])
-    write_atomic(path, parquet.packed(names, rows, parts[0].about.line()))
+    parts = iter(parts)
+    first = next(parts)
+    names, rows = _columns(first)
+    blocks = chain([rows], (_columns(part)[1] for part in parts))
+    write_atomic(path, parquet.packed(names, blocks, first.about.line()))
 
 
 def in_parts(
@@ -344,7 +347,7 @@ def check_constant(allowed: set[str], counters: tuple[str, ...]) -> None:
 
 
 def check(
-    windows: Ints, counters: tuple[str, ...], origin: str, minimum: int, allow_constant: set[str]
+    windows: Counts, counters: tuple[str, ...], origin: str, minimum: int, allow_constant: set[str]
 ) -> None:
     """Refuse windows that nothing can be learned from. Raises BadInput."""
     if len(windows) < minimum:

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from inlier_export import reference
-from inlier_export.reference import Detector, Ints
+from inlier_export.reference import Counts, Detector, Ints
 
 from .horizons import raised
 from .one_class_svm import INBOUND
 
 SHIFTS, LENGTH, LEAD = 24, 180, 700
+TOGETHER = 4  # all at once they take more memory than all else of a training
 PERIODS = (1, 2, 6)  # every window, every second, every sixth
 FACTORS = (1, 1, 4, 32)  # times the median of the windows in which a counter counts
 SEED = 7
 
 
-def made_up(windows: Ints, counters: tuple[str, ...]) -> Ints:
+def made_up(windows: Counts, counters: tuple[str, ...]) -> Ints:
     """What is added: (SHIFTS, LENGTH, counters)."""
     rng = np.random.default_rng(SEED)
     own = [i for i, name in enumerate(counters) if name not in INBOUND]
@@ -31,7 +32,7 @@ def made_up(windows: Ints, counters: tuple[str, ...]) -> Ints:
     return out
 
 
-def delays(windows: Ints, detectors: Sequence[Detector]) -> list[float]:
+def delays(windows: Counts, detectors: Sequence[Detector]) -> list[float]:
     """The median delay in windows of each detector, which share all but
     thresholds and weights; LENGTH where a shift is not seen.
     """
@@ -41,16 +42,22 @@ def delays(windows: Ints, detectors: Sequence[Detector]) -> list[float]:
     last = len(windows) - LENGTH
     starts = np.linspace(lead, max(lead, last), SHIFTS).astype(int)
     laid = np.stack([windows[max(0, s - lead) : s + LENGTH][: lead + LENGTH] for s in starts])
+    laid = laid.astype(np.int64)
     n = laid.shape[1] - lead
     laid[:, lead:] += added[:, :n]
-    f = reference.log_features(laid, d.schema, reference.start_state(d.offset, d.schema))
-    y = reference.reconstruct(
-        reference.inputs(f, d.offset, d.input_shift).reshape(-1, d.features), d.layers
-    ).reshape(f.shape)
+    scored = np.empty((len(detectors), *laid.shape[:2]), np.int64)
+    state = reference.start_state(d.offset, d.schema)
+    for at in range(0, SHIFTS, TOGETHER):
+        part = slice(at, at + TOGETHER)
+        f = reference.log_features(laid[part], d.schema, state)
+        y = reference.reconstruct(
+            reference.inputs(f, d.offset, d.input_shift).reshape(-1, d.features), d.layers
+        ).reshape(f.shape)
+        for each, scores in zip(detectors, scored, strict=True):
+            over, _, beyond = reference.excess(f, y, each)
+            scores[part] = over @ each.weights[:, 0] + beyond @ each.weights[:, 2]
     found = []
-    for each in detectors:
-        over, _, beyond = reference.excess(f, y, each)
-        scores = over @ each.weights[:, 0] + beyond @ each.weights[:, 2]
+    for each, scores in zip(detectors, scored, strict=True):
         limits = [limit for _, _, limit in each.horizons]
         seen = raised(scores, limits, [(k, n_) for k, n_, _ in each.horizons])[:, lead:]
         first = np.where(seen.any(axis=1), seen.argmax(axis=1) + 1, LENGTH)

@@ -12,7 +12,7 @@ from inlier.benign import PAD
 from inlier_export import quantise, reference
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
-from inlier_export.reference import Bytes, Detector, Horizon, Ints, Layer, Schema
+from inlier_export.reference import Bytes, Counts, Detector, Horizon, Ints, Layer, Schema
 
 from . import autoencoder, budget, gone_quiet, infection_check, one_class_svm, recordings, shifts
 from .autoencoder import FloatLayers
@@ -92,7 +92,7 @@ class Trained:
     float_layers: FloatLayers
     plan: Plan
     choice: budget.Choice
-    benign: Ints
+    benign: Counts
     x_fit: Bytes
     delay: float
     other_delay: float
@@ -131,7 +131,7 @@ class Trainer:
 
     def __init__(
         self,
-        recorded: Sequence[Ints],
+        recorded: Sequence[Counts],
         settings: Settings,
         progress: Progress = quiet,
         unit: Sequence[int] | None = None,
@@ -139,7 +139,7 @@ class Trainer:
         self.settings = settings
         self.plan = plan([len(part) for part in recorded], unit)
         self._progress = progress
-        together = np.concatenate(recorded)
+        together = end_to_end(recorded)
         self.schema = Schema(
             settings.counters,
             self.plan.scales,
@@ -304,7 +304,7 @@ class Trainer:
 
 
 def _anomalies(
-    units: Sequence[Ints], settings: Settings, origin: str
+    units: Sequence[Counts], settings: Settings, origin: str
 ) -> list[infection_check.Anomaly]:
     """What looks like an infection, if that is accepted. Raises BadInput if it
     is not.
@@ -322,7 +322,12 @@ def _anomalies(
     return found
 
 
-def whole_units(recorded: Sequence[Ints], unit: Sequence[int] | None) -> list[Ints]:
+def end_to_end(recorded: Sequence[Counts]) -> Counts:
+    """No copy of one that is alone."""
+    return recorded[0] if len(recorded) == 1 else np.concatenate(recorded)
+
+
+def whole_units(recorded: Sequence[Counts], unit: Sequence[int] | None) -> list[Counts]:
     """The windows of each unit, its recordings end to end."""
     if unit is None:
         return list(recorded)
@@ -331,13 +336,13 @@ def whole_units(recorded: Sequence[Ints], unit: Sequence[int] | None) -> list[In
 
 
 def train(
-    recorded: Sequence[Ints],
+    recorded: Sequence[Counts],
     settings: Settings,
     origin: str,
     progress: Progress = quiet,
     unit: Sequence[int] | None = None,
 ) -> Trained:
-    """Train on benign windows (n, counters) int64 of each recording, in the
+    """Train on benign windows (n, counters) of each recording, in the
     order in which they were counted; several are units of one type.
 
     origin: where they came from, for error messages. unit: which unit each is
@@ -345,7 +350,7 @@ def train(
     same windows and settings give the same bytes. Raises BadInput.
     """
     allowed = set(settings.allow_constant)
-    benign = np.concatenate(recorded)
+    benign = end_to_end(recorded)
     recordings.check(benign, settings.counters, origin, WINDOWS_MIN, allowed)
     asked = per_week(settings.false_alarms)
     anomalies = _anomalies(whole_units(recorded, unit), settings, origin)

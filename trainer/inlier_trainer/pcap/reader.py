@@ -244,7 +244,7 @@ class _Pcapng:
         link = struct.unpack_from(self._order + "H", body)[0]
         up, down = 1000, 1  # microseconds by default
         at = 8
-        while at + 4 <= len(body):
+        while at + 4 < len(body):  # the last word is no option, or one without its value
             code, length = struct.unpack_from(self._order + "HH", body, at)
             if code == _TSRESOL and length:
                 value = body[at + 4]
