@@ -237,6 +237,15 @@ def test_the_programs_of_a_page_are_python(page):
         ast.parse(program)
 
 
+def test_the_readme_s_program_that_records_fills_its_ring(tmp_path):
+    program = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[0]
+    assert "10_000" in program
+    (tmp_path / "main.py").write_text(program.replace("10_000", "5"))
+    with Running(tmp_path / "main.py", tmp_path, model=False):
+        eventually((tmp_path / "windows.0").exists)
+    assert "~w 1 0 1 " in (tmp_path / "windows.0").read_text()
+
+
 def test_the_readme_s_programs_are_those_that_run():
     programs = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     minimal = (EXAMPLES / "minimal.py").read_text().partition('"""\n\n')[2]

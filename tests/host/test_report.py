@@ -18,7 +18,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inlier.procfs import Procfs
 from inlier_export.errors import BadInput
+from inlier_export.model_file import pack
+from inlier_export.synthetic import random_detector
 from inlier_host.report import charts, cost, page, story, subject
 from tools_missing import needs_tool
 
@@ -224,6 +227,11 @@ def test_what_is_called_benign_is_no_attack_s_and_no_echo_of_one(run):
     )
     shown = subject.of_model(MODEL, BENIGN, BENIGN, None, quiet)
     assert len(shown.benign.scores) == 800 and "It knows what they do" in shown.benign.origin
+
+
+def test_no_board_is_named_for_what_linux_alone_counts():
+    detector = replace(random_detector(3, (8,), tuple(Procfs.counters)), source="procfs")
+    assert not cost.costs(pack(detector), detector)
 
 
 def test_cost_is_of_the_boards_and_the_bench(run):

@@ -36,7 +36,7 @@ def demo(seed: int, out: Path, as_json: bool) -> None:
             "1  The doorbell records its own windows; its servers run on loopback addresses."
         )
         stages.record(interpreter, seed, recording, progress)
-        console.print("2  Two int8 detectors are trained on them.")
+        console.print("2  Two small detectors are trained on them.")
         trained = stages.fit(recording, seed, progress)
         write_atomic(model, trained.blob)
         console.print("3  The same doorbell scores itself, and is infected.")

@@ -21,7 +21,7 @@ def png(run: Run) -> bytes:
     title = {
         "text": "A doorbell scores itself on MicroPython, and is infected three times",
         "subtitle": [
-            f"int8 model of {len(run.trained.blob):,} bytes, a window every {WINDOW_MS} ms. "
+            f"A model of {len(run.trained.blob):,} bytes, a window every {WINDOW_MS} ms. "
             "Triangles: alarms; small: one that is on has grown. Grey: warm-up. "
             "Dashed: each horizon's threshold",
         ],

@@ -51,7 +51,7 @@ def draw(live: Live, width: int) -> Panel:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
-    grid.add_row("score", bar(live.score, min(40, inner - 40) if inner > 60 else 16))
+    grid.add_row("score", bar(live.score, min(40, inner - 47) if inner > 63 else 16))
     grid.add_row("", spark([score for _, score, *_ in live.history], inner - 12))
     for i, horizon in enumerate(live.horizons):
         grid.add_row("" if i else "horizons", filled(horizon))

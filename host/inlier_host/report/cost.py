@@ -5,6 +5,7 @@ the committed bench table.
 from dataclasses import dataclass
 
 from inlier.model import Model
+from inlier.procfs import Procfs
 from inlier.replay import Replay
 from inlier_boards.catalogue import Board, names, read_board
 from inlier_boards.cost import bench, xtensa
@@ -37,8 +38,13 @@ class Cost:
 
 
 def costs(blob: bytes, detector: Detector) -> list[Cost]:
-    """Of the boards that are microcontrollers with traffic of their own."""
-    needed = budget.need(Model(blob))
+    """Of the boards that are microcontrollers with traffic of their own; none
+    where Linux alone counts what the model is for.
+    """
+    model = Model(blob)
+    if model.source == Procfs.name:
+        return []
+    needed = budget.need(model)
     per_mac = instructions_per_mac()
     result = []
     for name in names():
