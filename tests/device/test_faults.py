@@ -100,15 +100,15 @@ def test_callbacks_that_raise_are_said_once_and_counted():
 def test_a_source_that_vanishes_is_waited_for_and_its_windows_are_no_burst():
     if asyncio is None:
         return "needs asyncio"
-    gone = (5, 6, 7)  # the first reading begins, the second is before the grid
-    watched = Watched(gone=gone)
-    assert watched.faults.counts == {"source": 3} and len(watched.said) == 1
-    assert watched.windows == [10] * 12, (
-        "the first after it is the mean of those that it was away for"
-    )
-    assert watched.calls.count("feed") == 12 == watched.pipeline.index + 1, (
-        "not in the windows that were not scored"
-    )
+    for gone in ((5, 6, 7), (3,)):  # the first reading begins, the second is before the grid
+        watched = Watched(gone=gone)
+        assert watched.faults.counts == {"source": len(gone)} and len(watched.said) == 1
+        assert watched.windows == [10] * 12, (
+            "the first after it is the mean of those that it was away for"
+        )
+        assert watched.calls.count("feed") == 12 == watched.pipeline.index + 1, (
+            "not in the windows that were not scored"
+        )
 
 
 def test_a_flash_that_is_full_or_gone_leaves_the_alarm():
@@ -129,3 +129,20 @@ def exists(path):
         return True
     except OSError:
         return False
+
+
+def test_a_callback_that_is_not_there_is_no_fault():
+    if asyncio is None:
+        return "needs asyncio"
+    said = []
+    faults = monitor.Faults(said.append)
+    faults.guard("on_clear", None)
+    assert faults.counts == {} and said == []
+
+
+def test_a_latch_that_is_not_set_may_be_cleared():
+    if asyncio is None:
+        return "needs asyncio"
+    for latch in (monitor.Latch(), monitor.Latch("test_no_latch")):
+        latch.clear()
+        assert not latch.is_set()

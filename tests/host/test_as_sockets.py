@@ -255,5 +255,18 @@ def test_attacks_are_what_the_device_s_own_sockets_would_count():
     assert first["beacon 9/min"] == {**calls, **one}
     assert first["retries 2/min"] == {"connects": 1, "connects_failed": 1, **one}
     assert made["theft 100 KB/s"][:, at["bytes_out"]].sum() == pytest.approx(180e6, 1e-4)
+    sums = {
+        name: {c: int(rows[:, at[c]].sum()) for c in ("connects", "sends")}
+        for name, rows in made.items()
+    }
+    for name, connects, sends in (  # in half an hour, the first at once
+        ("scan 0.1/s", 180, 0),
+        ("beacon 9/min", 270, 270),
+        ("beacon 1/min", 30, 30),
+        ("retries 2/min", 60, 0),
+        ("theft 1 KB/s", 1, -(-1_800_000 // 1448)),
+        ("theft 100 KB/s", 1, -(-180_000_000 // 1448)),
+    ):
+        assert sums[name] == {"connects": connects, "sends": sends}, name
     assert made["theft 100 KB/s"][1:, at["peers"]].sum() == 0
     assert made["scan 5/s"][-1, at["peers_new"]] < 50, "a bitmap of hosts known fills up"

@@ -3,6 +3,7 @@ that an attack is seen and nothing is not.
 """
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,6 +84,7 @@ def test_overlays_hold_their_rates():
     ):
         found = overlay.windows[: len(expected), AT[column]].tolist()
         assert found == expected, (overlay.name, column)
+    assert len(overlays.scan(1, 1_000).windows) == overlays.DURATION_S
     for overlay in overlays.synthetic(10_000):
         assert len(overlay.windows) == overlays.DURATION_S // 10 and overlay.windows[0].any()
     stolen = overlays.theft(100, 10_000).windows[:, AT["bytes_out"]].sum()
@@ -109,6 +111,16 @@ def test_overlays_hold_every_packet_once():
         "ports": 180,
         "peers_new": 1,
     }
+    tries = 2 * 30  # of three SYNs each
+    retries = {
+        "syn_out": 3 * tries,
+        "packets_out": 3 * tries,
+        "bytes_out": 3 * tries * 74,
+        "connects_failed": tries,
+        "peers": tries,
+        "ports": tries,
+        "peers_new": 1,
+    }
     flood = {
         "udp_out": 1_800_000,
         "packets_out": 1_800_000,
@@ -121,6 +133,7 @@ def test_overlays_hold_every_packet_once():
         (overlays.scan(1, 10_000), scan | dict.fromkeys(once, 1800)),
         (overlays.beacon(9, 10_000), beacon),
         (overlays.flood(1000, 10_000), flood),
+        (overlays.retries(2, 10_000), retries),
     ):
         sums = dict(zip(Packets.counters, overlay.windows.sum(axis=0).tolist(), strict=True))
         assert {name: n for name, n in sums.items() if n} == expected, overlay.name
@@ -390,6 +403,43 @@ def test_a_bot_that_retries_a_dead_server_is_taken_from_a_capture(tmp_path):
         windows = found[-1].windows
         assert len(windows) == length and windows[0, AT["connects_failed"]] == 1
         assert windows[:, AT["connects_failed"]].nonzero()[0].tolist() == [0, 10, 20, 21]
+
+
+@pytest.mark.parametrize(
+    ("begun", "failed", "bot", "scan"),
+    [
+        ("205000", "001000", None, 2),
+        ("306000", "001000", None, None),  # no more than twice as many as before
+        ("004000", "001000", None, None),  # fewer than five
+        ("500000", "100000", None, 0),
+        ("050000", "001000", None, 1),  # it is known a window later that it failed
+        ("050000", "000100", None, None),
+        ("111800", "111100", 0, 3),
+        ("011180", "011110", 1, 4),
+        ("011800", "011100", None, 3),  # two tries in vain are no bot
+        ("111000", "111000", 0, None),
+        ("110100", "111000", None, None),  # it begins nothing in the third
+    ],
+)
+def test_an_infected_device_s_scan_and_its_tries_before_are_told_apart(
+    monkeypatch, begun, failed, bot, scan
+):
+    windows = np.zeros((6, len(Packets.counters)), np.int64)
+    windows[:, AT["syn_out"]] = [int(digit) for digit in begun]
+    windows[:, AT["connects_failed"]] = [int(digit) for digit in failed]
+    counted = SimpleNamespace(windows=windows)
+    monkeypatch.setattr(overlays, "count", lambda *path, source: counted)
+    expected = {}
+    if scan is not None:
+        expected["real scan, c.pcap"] = windows[scan:].tolist()
+    if bot is not None:
+        expected["real bot, c.pcap"] = windows[bot:scan].tolist()
+    if expected:
+        found = overlays.infected(Path("c.pcap"), DEVICE, overlays.UNANSWERED_MS)
+        assert {overlay.name: overlay.windows.tolist() for overlay in found} == expected
+    else:
+        with pytest.raises(BadInput, match="never begins to scan there, nor tries"):
+            overlays.infected(Path("c.pcap"), DEVICE, overlays.UNANSWERED_MS)
 
 
 def test_a_capture_that_never_scans_is_no_infected_one(tmp_path, inlier):

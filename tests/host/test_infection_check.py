@@ -81,6 +81,66 @@ def test_a_scan_has_sixteen_new_hosts_sixteen_failures_and_half_of_its_connectio
     assert any("look like a scan" in sentence for sentence in said(rows)) == accused
 
 
+def one_a_window(n=400):
+    """Of each counter but failures and new hosts 8 in a span, so that the most
+    that is not accused is 16 times 8 and 64 more.
+    """
+    rows = np.ones((n, len(Sockets.counters)), np.int64)
+    return put(rows, 0, n, peers_new=-1, connects_failed=-1, connects_refused=-1)
+
+
+LEAST = 16 * 8 + 64 + 1 - 8  # so many more in a window are the least that is accused
+
+
+@pytest.mark.parametrize("window", [0, 3, 50, 160, 195, 203, 300, 399])
+def test_what_is_unlike_the_other_half_begins_with_the_first_span_that_holds_it(window):
+    rows = put(one_a_window(), window, 1, connects=LEAST)
+    first, last = max(0, window - 7), min(399, window + 7)
+    assert said(rows) == [
+        f"windows {first + 1} to {last + 1} are unlike the other half of the recording (up to "
+        f"{LEAST + 8} 'connects' within 8 windows, there at most 8)"
+    ]
+    assert said(put(one_a_window(), window, 1, connects=LEAST - 1)) == []
+
+
+def test_what_comes_in_both_halves_is_no_difference_between_them():
+    assert said(put(put(one_a_window(), 20, 1, connects=LEAST), 160, 1, connects=LEAST))
+    assert not said(put(put(one_a_window(), 20, 1, connects=LEAST), 230, 1, connects=LEAST))
+
+
+@pytest.mark.parametrize(
+    ("windows", "last"),
+    [((300,), 307), ((300, 315), 322), ((300, 316), 307), ((300, 316, 332), 307)],
+)
+def test_a_stretch_ends_where_a_span_holds_nothing(windows, last):
+    rows = np.zeros((400, len(Sockets.counters)), np.int64)
+    for window in windows:
+        put(rows, window, 1, datagrams_out=65)
+    (sentence,) = said(rows)
+    assert sentence.startswith(f"windows 294 to {last + 1} are unlike the other half")
+
+
+def test_three_counters_at_once_far_beyond_what_is_usual_are_found_and_two_are_not():
+    at = 200  # where both halves hold it
+    names = "connects", "peers", "ports"
+    for moved, more, found in ((3, LEAST, True), (2, LEAST, False), (3, LEAST - 1, False)):
+        rows = put(one_a_window(), at, 1, **dict.fromkeys(names[:moved], more))
+        assert said(rows) == [
+            f"windows {at - 6} to {at + 8} go far beyond what is usual in the recording in several "
+            f"counters at once ({', '.join(names)})"
+        ] * found, (moved, more)
+
+
+def test_hosts_that_are_new_after_boot_count_for_nothing_and_no_other_counter_settles():
+    settled = infection_check.SETTLED
+    rows = np.zeros((400, len(Sockets.counters)), np.int64)
+    assert said(put(rows.copy(), settled - 1, 1, peers_new=65)) == []
+    (sentence,) = said(put(rows.copy(), settled, 1, peers_new=65))
+    assert sentence.startswith(f"windows {settled - 6} to {settled + 8} are unlike")
+    assert said(put(rows.copy(), 300, 1, peers_new=65)), "one more than 64"
+    assert said(put(rows.copy(), 5, 1, datagrams_out=65))
+
+
 def test_connections_that_fail_in_one_half_alone_are_found_whatever_they_are_called():
     for name in ("connects_refused", "connects_failed"):
         rows = put(benign(2000), 1400, 30, **{name: 60})  # nothing else moves

@@ -63,8 +63,8 @@ class Anomaly:
 
 
 def anomalies(windows: Counts, counters: tuple[str, ...]) -> list[Anomaly]:
-    """What looks like an infection in windows (n, counters), at most one of
-    each look.
+    """What looks like an infection in windows (n, counters), two spans of them
+    and more: at most one of each look.
     """
     found = []
     for look in (_scan, _halves, _robust):
@@ -95,8 +95,6 @@ def _outward(windows: Counts, counters: tuple[str, ...]) -> Iterator[tuple[str, 
 
 
 def _scan(windows: Counts, counters: tuple[str, ...]) -> Iterator[Anomaly]:
-    if not set(FRESH) & set(counters):
-        return
     for span in SPANS:
         begun, failed, fresh = (
             _sums(_group(windows, counters, names), span) for names in (BEGUN, FAILED, FRESH)
@@ -122,7 +120,7 @@ def _halves(windows: Counts, counters: tuple[str, ...]) -> Iterator[Anomaly]:
             (sums[middle:], sums[:middle], middle),
             (sums[:middle], sums[middle:], 0),
         ):
-            usual = int(other.max(initial=0))
+            usual = int(other.max())
             bad = mine > FAR * usual + FLOOR
             if bad.any():
                 first, last = _extent(bad, span)
@@ -141,7 +139,7 @@ def _robust(windows: Counts, counters: tuple[str, ...]) -> Iterator[Anomaly]:
     for _, column in _outward(windows, counters):
         sums = _sums(column, span)
         over.append(sums > FAR * np.quantile(sums, USUAL) + FLOOR)
-    together = np.sum(over, axis=0) >= TOGETHER if over else np.zeros(0, bool)
+    together = np.sum(over, axis=0) >= TOGETHER
     if together.any():
         first, last = _extent(together, span)
         names = [

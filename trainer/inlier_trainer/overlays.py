@@ -149,7 +149,7 @@ def synthetic(window_ms: int, source: str = Packets.name) -> list[Overlay]:
         return made
 
     def events(per_s: float) -> Ints:
-        return _events(per_s, len(made[0].windows), window_ms)
+        return _events(per_s, len(_empty(window_ms)), window_ms)
 
     by_calls = overlays_sockets
     counted = [
