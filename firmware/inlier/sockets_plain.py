@@ -67,8 +67,7 @@ def note(bits, totals, host, port):
         _add(totals, _PEERS)
     if _set(bits, KNOWN_AT, host & 4095):
         _add(totals, _PEERS_NEW)
-    if port >= CONNECT:
-        port -= CONNECT
+    if port >= CONNECT:  # which leaves the port's bit as it is
         _add(totals, _CONNECTS)
     if port >= 0 and _set(bits, PORTS_AT, (port ^ port >> 9) & 511):
         _add(totals, _PORTS)

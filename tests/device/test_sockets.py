@@ -44,6 +44,10 @@ class Counted:
         assert moved_but_new == moved, self.moved
 
 
+def test_installed_twice_it_counts_once():
+    assert sockets.install() is source
+
+
 def address(port, host=HOST, kind=socket.SOCK_STREAM):
     return socket.getaddrinfo(host, port, 0, kind)[0][-1]
 

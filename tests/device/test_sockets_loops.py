@@ -8,6 +8,7 @@ import golden
 
 from inlier import sockets_plain
 from inlier.counters import DELTA_MAX, Windows
+from inlier.sockets import Sockets
 
 HOSTS = (
     "", "0", "10.0.0.1", "192.168.100.200", "255.255.255.255", "1.2.3", "99999999999.1",
@@ -56,6 +57,14 @@ def test_contacts_set_the_same_bits_and_counters_everywhere():
         assert max(totals[0]) == DELTA_MAX - 3 and min(totals[0]) < 1000, "wrapped at 2^30"
 
 
+def test_an_address_s_last_hash_is_no_name():
+    for loop in loops() + [sockets_plain]:
+        bits, totals = bytearray(sockets_plain.BYTES + 1), array("i", [0] * 14)
+        for host, names in ((sockets_plain.HASH_MASK, 0), (sockets_plain.HASH_MASK + 1, 1)):
+            loop.note(bits, totals, host, -1)
+            assert totals[10] == names, (loop, host)
+
+
 class Live:
     bits = 30
     counters = ("a", "b", "c")
@@ -92,3 +101,24 @@ def test_a_kernel_subtracts_a_window_unless_a_counter_of_it_went_backwards():
             assert kernel.subtract(array("i", back), last, deltas, 3), (name, back)
             assert list(deltas) == [8, 0, DELTA_MAX - 7], (name, back)
             assert list(last) == [9, 5, DELTA_MAX], (name, back)
+
+
+def test_the_source_s_bitmaps_are_those_that_the_loops_index():
+    """Native code writes where it is told."""
+    source = Sockets()
+    assert len(source._bits) == sockets_plain.BYTES == sockets_plain.KNOWN_AT + 4096 // 8
+    source.contact(("10.0.0.1", 80), True)
+    assert len(source._known) == sockets_plain.BYTES - sockets_plain.KNOWN_AT
+    assert sum(source._known) in (1, 2, 4, 8, 16, 32, 64, 128), "what a reboot must not forget"
+
+
+def test_a_counter_that_wraps_gives_the_window_what_was_counted():
+    source = Sockets()
+    for i in range(len(source.totals)):
+        source.totals[i] = DELTA_MAX
+    windows = Windows(source)
+    for host in ("device.example", None, 80, "10.0.0.1"):  # of which one is a name
+        source.lookup(host)
+    source.contact(("10.0.0.1", 80), True)
+    names = [source.counters[i] for i, n in enumerate(windows.take()) if n]
+    assert names == ["lookups", "peers", "ports", "peers_new"]
