@@ -123,16 +123,13 @@ def test_a_stretch_ends_where_a_span_holds_nothing(windows, last):
 def test_three_counters_at_once_far_beyond_what_is_usual_are_found_and_two_are_not():
     at = 200  # where both halves hold it
     names = "connects", "peers", "ports"
+    sentence = (
+        f"windows {at - 6} to {at + 8} go far beyond what is usual in the recording in "
+        f"several counters at once ({', '.join(names)})"
+    )
     for moved, more, found in ((3, LEAST, True), (2, LEAST, False), (3, LEAST - 1, False)):
         rows = put(one_a_window(), at, 1, **dict.fromkeys(names[:moved], more))
-        assert (
-            said(rows)
-            == [
-                f"windows {at - 6} to {at + 8} go far beyond what is usual in the recording in several "
-                f"counters at once ({', '.join(names)})"
-            ]
-            * found
-        ), (moved, more)
+        assert said(rows) == [sentence] * found, (moved, more)
 
 
 def test_hosts_that_are_new_after_boot_count_for_nothing_and_no_other_counter_settles():
