@@ -5,7 +5,11 @@ import numpy as np
 from inlier.sockets import Sockets
 from inlier_trainer.train import Settings
 
-SETTINGS = Settings(source="sockets", counters=Sockets.counters, window_ms=1000)
+# What some minutes can answer for, as a week can for one a week.
+FALSE_ALARMS = "2/hour"
+SETTINGS = Settings(
+    source="sockets", counters=Sockets.counters, window_ms=1000, false_alarms=FALSE_ALARMS
+)
 AT = {name: i for i, name in enumerate(Sockets.counters)}
 
 

@@ -88,7 +88,7 @@ def main(folder):
     run("record", *live, "--window", f"{WINDOW_MS}ms", "--count", WINDOWS, "-o", recording)
     run(
         *("train", recording, *live, "--window", f"{WINDOW_MS}ms"),
-        *("--allow-constant", "all", "-o", model),
+        *("--false-alarms", "5/hour", "--allow-constant", "all", "-o", model),
     )
     watching = subprocess.Popen(
         leashed([*INLIER, "monitor", model, *live, "--json", "--count", "400"]),

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from scipy.stats import gamma
 
-from inlier_trainer.budget import LADDER, PRIOR_WEEKS, choose, prior_rate
+from inlier_trainer.budget import LADDER, MEASURED_WEEKS, PRIOR_WEEKS, choose, prior_rate
 
 WEEK = 60_480  # windows of 10 s
 NONE = [0] * len(LADDER)
 
 
 def rate(rung, count, weeks):
-    return (PRIOR_WEEKS * prior_rate(rung) + count) / (PRIOR_WEEKS + weeks)
+    prior_weeks = PRIOR_WEEKS * min(1, weeks / MEASURED_WEEKS)
+    return (PRIOR_WEEKS * prior_rate(rung) + count) / (prior_weeks + weeks)
 
 
 def test_the_rate_is_what_other_devices_showed_and_what_its_own_folds_do():
@@ -28,7 +29,7 @@ def test_the_rate_is_what_other_devices_showed_and_what_its_own_folds_do():
 
 def test_the_most_watchful_rung_that_meets_it_and_the_one_before_does_not():
     for per_week in (0.3, 1.0, 3.0, 7.0):
-        for weeks in (0.1, 1, 4):
+        for weeks in (0.2, 1, 4):
             found = choose(NONE, int(weeks * WEEK), 10_000, per_week)
             at = LADDER.index(found.rung)
             assert rate(found.rung, 0, found.weeks) <= per_week
@@ -84,6 +85,30 @@ def test_a_budget_that_no_rung_meets_says_how_much_more_to_record():
     assert rate(found.rung, 9, weeks) == pytest.approx(1.0)
     more = choose([9] * len(LADDER), int(weeks * WEEK) + 1, 10_000, 1.0)
     assert more.met and found.weeks_more > 0
+
+
+@pytest.mark.parametrize("alarms", [0, 1])
+def test_a_short_recording_promises_as_much_less_as_it_is_shorter(alarms):
+    """An hour has not seen what a day shows: six devices, trained on an hour at
+    a rung of 1.2, raised 14 to 48 alarms in the week after it.
+    """
+    counts = [alarms] * len(LADDER)
+    day, hour = (choose(counts, windows, 10_000, 1e9) for windows in (8640, 360))
+    assert day.rung == hour.rung and hour.per_week == pytest.approx(24 * day.per_week)
+    assert hour.low < hour.per_week < hour.high
+    asked = choose(counts, 360, 10_000, 1.0)
+    assert not asked.met and asked.rung == LADDER[-1] and asked.per_week > 1
+    # what it says to record does
+    longer = int((asked.weeks + asked.weeks_more) * WEEK) + 1
+    assert choose(counts, longer, 10_000, 1.0).met
+    assert not choose(counts, int(0.98 * longer), 10_000, 1.0).met
+
+
+def test_a_long_recording_says_no_more_than_the_six_did():
+    """What they showed rests on some days; after a year it is no better known."""
+    assert rate(1, 0, 0.5) == pytest.approx(4 * 1.3 / 4.5)
+    found = choose(NONE, int(0.5 * WEEK), 10_000, 1.2)
+    assert found.rung == 1.0 and found.per_week == pytest.approx(4 * 1.3 / 4.5, rel=1e-3)
 
 
 def test_windows_of_another_length_are_as_much_time():

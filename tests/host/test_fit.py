@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from device_of_tests import AT, SETTINGS, benign
+from device_of_tests import AT, FALSE_ALARMS, SETTINGS, benign
 from inlier.benign import PAD, most
 from inlier.model import Model
 from inlier.sockets import Sockets
@@ -35,7 +35,7 @@ def test_same_input_and_seed_give_the_same_bytes_in_another_process(trained, tmp
     recordings.write(path, recordings.Recording(Sockets.counters, benign(1200)))
     out = tmp_path / "m.inlier"
     command = [sys.executable, "-m", "inlier_host", "train", str(path), "-o", str(out)]
-    command += ["--window", "1s", "--json"]
+    command += ["--window", "1s", "--false-alarms", FALSE_ALARMS, "--json"]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert out.read_bytes() == trained.blob
     assert json.loads(told) == {"model": str(out), "left_out": [], **trained.summary()}
@@ -172,13 +172,13 @@ def test_each_detector_alone_and_both():
 @pytest.mark.usefixtures("quick")
 def test_a_budget_that_is_larger_is_never_less_watchful():
     rungs = []
-    for asked in ("1/week", "1/day"):
+    for asked in ("1/hour", "4/hour"):
         result = train.train([benign(333)], replace(SETTINGS, false_alarms=asked), "w.csv")
         rungs.append(result.choice.rung)
         limits = [limit for _, _, limit in result.detector.horizons]
         floors = [int(127 * rungs[-1] * floor) for floor in FLOORS]
         assert all(a >= b for a, b in zip(limits, floors, strict=False)), asked
-        assert result.choice.per_week <= {"1/week": 1, "1/day": 7}[asked]
+        assert result.choice.per_week <= {"1/hour": 168, "4/hour": 672}[asked]
         assert result.delay >= result.other_delay
         assert result.detector.metadata["rung"] == rungs[-1] in budget.LADDER
     assert rungs == sorted(rungs, reverse=True) and rungs[0] > rungs[-1]

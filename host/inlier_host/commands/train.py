@@ -183,9 +183,10 @@ def said(learned: "Learned", out: Path) -> Iterator[str]:
         + ", ".join(f"{k} of {n} windows" for k, n, _ in d.horizons)
     )
     yield (
-        f"for {asked}: {choice.per_week:.2g} alarms a week on kinds of benign events that were "
-        f"never recorded (80 % interval {choice.low:.2g} to {choice.high:.2g}); {choice.counted} "
-        f"in {choice.weeks:.2g} weeks of left-out folds, and what other devices showed"
+        f"for {asked}: {rate(choice.per_week)} alarms a week on kinds of benign events that were "
+        f"never recorded (80 % interval {rate(choice.low)} to {rate(choice.high)}); "
+        f"{choice.counted} "
+        f"in {span(choice.weeks)} of left-out folds, and what other devices showed"
         + ("" if choice.weeks >= WEEKS_TOLD else ", on which it rests: record longer")
     )
     yield (
@@ -224,7 +225,20 @@ def shortage(learned: "Learned") -> str:
     asked = learned.trained.detector.metadata["false_alarms"]
     return (
         f"inlier: its own events are too varied, or too little is recorded, to answer for "
-        f"{asked}: the most patient model is expected to raise {choice.per_week:.2g} a week; "
-        f"record {choice.weeks_more:.2g} weeks more, or say --false-alarms "
+        f"{asked}: the most patient model is expected to raise {rate(choice.per_week)} a week; "
+        f"record {span(choice.weeks_more)} more, or say --false-alarms "
         f"{math.ceil(choice.per_week)}/week"
     )
+
+
+def rate(alarms: float) -> str:
+    """In two digits, as people write them."""
+    return f"{float(f'{alarms:.2g}'):g}"
+
+
+def span(weeks: float) -> str:
+    """How long, in the unit that people would say it in."""
+    for unit, in_a_week in (("weeks", 1), ("days", 7), ("hours", 168), ("minutes", 10_080)):
+        if weeks * in_a_week >= 2 or unit == "minutes":
+            break
+    return f"{weeks * in_a_week:.2g} {unit}"

@@ -36,7 +36,10 @@ def demo(seed: int, out: Path, as_json: bool) -> None:
             "1  The doorbell records its own windows; its servers run on loopback addresses."
         )
         stages.record(interpreter, seed, recording, progress)
-        console.print("2  Two small detectors are trained on them.")
+        console.print(
+            f"2  Two small detectors are trained on them, for {stages.FALSE_ALARMS}: 80 seconds of "
+            "traffic promise no more. A week's promise one a week."
+        )
         trained = stages.fit(recording, seed, progress)
         write_atomic(model, trained.blob)
         console.print("3  The same doorbell scores itself, and is infected.")
