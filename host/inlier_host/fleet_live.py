@@ -74,6 +74,9 @@ class Live:
         if not isinstance(source, str) or len(deltas) != len(SOURCES.get(source, ())):
             self.done.add("no_source", 1)
             return
+        if event["window_ms"] not in (0, self._window_ms):  # 0: it does not say
+            self.done.add("other_window", 1)
+            return
         if max(deltas) > DELTA_MAX:
             self.done.add("no_counter", 1)
             return

@@ -190,7 +190,7 @@ def test_benjamini_hochberg_as_in_the_paper_s_example():
     ],
 )
 def test_bad_input_is_one_sentence(fleet, inlier, monkeypatch, tmp_path, arguments, expected):
-    monkeypatch.setattr(engine, "CONNECT_S", "1s")
+    monkeypatch.setattr(engine, "CONNECT_S", 1.0)
     places = {"NOWHERE": tmp_path / "nowhere", "FLEET": fleet[0], "NEW": tmp_path / "new"}
     code, out, error = inlier("fleet", *(places.get(a, a) for a in arguments))
     assert code == 2 and not out

@@ -136,7 +136,7 @@ def test_an_ingest_that_was_cut_is_taken_up(inlier, tmp_path, monkeypatch):
 def event(window, device="bell1", **changed):
     deltas = [1] * len(Sockets.counters)
     told = {"window": window, "device": device, "source": "sockets", "deltas": deltas}
-    return {**told, **changed}
+    return {**told, "window_ms": 0, **changed}
 
 
 def test_live_windows_lie_where_their_number_says(tmp_path):
@@ -152,7 +152,8 @@ def test_live_windows_lie_where_their_number_says(tmp_path):
     live.take(event(1))
     for bad in (
         event(5, "../etc"), event(5, "nobody"), event(5, source="pigeons"), event(5, deltas=[1]),
-        event(5, deltas=[1 << 30] * 14), {"problem": "garbage", "foreign": 1},
+        event(5, deltas=[1 << 30] * 14), event(5, window_ms=2 * WINDOW_MS),
+        {"problem": "garbage", "foreign": 1},
     ):  # fmt: skip
         live.take(bad)
     live.flush()
@@ -160,6 +161,7 @@ def test_live_windows_lie_where_their_number_says(tmp_path):
     assert (np.diff(span.time) > 0).all() and span.windows[:, 0].tolist() == [1, 1, 1, 1, 2, 1]
     assert span.time[:4].tolist() == at(range(4))
     rejects = {k: n for k, n in live.done.counts.items() if k.startswith("no_")}
+    assert live.done.counts["other_window"] == 1
     assert rejects == {"no_name": 1, "no_type": 1, "no_source": 2, "no_counter": 1, "no_event": 1}
 
 
@@ -173,18 +175,23 @@ def test_windows_come_over_a_real_broker_and_garbage_does_no_harm(inlier, tmp_pa
             ("inlier/bell1/state", "{" * 40_000),
             ("inlier/bell1/state", json.dumps({**state, "window": 1, "deltas": ["x"] * 14})),
             ("inlier/bell1/state", "9" * 100_000),
+            ("inlier/../state", json.dumps({**state, "window": 1})),
+            ("inlier/a b\u00fc/state", json.dumps({**state, "window": 1})),
+            ("inlier/" + "d" * 200 + "/state", json.dumps({**state, "window": 1})),
             ("inlier/bell1/state", json.dumps({**state, "window": 7})),
         ):  # the last is retained, so that who subscribes later has it
             publisher.publish(topic, payload, retain=True)
         publisher.publish("inlier/bell2/state", json.dumps({**state, "window": 9}), retain=True)
-        eventually(lambda: len(publisher.messages) == 5)
+        eventually(lambda: len(publisher.messages) == 8)
         url = f"mqtt://{USER}@127.0.0.1:{broker.port}/inlier/+"
         code, out, error = inlier(
             "fleet", "ingest", url, "-o", tmp_path / "fleet", "--type", "bell", "--count", "2",
             "--window", "1m", "--json",
         )  # fmt: skip
     assert code == 0, error
-    assert json.loads(out)["windows"] == {"new": 2}
+    counts = json.loads(out)["windows"]
+    assert counts["new"] == 2 and set(counts) <= {"new", "no_name", "no_event"}
+    assert Store(str(tmp_path / "fleet")).devices() == [Device("bell", f"bell{i}") for i in (1, 2)]
     assert stored(tmp_path / "fleet", "bell2").windows.tolist() == [[3] * 14]
 
 

@@ -6,6 +6,7 @@ the same, it is not done again: neither by a second start nor when Dask repeats
 what a lost worker had begun.
 """
 
+import asyncio
 import logging
 import os
 import time
@@ -28,7 +29,7 @@ Work = Callable[..., Summary]  # (store, item, *settings) -> what it tells
 # small device, and what one worker still has in hand at the end keeps all waiting.
 BATCH_S = 1.0
 AHEAD = 3  # batches a worker: what waits does not grow with the fleet
-CONNECT_S = "10s"
+CONNECT_S = 10.0
 
 
 def once(
@@ -209,6 +210,7 @@ def _connected(address: str) -> Iterator[Any]:
     from distributed import Client
 
     try:
+        asyncio.run(_asked(address))
         client = Client(address, timeout=CONNECT_S)
     except (OSError, ValueError, TypeError) as error:
         why = str(error).partition("\n")[0] or "no answer"
@@ -219,6 +221,21 @@ def _connected(address: str) -> Iterator[Any]:
     with client:
         _check_versions(address, client.get_versions())
         yield client
+
+
+async def _asked(address: str) -> None:
+    """Whether a scheduler answers: a client would wait for ever for what took
+    its connection and says nothing, as a web server does. Raises OSError,
+    ValueError.
+    """
+    from distributed import rpc
+    from distributed.security import Security
+
+    tls = Security().get_connection_args("client")  # as Dask's own configuration says
+    async with rpc(address, timeout=CONNECT_S, connection_args=tls) as there:
+        told = await asyncio.wait_for(there.identity(), CONNECT_S)
+    if told.get("type") != "Scheduler":
+        raise ValueError(f"it is a {printable(str(told.get('type')), 40)}")
 
 
 def _check_versions(address: str, found: dict[str, Any]) -> None:

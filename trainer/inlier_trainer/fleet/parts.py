@@ -165,7 +165,7 @@ def _span(what: Kind, table: pl.DataFrame) -> Span:
         if not (column.name == "time" or column.dtype.is_integer()) or column.null_count():
             raise ValueError(f"column '{column.name}' holds other than whole numbers")
     time = table["time"].dt.cast_time_unit("ms").to_numpy().astype(np.int64)
-    if (np.diff(time) <= 0).any():
+    if (np.diff(time) < 0).any():
         raise ValueError("its windows are not in the order of time")
     windows = np.stack([table[c].to_numpy() for c in what.counters], axis=1)
     firmware = table["firmware"].to_numpy().astype(object)
