@@ -63,7 +63,7 @@ def test_what_was_added_alarms_no_more_and_the_attacks_still_do(tmp_path):
     for options in ([], ["--add", str(tmp_path / "update.csv")]):
         command = [sys.executable, "-m", "inlier_host", "train", str(recorded / "windows.csv")]
         command += ["-o", str(tmp_path / "m.inlier"), "--json", "--window", "100ms"]
-        command += ["--allow-constant", "all", *options]
+        command += ["--false-alarms", "30/hour", "--allow-constant", "all", *options]
         print(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         model = read(tmp_path / "m.inlier")
         told.append(np.flatnonzero(reference.run(model, attacked).event > 0))
