@@ -2,7 +2,8 @@
 your computer for a page; beside a model it is watched, without one it records.
 
 config.json beside it: {"server": "192.168.1.10", "ssid": "…", "password": "…"},
-where server is your computer, on which `python3 -m http.server 8000` runs.
+where server is your computer, on which `python3 -m http.server 8000
+--directory docs` runs: it shows that folder to your network.
 
 Three minutes after it began to be watched it pretends an infection: for twenty
 seconds it tries ports of your computer at which nobody listens. That is
