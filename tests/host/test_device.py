@@ -5,6 +5,7 @@ boards: one test id each.
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,13 @@ BLOCK = 512
 
 
 def arguments(where: str, test: str) -> list[str]:
-    """Of run.py: with the kernels that must load there."""
-    if test != "test_golden":
-        return [test]
-    named = ("array", "plain") if where == "cpython" else read_board(where).kernels
-    return [test, f"kernels={','.join(named)}"]
+    """Of run.py."""
+    return loading(("array", "plain") if where == "cpython" else read_board(where).kernels, test)
+
+
+def loading(kernels: Iterable[str], test: str) -> list[str]:
+    """With the kernels that must load there."""
+    return [test, f"kernels={','.join(kernels)}"] if test == "test_golden" else [test]
 
 
 def on_this_machine(where: str, name: str, folder: Path) -> str:
@@ -50,10 +53,8 @@ def on_this_machine(where: str, name: str, folder: Path) -> str:
     return done.stdout + done.stderr
 
 
-def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> str:
-    """runtime: its modules' bytes by path, used instead of what the firmware
-    has frozen.
-    """
+def files_of(test: str) -> dict[str, bytes]:
+    """What a board needs for a file of tests, by the path there."""
     golden, file = ROOT / "tests/golden", DEVICE / f"{test}.py"
     files = [
         DEVICE / "run.py",
@@ -69,21 +70,31 @@ def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> s
         "vectors" in file.read_text()
     ):  # 19 KB, which take an emulated serial line longer than most tests
         files.append(golden / "vectors.json")
+    return {f"/{path.relative_to(ROOT / 'tests')}": path.read_bytes() for path in files}
+
+
+def started(given: list[str]) -> str:
+    """Code that runs run.py on a board."""
+    start = "import gc, os, sys; sys.path.append('/device'); os.chdir('/device'); "
+    start += f"import run; run.main({given})"
+    return f"{start}; import inlier; print(inlier.__file__)"
+
+
+def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> str:
+    """runtime: its modules' bytes by path, used instead of what the firmware
+    has frozen.
+    """
     with emulated(read_board(name)) as device:
-        content = {str(path.relative_to(ROOT / "tests")): path.read_bytes() for path in files} | (
-            runtime or {}
-        )
+        content = files_of(test) | (runtime or {})
         blocks = sum(-(-len(data) // BLOCK) for data in content.values())
         device.mount(ROOM + BLOCK * blocks)
         for folder in sorted(
-            {str(parent) for path in content for parent in Path(path).parents} - {"."}
+            {str(parent) for path in content for parent in Path(path).parents} - {"/"}
         ):
-            device.execute(f"import os; os.mkdir('/{folder}')")
+            device.execute(f"import os; os.mkdir('{folder}')")
         for path, data in content.items():
-            device.write(f"/{path}", data)
-        start = "import gc, os, sys; sys.path.append('/device'); os.chdir('/device'); "
-        start += f"import run; run.main({arguments(name, test)})"
-        return device.execute(f"{start}; import inlier; print(inlier.__file__)", limit_s=300)
+            device.write(path, data)
+        return device.execute(started(arguments(name, test)), limit_s=300)
 
 
 @pytest.mark.parametrize("where", ["cpython", "unix", *names(emulated=True)])
@@ -96,6 +107,10 @@ def test_device(name: str, where: str, tmp_path: Path) -> None:
         said = on_board(where, name)
     else:
         said = on_this_machine(where, name, tmp_path)
+    passed(said)
+
+
+def passed(said: str) -> None:
     print(said)  # pytest shows it where the test fails
     last = [line for line in said.splitlines() if line.endswith("skipped") and " passed, " in line]
     assert last and " 0 failed" in last[0]
@@ -115,7 +130,7 @@ def test_precompiled_files_on_a_board_give_the_golden_integers(where: str, tmp_p
     for path in runtime_files((*others, *board.kernels), sources=()):
         out = tmp_path / "out.mpy"
         subprocess.run([mpy_cross(), f"-march={board.mpy_arch}", "-o", out, path], check=True)
-        runtime[f"device/{path.relative_to(FIRMWARE).with_suffix('.mpy')}"] = out.read_bytes()
+        runtime[f"/device/{path.relative_to(FIRMWARE).with_suffix('.mpy')}"] = out.read_bytes()
     said = on_board(where, "test_golden", runtime)
     assert f"passed test_golden.test_{board.kernel}" in said and " 0 failed" in said, said
     assert ("passed test_golden.test_dsp" in said) == (board.kernel == "dsp"), said

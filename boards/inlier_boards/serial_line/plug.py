@@ -26,10 +26,13 @@ def plug(name: str) -> None:
             if name == "unix":
                 flash = Path(stack.enter_context(tempfile.TemporaryDirectory()))
                 port = stack.enter_context(unix_board.plugged(flash))
+            elif (board := read_board(name)).rp2040:
+                from inlier_boards.emulators import rp2040
+
+                image = rp2040.checked(board, say=status.update)
+                port = stack.enter_context(rp2040.plugged(board, image)).port
             else:
-                port = stack.enter_context(
-                    emulator.plugged(read_board(name), status.update, stock=True)
-                ).port
+                port = stack.enter_context(emulator.plugged(board, status.update, stock=True)).port
         print(port, flush=True)
         threading.Event().wait()
 
