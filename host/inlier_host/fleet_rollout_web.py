@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 
 from inlier.sinks.offer import MODEL, OFFER, OFFER_MAX
 from inlier_export.errors import BadInput
+from inlier_export.inputs import check_input
 from inlier_export.os_errors import said
 from inlier_trainer.files import LEAST, check_room, write_atomic
 from inlier_trainer.fleet.rollout import Answer, Rollout
@@ -117,6 +118,7 @@ def served(folder: Path, log: Path) -> Iterator[Served]:
         check_room(folder, LEAST)
     except OSError as error:
         raise BadInput(said(error, folder)) from None
+    check_input(log, "log of the server")
     try:
         opened = log.open("rb")
     except OSError as error:

@@ -9,6 +9,7 @@ import signal
 import time
 import tty
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from serial import Serial
@@ -162,6 +163,17 @@ def test_a_micropython_that_is_too_old(inlier, monkeypatch, model, port):
 def test_firmware_that_runs_no_inlier(facts, expected):
     with pytest.raises(BadInput, match=expected):
         identify.check("/dev/ttyACM0", facts)
+
+
+@pytest.mark.parametrize(
+    "printed",
+    ["", "tick\n{}", "[" * 5000, "{'mpy': 'x'}", "{'mpy': 0}", "{'mpy': 0, 'name': 'micropython'}"],
+)
+def test_what_prints_between_makes_no_traceback(printed):
+    """A program's timers and threads go on while inlier talks to the board."""
+    talks = SimpleNamespace(name="/dev/x", execute=lambda code: printed)
+    with pytest.raises(BadInput, match="/dev/x: its answer makes no sense: something else prints"):
+        identify.identify(talks)
 
 
 def test_a_board_is_what_it_says_it_is():

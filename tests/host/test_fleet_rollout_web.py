@@ -10,11 +10,13 @@ import http.server
 import json
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from broker import HANGS_S, eventually
 from inlier_export import calibration
+from inlier_export.errors import BadInput
 from inlier_host import fleet_rollout_web
 from inlier_trainer.fleet.rollout import Answer, Rollout, Rules
 from inlier_trainer.fleet.store import Device, Store
@@ -299,3 +301,9 @@ def test_a_device_s_alarms_are_counted_once_each():
     assert taker.alarms == 2
     with pytest.raises(ValueError, match="device_id"):
         Taker("bell/1", "127.0.0.1", Refusing(), "models", None)
+
+
+def test_a_log_that_has_no_end_is_refused(tmp_path):
+    way = fleet_rollout_web.served(tmp_path, Path("/dev/zero"))
+    with pytest.raises(BadInput, match="/dev/zero: it is a device or a socket: name a log"), way:
+        pass

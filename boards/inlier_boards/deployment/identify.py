@@ -10,7 +10,7 @@ from pathlib import Path
 import inlier
 from inlier_boards.build.micropython import OLDEST
 from inlier_boards.catalogue import Board, names, read_board
-from inlier_boards.serial_line.connection import Connection
+from inlier_boards.serial_line.connection import Connection, understood
 from inlier_export.errors import BadInput
 
 DEVICE = Path(__file__).parent / "device"
@@ -59,12 +59,14 @@ class Facts:
 
 def identify(connection: Connection) -> Facts:
     """Raises BadInput for what runs no inlier."""
-    said = ast.literal_eval(connection.execute((DEVICE / "identify.py").read_text()))
-    bits = said.pop("mpy")
-    number = bits >> 10
-    arch = ARCHITECTURES[number] if number < len(ARCHITECTURES) else ""
-    facts = Facts(mpy=(bits & 0xFF, bits >> 8 & 3), arch=arch, **said)
-    check(connection.name, facts)
+    printed = connection.execute((DEVICE / "identify.py").read_text())
+    with understood(connection.name):
+        said = ast.literal_eval(printed)
+        bits = said.pop("mpy")
+        number = bits >> 10
+        arch = ARCHITECTURES[number] if 0 <= number < len(ARCHITECTURES) else ""
+        facts = Facts(mpy=(bits & 0xFF, bits >> 8 & 3), arch=arch, **said)
+        check(connection.name, facts)
     return facts
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from inlier.counters import DELTA_MAX
 from inlier_boards.catalogue import Board
 from inlier_boards.emulators import emulator
-from inlier_boards.serial_line.connection import Connection
+from inlier_boards.serial_line.connection import Connection, understood
 from inlier_export import golden, reference
 from inlier_export.errors import BadInput
 from inlier_export.reference import Detector
@@ -54,35 +54,39 @@ def run(
     for script in scripts:
         connection.execute(script.read_text())
     timer = TIMERS[board.emulator.timer][1] if board.emulator else "None"
-    kernel, heap = connection.execute(
-        f"t = SelfTest({runtime!r}, {model!r}, {timer})", LIMIT_S
-    ).split()
-    said: list[list[int]] = []
+    printed = connection.execute(f"t = SelfTest({runtime!r}, {model!r}, {timer})", LIMIT_S)
+    with understood(board.name):
+        kernel, taken = printed.split()
+        heap = int(taken)
+    said: list[tuple[int, ...]] = []
     for start in range(0, len(rows), ROWS_AT_ONCE):
         batch = ", ".join(str(tuple(map(int, row))) for row in rows[start : start + ROWS_AT_ONCE])
         lines = connection.execute(f"t.score({batch})", LIMIT_S).splitlines()
-        said += [[int(word) for word in line.split()] for line in lines]
+        with understood(board.name):
+            for line in lines:
+                ae, svm, hot, event, ticks = map(int, line.split())
+                said.append((ae, svm, hot, event, ticks))
         progress("self-test", len(said), len(rows))
     connection.execute(f"del t\nend({runtime!r})")
-    for i, (ae, svm, hot, event, _) in enumerate(said):
+    for i, (*given, _) in enumerate(said):
         theirs = (
             int(expected.ae[i]),
             int(expected.svm[i]),
             int(expected.hot[i]),
             int(expected.event[i]),
         )
-        if (ae, svm, hot, event) != theirs:
+        if tuple(given) != theirs:
             raise BadInput(
-                f"{board.name}: self-test, window {i}: the board gives {(ae, svm, hot, event)}, "
+                f"{board.name}: self-test, window {i}: the board gives {tuple(given)}, "
                 f"the reference {theirs}; "
                 "nothing was replaced: report it with the board's firmware version"
             )
-    ticks = float(np.median([row[4] for row in said]))
+    median = float(np.median([row[4] for row in said]))
     if board.emulator:
         return SelfTest(
-            kernel, len(rows), int(heap), round(ticks * board.emulator.instructions_per_tick), None
+            kernel, len(rows), heap, round(median * board.emulator.instructions_per_tick), None
         )
-    return SelfTest(kernel, len(rows), int(heap), None, ticks / 1000)
+    return SelfTest(kernel, len(rows), heap, None, median / 1000)
 
 
 TIMERS = {"systick": ("instructions.py", "SysTick()"), "instret": ("instret.py", "InstRet()")}

@@ -18,6 +18,20 @@ BETWEEN_S = 0.1
 CHUNK_BYTES = 512  # of a file: its repr, four times as long at most, goes through the board's heap
 
 
+@contextlib.contextmanager
+def understood(name: str) -> Iterator[None]:
+    """Raises BadInput where what a board printed is not what it was asked for:
+    its program's timers and threads print between.
+    """
+    try:
+        yield
+    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError):
+        raise BadInput(
+            f"{name}: its answer makes no sense: something else prints there, such as a timer or "
+            f"a thread of its program; end that, or flash MicroPython again"
+        ) from None
+
+
 class Connection:
     """`execute(code)` returns what the code printed. Raises BadInput, saying
     what the board or the port did.

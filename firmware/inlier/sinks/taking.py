@@ -41,7 +41,7 @@ class Taking:
         try:
             offer = json.loads(payload)
             number, size, chunks = (int(offer[k]) for k in ("number", "bytes", "chunks"))
-            type_ = offer["type"]
+            type_ = "" + offer["type"]  # no list of characters
             limits = unhexlify(offer.get("limits", ""))
             for c in type_:  # it becomes a topic, or a path
                 if not (c.isalpha() or c.isdigit() or c in "-_.") or ord(c) > 127:

@@ -31,6 +31,7 @@ class Metrics:
         self._name = name
         self._devices: set[str] = set()
         self._last_ids: dict[tuple[str, str], str] = {}
+        self._horizons: dict[str, set[str]] = {}
         self.registry = CollectorRegistry()
         device = ["device"]
 
@@ -100,8 +101,13 @@ class Metrics:
         self._score.labels(device).set(event["score"] / 100)
         self._quiet.labels(device).set(event.get("gone", 0))
         self._windows.labels(device).inc()
-        for k, n, _, count in event.get("horizons", ()):
-            self._horizon.labels(device, f"{k} of {n}").set(count / max(1, k))
+        full = {f"{k} of {n}": count / max(1, k) for k, n, _, count in event.get("horizons", ())}
+        # those of another model; anybody's message would leave its own for ever
+        for gone in self._horizons.get(device, set()) - full.keys():
+            self._horizon.remove(device, gone)
+        self._horizons[device] = set(full)
+        for horizon, share in full.items():
+            self._horizon.labels(device, horizon).set(share)
         counters = SOURCES.get(event.get("source", ""), ())
         for name, delta in zip(counters, event.get("deltas", ()), strict=False):
             self._events.labels(device, name).set(delta)
@@ -118,7 +124,7 @@ class Metrics:
 def listening_on(where: str) -> tuple[str, int]:
     """Raises BadInput."""
     host, colon, port = where.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
+    if not colon or not port.isdecimal() or int(port[:6]) > 65535:
         raise BadInput(
             f"--prometheus {printable(where, 80)}: give [HOST]:PORT, such as :9101 for this "
             "machine alone or 0.0.0.0:9101 for others too"

@@ -11,6 +11,7 @@ from pathlib import Path
 from inlier_boards.build.micropython import OLDEST
 from inlier_boards.catalogue import Board, names, read_board
 from inlier_export.errors import BadInput
+from inlier_export.inputs import MODEL_MAX, read_input
 
 # A block: https://github.com/microsoft/uf2
 BLOCK_BYTES, PAYLOAD_BYTES = 512, 256
@@ -52,12 +53,7 @@ def read(board: Board, path: Path | None) -> Image:
             f"inlier: download a .uf2 from micropython.org/download and name it with --image or "
             f"{variable(board)}"
         )
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInput(
-            f"{path}: cannot be read ({error.strerror}): name a firmware image (.uf2)"
-        ) from None
+    content = read_input(path, MODEL_MAX, "firmware image (.uf2)")
     flash = _flash(path, content)
     found = [match.decode() for match in _MACHINE.findall(flash)]
     if not any(re.search(board.machine, machine) for machine in found):
