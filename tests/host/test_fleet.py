@@ -132,6 +132,22 @@ def test_a_fleet_lies_on_any_file_system_of_fsspec_s():
     assert store.state(device) != before and not store.is_local
 
 
+def test_on_an_object_store_the_same_comes_out_as_in_a_folder(fleet):
+    """All stages, byte for byte; fsspec's memory stands for any store that
+    knows no folders and no renaming.
+    """
+    import fsspec
+
+    ranked, done, again, _ = everything("memory://whole-fleet", engine.Cluster())
+    assert again == 0
+    _, ranked_there, done_there, *_ = fleet
+    assert (ranked.told, done.told) == (ranked_there.told, done_there.told)
+    memory = fsspec.filesystem("memory")
+    for name, content in contents(fleet[0]).items():
+        assert memory.cat(f"/whole-fleet/{name}") == content, name
+    assert everything("memory://whole-fleet", engine.Cluster())[2] == 4 * PLAN.devices + PLAN.types
+
+
 def copied(fleet, tmp_path):
     place = tmp_path / "copy"
     shutil.copytree(fleet[0] / "windows", place / "windows")
