@@ -132,6 +132,7 @@ def test_a_fleet_lies_on_any_file_system_of_fsspec_s():
     assert store.state(device) != before and not store.is_local
 
 
+@pytest.mark.slow
 def test_on_an_object_store_the_same_comes_out_as_in_a_folder(fleet):
     """All stages, byte for byte; fsspec's memory stands for any store that
     knows no folders and no renaming.

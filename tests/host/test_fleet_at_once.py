@@ -46,6 +46,7 @@ def ingests(fleet, *paths, script=("-m", "inlier_host")):
     )
 
 
+@pytest.mark.slow
 def test_two_ingests_at_one_time_lose_nothing(tmp_path):
     """Both write to the same days of the same device, every second window each."""
     rows, fleet = benign(4 * DAY), tmp_path / "fleet"
@@ -98,6 +99,7 @@ def test_who_comes_second_waits_and_a_live_one_goes_on_without(tmp_path):
     assert done[0].counts == {"new": 100} and (stored(tmp_path / "fleet").windows == rows).all()
 
 
+@pytest.mark.slow
 def test_an_ingest_that_is_killed_holds_nobody_up_and_loses_nothing(tmp_path):
     rows, fleet = benign(2 * DAY), tmp_path / "fleet"
     first = table(tmp_path / "a.csv", at(range(0, 2 * DAY, 2)), rows[::2])
@@ -126,6 +128,7 @@ def test_on_an_object_store_the_second_is_refused_and_what_it_read_is_kept(tmp_p
     assert (done.again, done.counts) == (1, {"new": 100}) and not store.exists(alone.LOCK)
 
 
+@pytest.mark.slow
 def test_training_beside_an_ingest_leaves_nothing_stale(tmp_path):
     """Some of the devices are profiled when all get another day: the next
     training gives what one from nothing gives.

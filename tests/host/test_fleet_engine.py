@@ -1,7 +1,11 @@
 """How a stage's work is cut, and when it counts as done."""
 
+import subprocess
+import sys
+
 import pytest
 
+from inlier_boards.leash import leashed
 from inlier_trainer.fleet import engine
 from inlier_trainer.fleet.store import Store
 
@@ -59,3 +63,23 @@ def test_what_was_done_is_done_again_only_where_its_result_is_gone_or_was_emptie
     once()
     once("another key")
     assert len(times) == 5 and once("another key")["again"]
+
+
+DIES_WRITING = """
+import os, sys, time
+from inlier_trainer.fleet.store import Store
+os.fsync = lambda descriptor: (print("writing", flush=True), time.sleep(86_400))
+Store(sys.argv[1]).write("models/bell.sample", b"half of it")
+"""
+
+
+def test_what_a_killed_process_was_writing_is_no_file_of_the_store(tmp_path):
+    command = leashed([sys.executable, "-c", DIES_WRITING, tmp_path])
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as killed:
+        assert killed.stdout.readline() == b"writing\n"
+        killed.kill()
+    store = Store(str(tmp_path))
+    left = [path.name for path in (tmp_path / "models").iterdir()]
+    assert len(left) == 1 and left[0].startswith(".") and store.names("models") == []
+    store.write("models/bell.sample", b"all of it")
+    assert store.names("models") == ["bell.sample"]
