@@ -5,10 +5,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from inlier_host.cli import app
 
 ROOT = Path(__file__).parents[2]
+
+
+def commands(group):
+    """The names that lead to each of its commands."""
+    for name, one in group.commands.items():
+        yield (name,)
+        if hasattr(one, "commands"):
+            yield from ((name, *names) for names in commands(one))
 
 
 @pytest.mark.slow
@@ -23,7 +32,6 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "html/command_line.html").read_text()
-    for command in app.registered_commands:
-        name = command.name or command.callback.__name__
-        assert f'id="inlier-{name}"' in page, name
+    for names in commands(typer.main.get_command(app)):
+        assert f'id="inlier-{"-".join(names)}"' in page, names
     assert "...</p>" not in page, "what each command does is told whole"
