@@ -1,6 +1,7 @@
 """The Python API, in scikit-learn's manner."""
 
 import pickle
+import sys
 
 import numpy as np
 import polars as pl
@@ -118,6 +119,15 @@ def test_counters_that_never_change_are_allowed_by_name_or_all(monkeypatch):
         Detector(window_ms=1000).fit(still)
     named = Detector(window_ms=1000, allow_constant=Sockets.counters[:4]).fit(still)
     assert Detector(window_ms=1000, allow_constant="all").fit(still).model_ == named.model_
+
+
+def test_without_scikit_learn_it_says_what_brings_it(monkeypatch):
+    import inlier_trainer
+
+    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    monkeypatch.delitem(sys.modules, "inlier_trainer.detector")
+    with pytest.raises(ImportError, match=r"needs sklearn.base: .* pip install 'inlier\[train\]'"):
+        inlier_trainer.__getattr__("Detector")
 
 
 def test_before_it_is_fitted_it_says_so():

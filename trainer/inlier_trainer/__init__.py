@@ -14,6 +14,10 @@ def __getattr__(name: str) -> Any:
     """scikit-learn is loaded only by who asks for it."""
     if name != "Detector":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .detector import Detector
-
+    try:
+        from .detector import Detector
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"Detector needs {error.name}: install it with pip install 'inlier[train]'"
+        ) from None
     return Detector
