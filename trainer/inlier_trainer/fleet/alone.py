@@ -38,7 +38,7 @@ def _folder(store: Store, progress: Progress, wait: bool) -> Iterator[bool]:
 
     lock = FileLock(store.path(LOCK))
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=0)
     except Timeout:
         if wait:
             progress("waiting for another ingest", 0, 0)
