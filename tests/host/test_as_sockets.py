@@ -268,5 +268,6 @@ def test_attacks_are_what_the_device_s_own_sockets_would_count():
         ("theft 100 KB/s", 1, -(-180_000_000 // 1448)),
     ):
         assert sums[name] == {"connects": connects, "sends": sends}, name
+    assert made["retries 2/min"][::3, at["connects"]].all(), "each half a minute"
     assert made["theft 100 KB/s"][1:, at["peers"]].sum() == 0
     assert made["scan 5/s"][-1, at["peers_new"]] < 50, "a bitmap of hosts known fills up"

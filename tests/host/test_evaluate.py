@@ -86,7 +86,8 @@ def test_overlays_hold_their_rates():
         assert found == expected, (overlay.name, column)
     assert len(overlays.scan(1, 1_000).windows) == overlays.DURATION_S
     for overlay in overlays.synthetic(10_000):
-        assert len(overlay.windows) == overlays.DURATION_S // 10 and overlay.windows[0].any()
+        assert overlay.windows.shape == (overlays.DURATION_S // 10, len(Packets.counters))
+        assert overlay.windows[0].any(), "it begins at once"
     stolen = overlays.theft(100, 10_000).windows[:, AT["bytes_out"]].sum()
     assert 1.0 <= stolen / (100_000 * overlays.DURATION_S) <= 1.06, (
         "payload, and a twentieth more of headers"
@@ -111,14 +112,14 @@ def test_overlays_hold_every_packet_once():
         "ports": 180,
         "peers_new": 1,
     }
-    tries = 2 * 30  # of three SYNs each
+    tries = 9 * 30  # of three SYNs each, one or two a window
     retries = {
         "syn_out": 3 * tries,
         "packets_out": 3 * tries,
         "bytes_out": 3 * tries * 74,
         "connects_failed": tries,
-        "peers": tries,
-        "ports": tries,
+        "peers": 180,
+        "ports": 180,
         "peers_new": 1,
     }
     flood = {
@@ -133,7 +134,7 @@ def test_overlays_hold_every_packet_once():
         (overlays.scan(1, 10_000), scan | dict.fromkeys(once, 1800)),
         (overlays.beacon(9, 10_000), beacon),
         (overlays.flood(1000, 10_000), flood),
-        (overlays.retries(2, 10_000), retries),
+        (overlays.retries(9, 10_000), retries),
     ):
         sums = dict(zip(Packets.counters, overlay.windows.sum(axis=0).tolist(), strict=True))
         assert {name: n for name, n in sums.items() if n} == expected, overlay.name
@@ -412,6 +413,7 @@ def test_a_bot_that_retries_a_dead_server_is_taken_from_a_capture(tmp_path):
         ("306000", "001000", None, None),  # no more than twice as many as before
         ("004000", "001000", None, None),  # fewer than five
         ("500000", "100000", None, 0),
+        ("05b000", "011000", None, 1),  # and is more than twice as fast later
         ("050000", "001000", None, 1),  # it is known a window later that it failed
         ("050000", "000100", None, None),
         ("111800", "111100", 0, 3),
@@ -425,7 +427,7 @@ def test_an_infected_device_s_scan_and_its_tries_before_are_told_apart(
     monkeypatch, begun, failed, bot, scan
 ):
     windows = np.zeros((6, len(Packets.counters)), np.int64)
-    windows[:, AT["syn_out"]] = [int(digit) for digit in begun]
+    windows[:, AT["syn_out"]] = [int(digit, 16) for digit in begun]
     windows[:, AT["connects_failed"]] = [int(digit) for digit in failed]
     counted = SimpleNamespace(windows=windows)
     monkeypatch.setattr(overlays, "count", lambda *path, source: counted)
