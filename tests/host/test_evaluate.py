@@ -2,6 +2,7 @@
 that an attack is seen and nothing is not.
 """
 
+import itertools
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from inlier.counters import DELTA_MAX
 from inlier.packet_counters import Packets
+from inlier.sockets import Sockets
+from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.reference import Detector, Schema
 from inlier_host.commands import evaluate as cli_evaluate
@@ -200,6 +204,101 @@ def failing(windows, first_at=0, length=180):
     return overlays.Overlay("failing", rows)
 
 
+def spied(monkeypatch):
+    """How many windows each run of the reference is handed."""
+    ran = []
+
+    def run(detector, windows):
+        ran.append(len(windows))
+        return reference.run(detector, windows)
+
+    monkeypatch.setattr(evaluate, "reference", SimpleNamespace(run=run))
+    return ran
+
+
+class Made:
+    """What a training gives."""
+
+    detector = alarming()
+    blob = b"model"
+    choice = Choice(1.0, 0.5, 0.2, 0.9, 2, 3.0, True, 0.0)
+
+
+def test_a_device_is_trained_on_its_first_three_quarters_and_tested_on_the_rest(monkeypatch):
+    said = []
+
+    def learned(recorded, settings, origin, progress):
+        said.append(([len(part) for part in recorded], origin))
+        progress("fit", 1, 2)
+        return Made()
+
+    monkeypatch.setattr(evaluate, "train", learned)
+    ran = spied(monkeypatch)
+    windows = NOTHING.copy()
+    windows[[1490, 1600], AT["connects_failed"]] = 9  # one before the test part, one in it
+    found = evaluate.evaluate(
+        evaluate.Capture("c", windows, 7),
+        evaluate.settings(10_000, "1/week", 1),
+        [failing(5), failing(0)],
+        lambda *stage: said.append(stage),
+    )
+    attacks = [("c: attacks", 1, 2), ("c: attacks", 2, 2)]
+    assert said == [([1500], "c"), ("c: fit", 1, 2), *attacks]
+    assert ran[0] == evaluate.LEAD_IN + 500, "what came before is run through, and not counted"
+    days = 500 * 10 / 86_400
+    assert {k: v for k, v in found.summary().items() if k != "overlays"} == {
+        "name": "c",
+        "days": days,
+        "alarm_episodes": 1,
+        "alarm_episodes_per_week": pytest.approx(7 / days),
+        "novel_alarms": 2,
+        "novel_days": 21.0,
+        "novel_per_week": 0.5,
+        "novel_interval": (0.2, 0.9),
+        "rung": 1.0,
+        "model_bytes": 5,
+        "silent_windows_left_out": 7,
+    }
+    assert [laid["detected"] for laid in found.summary()["overlays"]] == [True, False]
+
+
+def test_it_learns_whatever_the_capture_holds():
+    """It measures, and its models go nowhere."""
+    chosen = evaluate.settings(5_000, "1/day", 3, "svm", "sockets")
+    assert chosen.accept_anomalies and set(chosen.allow_constant) == set(Sockets.counters)
+    assert (chosen.source, chosen.counters) == ("sockets", Sockets.counters)
+    assert (chosen.window_ms, chosen.false_alarms, chosen.seed) == (5_000, "1/day", 3)
+    assert chosen.detectors == "svm"
+
+
+def test_a_capture_s_windows_are_those_of_no_long_silence(monkeypatch):
+    """Whatever the pieces in which they come."""
+    seen = np.array([1, 1, 0, 0, 0, 2, 0, 1, 1, 1])
+    rows = np.arange(10)[:, None] + np.zeros(len(AT), np.int64)
+    rows[8] = 1 << 40
+    third_of_a_day = evaluate.SILENCE_S * 1000 // 3
+    asked = []
+    for pieces in ((0, 4, 10), (0, 1, 5, 6, 9, 10)):
+
+        class Counted:
+            def __len__(self):
+                return 10
+
+            def parts(self, pieces=pieces):
+                for begin, end in itertools.pairwise(pieces):
+                    yield rows[begin:end], seen[begin:end]
+
+        def counted(*arguments):
+            asked.append(arguments)
+            return Counted()
+
+        monkeypatch.setattr(evaluate, "count", counted)
+        found = evaluate.read(Path("a/c.pcap"), DEVICE, third_of_a_day, print)
+        assert found.windows[:, 3].tolist() == [0, 1, 5, 6, 7, DELTA_MAX, 9]
+        assert found.name == "c.pcap" and found.left_out == 3
+    assert asked == [(Path("a/c.pcap"), DEVICE, third_of_a_day, print, "packets")] * 2
+
+
 def test_a_delay_lasts_to_the_end_of_the_window_that_alarms():
     at_once = evaluate._lay(alarming(), NOTHING, failing(5))
     assert at_once.delay_s == at_once.worst_delay_s == 10 and at_once.unseen == 0
@@ -208,6 +307,17 @@ def test_a_delay_lasts_to_the_end_of_the_window_that_alarms():
     assert third.detected and third.starts == third.detected_starts == 5
     late = evaluate._lay(alarming(), NOTHING, failing(5, first_at=17))
     assert late.delay_s == 180
+
+
+def test_the_worst_delay_is_that_of_the_start_that_is_seen_last():
+    """Two hot windows of eight raise it: where the device's own gives one, the
+    attack's first is enough.
+    """
+    test = NOTHING.copy()
+    for start in list(evaluate._starts(len(NOTHING), 180))[:4]:
+        test[start - 1, AT["connects_failed"]] = 9
+    laid = evaluate._lay(alarming(((2, 8, 10),)), test, failing(20))
+    assert laid.detected and (laid.delay_s, laid.worst_delay_s) == (10, 20)
 
 
 def test_what_raises_nothing_is_not_seen():
@@ -232,8 +342,17 @@ def test_an_alarm_that_was_on_before_is_not_credited():
     # either: who looks at it looks already
     test = NOTHING.copy()
     test[starts[1] - 1, AT["connects_failed"]] = 9
-    again = evaluate._lay(alarming(), test, failing(9, first_at=60))
+    twice = failing(9, first_at=60)
+    twice.windows[100:109, AT["connects_failed"]] = 9
+    again = evaluate._lay(alarming(), test, twice)
     assert again.detected_starts == 4
+
+
+def test_an_attack_that_outlasts_the_test_part_is_laid_as_far_as_that_goes(monkeypatch):
+    ran = spied(monkeypatch)
+    laid = evaluate._lay(alarming(), NOTHING, failing(5, length=1900))
+    assert laid.starts == 1 and laid.detected
+    assert ran == [2000], "from the first window on, and the attack from a tenth"
 
 
 def test_what_grows_is_not_what_is_raised():
@@ -252,11 +371,7 @@ def test_starts_are_spread_over_the_test_part_past_its_warm_up():
 
 def test_units_of_one_type_are_each_left_out_and_tested_whole(monkeypatch):
     told = []
-
-    class Made:
-        detector = alarming()
-        blob = b"model"
-        choice = Choice(1.0, 0.5, 0.2, 0.9, 2, 3.0, True, 0.0)
+    ran = spied(monkeypatch)
 
     def learned(recorded, settings, origin, progress):
         told.append((len(recorded), [int(unit[0, 0]) for unit in recorded], origin))
@@ -281,6 +396,7 @@ def test_units_of_one_type_are_each_left_out_and_tested_whole(monkeypatch):
     assert results[0].days == pytest.approx(10_000 / 86_400)
     assert all(r.overlays[0].detected for r in results)
     assert results[2].silent_windows_left_out == 2
+    assert ran[0] == 1000, "from boot on"
 
 
 def test_units_are_two_at_least(inlier):

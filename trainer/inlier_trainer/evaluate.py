@@ -225,6 +225,6 @@ def _lay(detector: Detector, test: Counts, attack: Overlay) -> Laid:
 
 def _starts(test: int, attack: int) -> Iterator[int]:
     """STARTS places in the test part, evenly spread, past its warm-up."""
-    first, last = min(test // 10, test - 1), max(test - attack, test // 10)
-    for start in np.unique(np.linspace(first, last, STARTS).astype(int)):
+    first = test // 10
+    for start in np.unique(np.linspace(first, max(test - attack, first), STARTS).astype(int)):
         yield int(start)
