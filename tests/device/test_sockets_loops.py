@@ -65,6 +65,20 @@ def test_an_address_s_last_hash_is_no_name():
             assert totals[10] == names, (loop, host)
 
 
+def test_every_port_from_0_up_is_one_that_this_device_chose():
+    for loop in loops() + [sockets_plain]:
+        for port, ports, connects in (
+            (-1, 0, 0),
+            (0, 1, 0),
+            (1, 1, 0),
+            (sockets_plain.CONNECT, 1, 1),
+            (sockets_plain.CONNECT + 1, 1, 1),
+        ):
+            bits, totals = bytearray(sockets_plain.BYTES + 1), array("i", [0] * 14)
+            loop.note(bits, totals, 1, port)
+            assert (totals[12], totals[4]) == (ports, connects), (loop, port)
+
+
 class Live:
     bits = 30
     counters = ("a", "b", "c")
