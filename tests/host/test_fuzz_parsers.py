@@ -128,6 +128,7 @@ def test_an_event_from_anybody():
         terminal.bar(live.score, 9)
         for alarm in live.alarms:
             str(alarm["message"]).encode()
+        return live.foreign == 0
 
     with metrics:
         fuzz.million(check)
@@ -164,6 +165,7 @@ def test_an_answer_of_a_device_or_of_anybody():
         if answer:
             assert isinstance(answer.number, int) and isinstance(answer.offered, int)
             assert answer.why.isprintable() and answer.result.isprintable()
+        return answer
 
     fuzz.million(check)
 
@@ -178,6 +180,7 @@ def test_an_offer_of_anybody_to_a_device():
             number, type_, size, limits, chunks = wanted
             assert 0 < size <= BYTES_MAX and isinstance(chunks, int) and isinstance(limits, bytes)
             assert number != 4 and not set(type_) & set("/+#\0") and isinstance(type_, str)
+        return wanted
 
     fuzz.million(check)
 
@@ -228,9 +231,11 @@ def test_lines_of_a_board():
     def check(draw):
         taken = Intake(draw.maybe(0.5))
         lines = [line(draw) for _ in draw.few(8)]
+        windows = 0
         try:
             for text in lines:
                 for window in taken.take(text):
+                    windows += 1
                     assert len(window.deltas) == len(taken.counters)
                     assert len(window.scores) in (0, 4)
                     assert 0 <= min(window.deltas) <= max(window.deltas) <= DELTA_MAX
@@ -238,6 +243,7 @@ def test_lines_of_a_board():
                     assert 0 <= window.boot <= NUMBER_MAX + len(lines)
         except BadInput as error:  # other counters than before
             assert printable(str(error)) == str(error)
+        return windows
 
     fuzz.million(check)
 
@@ -257,33 +263,44 @@ def test_a_part_that_was_left(place):
         with contextlib.suppress(BadInput):
             part = Part(place / "p.csv")
             assert part.rows >= 0 and isinstance(part.lines.boot, int)
+            return part.rows
+        return 0
 
     fuzz.million(check)
 
 
 # Flash -------------------------------------------------------------------
 
-HEAD = "<IIBIHHHH"
+BITS = {"B": 8, "H": 16, "I": 32}
 
 
 def test_a_state_whose_seal_fits(place):
-    """Structure-aware: mostly of this model and the right length."""
+    """Structure-aware: mostly of this model, the right lengths, small numbers."""
     model = Model(GOLDEN)
-    ours, n = crc32(model.params) & 0xFFFFFFFF, 4 * model.features
     kept = record.Record(str(place / "state"), b"", b"INLT")
     keeper = state.Keeper(str(place / "state"), b"")
     pipeline = Pipeline(model, Replay((), model.counters()), plain)
     deltas = [array("i", [level] * len(model.counters())) for level in (0, DELTA_MAX)]
+    ours = crc32(model.params) & 0xFFFFFFFF
+    grades, features = len(pipeline.alarm.horizons.grades), model.features
+    sizes = (grades, 4 * features, len(state._hosts(pipeline)))
+    fields = [BITS[kind] for kind in state._HEAD[2:-5]]  # all but told and sizes
 
     def check(draw):
-        content = bytearray(n)
+        head = [draw.getrandbits(3) if draw.maybe(0.9) else draw.unsigned(bits) for bits in fields]
+        lengths = sizes if draw.maybe(0.9) else tuple(draw.unsigned(16) for _ in sizes)
+        which = ours if draw.maybe(0.9) else draw.unsigned(32)
+        content = bytearray(sum(sizes))
         for at in draw.few(3):
-            struct.pack_into("<I", content, 4 * at, draw.unsigned(32))
-        which = ours if draw.maybe(0.8) else draw.unsigned(32)
-        sizes = (n, 0) if draw.maybe(0.8) else (draw.unsigned(16), draw.unsigned(16))
-        head = (draw.unsigned(32), draw.unsigned(8), draw.unsigned(32), draw.unsigned(16))
-        payload = struct.pack(HEAD, which, *head, draw.unsigned(16), *sizes)
-        payload += content if draw.maybe(0.8) else draw.octets(12)
+            content[draw.getrandbits(16) % grades] = draw.getrandbits(3)
+            high = 30 if draw.maybe(0.95) else 32
+            struct.pack_into("<I", content, grades + 4 * at, draw.unsigned(high))
+        if draw.maybe(0.1):
+            content = draw.octets(600)
+        told = (
+            bytes(draw.getrandbits(2) for _ in range(4)) if draw.maybe(0.5) else draw.randbytes(4)
+        )
+        payload = struct.pack(state._HEAD, which, *head, told, *lengths) + content
         sealed = struct.pack("<4sIH", b"INLT", 1, len(payload)) + payload
         (place / "state.0").write_bytes(sealed + kept._seal(sealed))
         taken = keeper.restore(pipeline)
@@ -292,6 +309,8 @@ def test_a_state_whose_seal_fits(place):
         if taken and draw.maybe(0.2):
             pipeline.score(draw.choice(deltas))
             assert 0 <= pipeline.ae < 1 << 30 and abs(pipeline.svm) < 1 << 30
+            pipeline.explain()
+        return taken
 
     fuzz.million(check)
 
@@ -331,8 +350,10 @@ def test_a_record_of_the_slots(installed, monkeypatch):
             (installed / f"slots.{i}").write_bytes(content + seals[key](content))
         try:
             assert models.load(str(installed)).source == "replay"
+            return key
         except ModelError:
             assert key
+            return False
 
     fuzz.million(check)
 
@@ -348,11 +369,10 @@ ABOUT_VALUES = ("%41", "%", "2026-13-01T00:00:00Z")
 ABOUT_KEYS = ("source", "window_ms", "device", "firmware", "clock", "later", "", "source")
 
 
-def cell(draw):
-    kind = draw.random()
-    if kind < 0.7:
-        return str(draw.number())
-    return draw.choice((str(draw.odd_number()), draw.odd_text(), " 1"))
+def cell(draw, odd_share):
+    if not draw.maybe(odd_share):
+        return str(draw.getrandbits(draw.choice((3, 12, 30))))
+    return draw.choice((str(draw.number()), str(draw.odd_number()), draw.odd_text(), " 1"))
 
 
 def about_line(draw):
@@ -364,19 +384,24 @@ def about_line(draw):
 
 
 def table(draw):
-    out = io.StringIO()
+    """Half of them as good as a recorder's, the others odd in some way."""
+    out, odd_share = io.StringIO(), draw.choice((0, 0, 0.02, 0.3))
     for _ in draw.few(2):
-        out.write(f"# {about_line(draw)}\n")
-    head = ["a", "b"]
-    if draw.maybe(0.3):
+        about = about_line(draw) if draw.maybe(odd_share) else "inlier " + " ".join(ABOUT[:4])
+        out.write(f"# {about}\n")
+        if draw.maybe(0.9):
+            break
+    head = ["a", "b"] if draw.maybe(0.5) else [*MARKS, "a", "b"]
+    if draw.maybe(odd_share):
         head = [draw.choice((draw.choice(NAMES), draw.odd_text())) for _ in draw.few(4)]
-    elif draw.maybe(0.4):
-        head = [*MARKS, "a", "b"]
-    rows = [[cell(draw) for _ in head] for _ in draw.few(5)]
-    if rows and draw.maybe(0.2):
-        rows[-1] = [cell(draw) for _ in draw.few(6)]
-    csv.writer(out, **draw.choice(DIALECTS)).writerows([head, *rows])
+    rows = [[cell(draw, odd_share) for _ in head] for _ in draw.few(5)]
+    if rows and draw.maybe(odd_share):
+        rows[-1] = [cell(draw, odd_share) for _ in draw.few(6)]
+    dialect = draw.choice(DIALECTS) if draw.maybe(0.5) else {}
+    csv.writer(out, **dialect).writerows([head, *rows])
     content = out.getvalue().encode(errors="surrogatepass")
+    if draw.maybe(0.5):
+        return content
     return draw.choice(BEGINS) + content + draw.choice(ENDS)
 
 
@@ -392,8 +417,10 @@ def test_a_csv_of_somebody_s(place):
         try:
             recording = draw.choice(readers)(path)
             assert recording.windows.min() >= 0 and recording.stretches
+            return True
         except BadInput as error:
             assert len(printable(str(error))) < 2000 and "\n" not in printable(str(error))
+            return False
 
     fuzz.million(check)
 
@@ -459,5 +486,7 @@ def test_a_capture_of_somebody_s(place):
             for windows, seen in islice(counted.parts(), 2):  # more are centuries of silence
                 assert len(windows) == len(seen) and windows.min() >= 0 and seen.min() >= 0
             assert printable(counted.broken) == counted.broken
+            return not counted.broken
+        return False
 
     fuzz.million(check)

@@ -134,7 +134,7 @@ class Keeper:
         pipeline.quiet.active = bool(flags & _QUIET)
         pipeline.quiet.run = run
         pipeline.quiet.idle = alarm.idle = pipeline.idle = False
-        pipeline.index = index & 0x3FFFFFFF
+        pipeline.index = index & 0x1FFFFFFF  # a forged one must not soon be no small int
         self._flags = flags
         return True
 
