@@ -20,9 +20,10 @@ from inlier_trainer.fleet import engine, ingest, parts, profile, scoring, simula
 from inlier_trainer.fleet.store import Store
 from inlier_trainer.progress import quiet
 
-pytestmark = pytest.mark.skipif(
-    "INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`"
-)
+pytestmark = [
+    pytest.mark.skipif("INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`"),
+    pytest.mark.timeout(6 * 3600),  # ten minutes of two cores, which others may share
+]
 
 DAY = simulate.Plan(devices=1000, types=4, days=1, infected=0, seed=1, window_ms=300_000)
 BUDGET = 5
