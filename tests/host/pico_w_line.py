@@ -132,7 +132,8 @@ def line(folder: Path, say: Callable[[str], None]) -> Line:
                 say("joining Wi-Fi")  # whose chip is sent its own firmware: 20 s of a processor
                 eventually(lambda: "joined as" in there.said.read_text("utf-8", "replace"), JOIN_S)
                 inlier("record", "record", *port, "--count", RECORDED, "-o", recording)
-                inlier("train", "train", recording, "--allow-constant", "all", "-o", model)
+                asked = ("--false-alarms", "6/hour")  # what some minutes can answer for
+                inlier("train", "train", recording, *asked, "--allow-constant", "all", "-o", model)
                 deployed = json.loads(inlier("deploy", "deploy", model, *port, "--json"))
                 watch = ("--serial", there.port, "--count", WATCHED, "--json")
                 told = inlier("watch", "monitor", *watch)
