@@ -66,7 +66,7 @@ def test_floors_and_horizons_go_together():
 
 
 def test_horizons_are_those_that_the_page_tells_and_floors_those_that_figures_were_made_with():
-    page = (Path(__file__).parents[2] / "docs/how_it_decides.md").read_text()
+    page = " ".join((Path(__file__).parents[2] / "docs/how_it_decides.md").read_text().split())
     (first, *others) = HORIZONS
     said = ", ".join(f"{k} of {n}" for k, n in others)
     assert f"{first[0]} of the last {first[1]} windows over a threshold, {said}:" in page
