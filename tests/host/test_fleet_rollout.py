@@ -186,7 +186,7 @@ class Board:
     def boot(self):
         script = [Path(__file__).parent / "rollout_device.py", self._folder / "settings.json"]
         if self._runtime == "cpython":
-            command = [sys.executable, "-c", ON_CPYTHON, *script]
+            command = [sys.executable, "-u", "-c", ON_CPYTHON, *script]
         else:
             command = [find_or_build(), *script]
         path = os.pathsep.join([str(ROOT / "firmware"), str(umqtt.folder()), ".frozen"])

@@ -94,7 +94,7 @@ class Device:
         settings.update(in_step=in_step, pauses=pauses or {}, answer_s=answer_s)
         script = str(ROOT / "tests/host/mqtt_device.py")
         interpreter = (
-            [sys.executable, "-c", ON_CPYTHON, script]
+            [sys.executable, "-u", "-c", ON_CPYTHON, script]
             if runtime == "cpython"
             else [find_or_build(), script]
         )
