@@ -71,12 +71,14 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be no text
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app(prog_name="inlier")
+        try:
+            app(prog_name="inlier")
+        finally:
+            _flush()
     except BadInput as error:
         _tell(str(error))
         sys.exit(2)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Interrupted as interrupt:
         _tell(f"interrupted; {interrupt}")
@@ -90,6 +92,17 @@ def main() -> None:
     except MemoryError:
         _tell("there is not enough memory; close other programs, or give it less at once")
         sys.exit(2)
+
+
+def _flush() -> None:
+    """Else the interpreter would find at its end that nobody takes what was
+    printed, and say so in its own words.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def _tell(text: str) -> None:
