@@ -5,14 +5,18 @@ import sys
 from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inlier import monitor
 from inlier.counters import DELTA_MAX
+from inlier.model import Model
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
 from inlier_export.model_file import read_model
 from inlier_trainer.sources import open_source
+
+if TYPE_CHECKING:
+    from inlier_trainer.recordings import Recording
 
 # index, ae, svm, quiet (the quiet score), hot; event: 1 raised, 2 one that is
 # on has grown, -1 cleared; gone: 1 gone quiet, -1 back; features: [(name, per
@@ -85,17 +89,21 @@ def live(
 
 
 def replay(path: Path, recording: Path, sinks: Callable[[], Any] | None = None) -> Iterator[Scored]:
+    """replayed() of files. Raises BadInput, OSError."""
+    from inlier_trainer.recordings import read_for
+
+    model = read_model(path)
+    return replayed(model, read_for(recording, model), sinks)
+
+
+def replayed(
+    model: Model, recorded: "Recording", sinks: Callable[[], Any] | None = None
+) -> Iterator[Scored]:
     """Score the windows of a recording of the model's source, from boot, and
     again from boot after each interruption; index is the recording's row. What
     is left of a window that was interrupted is not scored: {"index",
     "interrupted"}. sinks: makes one of inlier.sinks, of each boot one.
-
-    Raises BadInput, OSError.
     """
-    from inlier_trainer.recordings import read_for
-
-    model = read_model(path)
-    recorded = read_for(recording, model)
     row = 0
     for rows in recorded.stretches:
         for lost in range(row, rows.start):

@@ -37,8 +37,9 @@ def demo(seed: int, out: Path, as_json: bool) -> None:
         )
         stages.record(interpreter, seed, recording, progress)
         console.print(
-            f"2  Two small detectors are trained on them, for {stages.FALSE_ALARMS}: 80 seconds of "
-            "traffic promise no more. A week's promise one a week."
+            f"2  Two small detectors are trained on them, for {stages.FALSE_ALARMS}: "
+            f"{stages.RECORD_WINDOWS * stages.WINDOW_MS // 1000} seconds of traffic promise no "
+            "more. A week's promise one a week."
         )
         trained = stages.fit(recording, seed, progress)
         write_atomic(model, trained.blob)

@@ -74,7 +74,7 @@ def recording(model: Path, path: Path, count: int) -> tuple[str, Feed]:
             past_s = (event["window"] + 1) * own.window_ms / 1000
             emit({**event, "time": None if began is None else began + past_s})
 
-        windows = monitor.replay(model, path, lambda: Lines(timed))
+        windows = monitor.replayed(own, recorded, lambda: Lines(timed))
         for window in islice(windows, None if count < 0 else count):
             if "interrupted" in window:
                 emit({"problem": f"window {window['index']} was interrupted: it is not scored"})
