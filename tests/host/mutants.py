@@ -6,7 +6,7 @@ constants are left alone, for they are choices (`tuned`); survivors.toml which
 survivors are known, and why each may live. One that is not listed fails.
 Arguments are parts of modules' paths, to look at these alone.
 
-A fault is written into a copy of the tree. The tests run in a process forked
+A fault is written into a copy of the tree, one copy a core. The tests run in a process forked
 from this one, which has loaded what is slow to load; what CPython does not
 notice, Unix MicroPython, where native kernels run, may. cosmic-ray does the
 same with ten replacements for each operator and a new interpreter for each;
@@ -20,6 +20,7 @@ import copy
 import gc
 import importlib.util
 import json
+import multiprocessing
 import os
 import resource
 import shutil
@@ -30,6 +31,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -196,6 +198,37 @@ def survivors(
     print(f"{name}: {count} faults tried", flush=True)
 
 
+def copy_of_tree(folder: Path) -> Path:
+    """One a worker, into which it writes its faults, and where its tests run."""
+    copied = folder / str(os.getpid())
+    for part in (*FOLDERS, "tests", "examples", "docs"):
+        shutil.copytree(ROOT / part, copied / part)
+    shutil.copy(ROOT / "pyproject.toml", copied)
+    compileall.compile_dir(copied, quiet=1)
+    os.environ["PYTHONPATH"] = os.pathsep.join(str(copied / part) for part in FOLDERS)
+    os.environ["MICROPYPATH"] = f"{copied}/firmware:{copied}/tests/device:.frozen"
+    os.chdir(copied)
+    return copied
+
+
+def look_at(folder: Path, name: str, tests: dict, argued: list[dict]) -> int:
+    """Prints what is not argued, as survivors.toml would; returns how many."""
+    copied = Path.cwd() if Path.cwd().parent == folder else copy_of_tree(folder)
+    known = {(s["was"], s["now"]) for s in argued}
+    gone, new = set(known), 0
+    for line, was, now in survivors(copied, name, **tests):
+        gone.discard((was, now))
+        if (was, now) not in known:
+            new += 1
+            texts = "\n".join(f"{k} = {json.dumps(v)}" for k, v in (("was", was), ("now", now)))
+            print(
+                f"# {name}:{line}\n[[{json.dumps(name)}]]\n{texts}\nwhy = \n\n", end="", flush=True
+            )
+    for was, now in sorted(gone):
+        print(f"{name}: argued, but noticed: {was} -> {now}", flush=True)
+    return new
+
+
 def main(wanted: list[str]) -> int:
     sys.dont_write_bytecode = True  # its time stamps are too coarse to tell two faults apart
     os.environ.update(PYTHONDONTWRITEBYTECODE="1", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
@@ -205,28 +238,17 @@ def main(wanted: list[str]) -> int:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     gc.freeze()  # or each child looks through all that once more
-    new = 0
-    with tempfile.TemporaryDirectory() as folder:
-        copied = Path(folder)
-        for part in (*FOLDERS, "tests", "examples", "docs"):
-            shutil.copytree(ROOT / part, copied / part)
-        shutil.copy(ROOT / "pyproject.toml", copied)
-        compileall.compile_dir(copied, quiet=1)
-        os.environ["PYTHONPATH"] = os.pathsep.join(str(copied / part) for part in FOLDERS)
-        os.environ["MICROPYPATH"] = f"{copied}/firmware:{copied}/tests/device:.frozen"
-        os.chdir(copied)
-        for name, tests in covered.items():
-            if not wanted or any(part in name for part in wanted):
-                known = {(s["was"], s["now"]) for s in argued.get(name, [])}
-                gone = set(known)
-                for line, was, now in survivors(copied, name, **tests):
-                    gone.discard((was, now))
-                    if (was, now) not in known:
-                        new += 1
-                        print(f"# {name}:{line}\n[[{json.dumps(name)}]]\nwas = {json.dumps(was)}")
-                        print(f"now = {json.dumps(now)}\nwhy = \n", flush=True)
-                for was, now in sorted(gone):
-                    print(f"argued, but noticed: {was} -> {now}")
+    fork = multiprocessing.get_context("fork")  # for workers that have loaded it all
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(os.cpu_count(), mp_context=fork) as workers,
+    ):
+        looks = [
+            workers.submit(look_at, Path(folder).resolve(), name, tests, argued.get(name, []))
+            for name, tests in covered.items()
+            if not wanted or any(part in name for part in wanted)
+        ]
+        new = sum(look.result() for look in looks)
     print(f"{new} survivors that tests/mutants/survivors.toml does not argue")
     return int(new > 0)
 
