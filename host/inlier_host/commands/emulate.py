@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inlier_host.figures import number_of
 from inlier_host.libraries import require
 from inlier_host.options import Json, say
 
@@ -52,8 +53,9 @@ def emulate(
             f"window {window}: ALARM: " + ", ".join(f"{name} {share} %" for name, share in features)
         )
     say(
-        f"{place.name}, kernel {done.kernel}: {done.windows} windows, {len(done.alarms)} alarms; "
-        f"{done.mismatches} windows differ from the NumPy reference",
+        f"{place.name}, kernel {done.kernel}: {number_of(done.windows, 'window')}, "
+        f"{number_of(len(done.alarms), 'alarm')}; "
+        f"{number_of(done.mismatches, 'window')} that the NumPy reference scores otherwise",
         f"{_cost(place, summary)}; heap {done.heap[0]} bytes before, {done.heap[1]} after",
     )
 

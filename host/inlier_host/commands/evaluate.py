@@ -9,6 +9,7 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
+from inlier_host.figures import number_of, rate
 from inlier_host.options import Json, Seed, milliseconds, one_of, say, together
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def evaluate(
     novel, days = sum(r.novel_alarms for r in results), sum(r.novel_days for r in results)
     if not units:
         print(
-            f"new kinds of benign events, all captures: {novel} alarms in {days:.1f} days of "
-            f"left-out folds, {7 * novel / days:.2g} a week"
+            f"new kinds of benign events, all captures: {number_of(novel, 'alarm')} in "
+            f"{days:.1f} days of left-out folds, {rate(7 * novel / days)} a week"
         )
 
 
@@ -106,10 +107,11 @@ def _show(result: "Evaluation") -> None:
     Console().print(table)
     low, high = result.novel_interval
     say(
-        f"{result.name}: {result.alarm_episodes} false alarms in {result.days:.2f} test days; "
+        f"{result.name}: {number_of(result.alarm_episodes, 'false alarm')} in "
+        f"{result.days:.2f} test days; "
         f"{result.novel_alarms} on left-out folds of {result.novel_days:.2f} days, so that "
-        f"{result.novel_per_week:.2g} a week ({low:.2g} to {high:.2g}) are expected of new kinds "
-        f"of events; model of {result.model_bytes} bytes; "
+        f"{rate(result.novel_per_week)} a week ({rate(low)} to {rate(high)}) are expected of "
+        f"new kinds of events; model of {result.model_bytes} bytes; "
         f"{result.silent_windows_left_out} windows of long silence left out"
     )
 

@@ -12,6 +12,7 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
+from inlier_host.figures import number_of
 from inlier_host.libraries import require
 from inlier_host.options import (
     Interface,
@@ -133,7 +134,7 @@ def record(
     if as_json:
         print(json.dumps({"recording": str(out), "windows": count}))
     else:
-        say(f"{out}: {count} windows")
+        say(f"{out}: {number_of(count, 'window')}")
 
 
 def _check_device(address: str | None) -> None:
@@ -182,7 +183,7 @@ def _record_capture(
             file=sys.stderr,
         )
     say(
-        f"{out}: {len(counted)} windows of {counted.packets} packets, "
+        f"{out}: {number_of(len(counted), 'window')} of {number_of(counted.packets, 'packet')}, "
         f"{summary['silent_windows']} of them silent"
     )
 
@@ -231,8 +232,8 @@ def _record_board(
         print(json.dumps({"recording": str(out), **asdict(done)}))
         return
     say(
-        f"{out}: {done.windows} windows of source '{done.source}' ({done.window_ms} ms) from "
-        f"{done.boots} boots; "
+        f"{out}: {number_of(done.windows, 'window')} of source '{done.source}' "
+        f"({done.window_ms} ms) from {number_of(done.boots, 'boot')}; "
         f"{done.missed} windows are missing in {done.gaps} gaps, {done.damaged} damaged lines "
         f"were left out"
     )

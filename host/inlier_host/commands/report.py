@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inlier_export.errors import BadInput
+from inlier_host.figures import number_of
 from inlier_host.libraries import require
 from inlier_host.options import Json, say, together
 
@@ -85,7 +86,10 @@ def report(
             )
         )
     else:
-        say(f"{out}: {len(shown.windows)} windows, {alarms} alarms; open it in a browser")
+        say(
+            f"{out}: {number_of(len(shown.windows), 'window')}, "
+            f"{number_of(alarms, 'alarm')}; open it in a browser"
+        )
 
 
 def _attack(text: str) -> "Attack":

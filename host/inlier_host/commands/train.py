@@ -12,6 +12,7 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
+from inlier_host.figures import number_of, rate, span
 from inlier_host.libraries import require
 from inlier_host.options import (
     Json,
@@ -206,14 +207,14 @@ def said(learned: "Learned", out: Path) -> Iterator[str]:
         yield "no counter is always active: that it has gone quiet can't be told"
     for unit in learned.left_out:
         yield (
-            f"{unit.recording} left out: {unit.alarm_episodes} false alarms in its "
+            f"{unit.recording} left out: {number_of(unit.alarm_episodes, 'false alarm')} in its "
             f"{unit.days:.2f} days"
         )
     if learned.added:
         before = ", ".join(str(limit) for _, _, limit in learned.before.horizons)
         yield (
-            f"{learned.added} windows learned as benign; learned thresholds {before}, raised no "
-            "further than keeps those windows quiet"
+            f"{number_of(learned.added, 'window')} learned as benign; learned thresholds {before}, "
+            "raised no further than keeps those windows quiet"
         )
     for anomaly in result.anomalies:
         yield f"accepted: {anomaly.said()}"
@@ -229,16 +230,3 @@ def shortage(learned: "Learned") -> str:
         f"record {span(choice.weeks_more)} more, or say --false-alarms "
         f"{math.ceil(choice.per_week)}/week"
     )
-
-
-def rate(alarms: float) -> str:
-    """In two digits, as people write them."""
-    return f"{float(f'{alarms:.2g}'):g}"
-
-
-def span(weeks: float) -> str:
-    """How long, in the unit that people would say it in."""
-    for unit, in_a_week in (("weeks", 1), ("days", 7), ("hours", 168), ("minutes", 10_080)):
-        if weeks * in_a_week >= 2 or unit == "minutes":
-            break
-    return f"{weeks * in_a_week:.2g} {unit}"

@@ -1,0 +1,19 @@
+"""Figures as people write them, in what commands say."""
+
+
+def number_of(count: int, noun: str) -> str:
+    """1 window, 2 windows."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def rate(alarms: float) -> str:
+    """In two digits."""
+    return f"{float(f'{alarms:.2g}'):g}"
+
+
+def span(weeks: float) -> str:
+    """How long, in the unit that people would say it in."""
+    for unit, in_a_week in (("weeks", 1), ("days", 7), ("hours", 168), ("minutes", 10_080)):
+        if weeks * in_a_week >= 2 or unit == "minutes":
+            break
+    return f"{weeks * in_a_week:.2g} {unit}"
