@@ -47,7 +47,7 @@ class Ring:
             with open("%s.%d" % (self._path, number), "rb") as f:
                 for line in f:
                     words = line.split(b" ")
-                    if len(words) > 4 and words[0] == b"~w" and words[1].isdigit():
+                    if line.startswith(b"~w ") and words[1].isdigit():
                         boot = max(boot, int(words[1]))
         return boot
 

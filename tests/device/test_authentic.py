@@ -194,6 +194,13 @@ def test_a_key_comes_from_a_file_or_from_the_environment():
         with open(path, "w") as f:
             f.write("01" * 32 + "\n")
         assert keys.from_file(path) == b"\1" * 32
+        for blanks, holds in ((192, True), (193, False)):  # a file without end is no key
+            with open(path, "w") as f:
+                f.write(" " * blanks + "01" * 32)
+            try:
+                assert keys.from_file(path) == b"\1" * 32 and holds, "read as far as 256"
+            except keys.KeyFault:
+                assert not holds
         with open(path, "w") as f:
             f.write("01" * 31)
         try:

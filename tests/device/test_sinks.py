@@ -1,21 +1,16 @@
-"""Sinks: a log ring that outlives full flash and power cuts, a switch, several
-at once, a queue that loses scores first, reports for AWS IoT Device Defender.
+"""Sinks: a switch, several at once, an alarm's words and states as events,
+reports for AWS IoT Device Defender.
 """
 
 import json
-import os
 
 import golden
 
 from inlier.pipeline import Pipeline
-from inlier.sinks import Together
+from inlier.sinks import Sink, Together
 from inlier.sinks.defender import Defender
 from inlier.sinks.lines import Lines
-from inlier.sinks.log import Log
-from inlier.sinks.outbox import Outbox
 from inlier.sinks.signal import Signal
-
-PATH = "sinks_test.log"
 
 
 def pipeline():
@@ -23,68 +18,6 @@ def pipeline():
     p = Pipeline(model, golden.Source(model.counters()))
     p.step()
     return p
-
-
-def remove():
-    for path in (PATH, PATH + ".old"):
-        if path in os.listdir("."):
-            os.remove(path)
-
-
-def test_the_log_keeps_the_last_alarms_within_its_bytes():
-    remove()
-    p = pipeline()
-    log = Log(PATH, 2048)
-    for i in range(40):
-        p.index = i
-        log.on_window(p)
-        log.on_alarm(p, [("c0", 90)])
-        log.on_clear(p)
-        assert (
-            sum(os.stat(path)[6] for path in (PATH, PATH + ".old") if path in os.listdir("."))
-            <= 2048
-        )
-    events = log.lines()
-    assert log.problem is None and log.lost == 0
-    assert [e["alarm"] for e in events[-2:]] == ["ON", "OFF"] and events[-1]["window"] == 39
-    assert events[-2]["features"] == [["c0", 90]] and "Began" in events[-2]["message"]
-    written = sum(len(json.dumps(e)) + 1 for e in events)
-    assert 1024 - 400 < written <= 2048, "half of it at least, but for one line"
-    remove()
-
-
-def test_a_line_torn_by_a_power_cut_costs_only_itself():
-    remove()
-    p = pipeline()
-    Log(PATH).on_alarm(p, [])
-    with open(PATH, "a") as f:
-        f.write('{"alarm": "OF')
-    log = Log(PATH)
-    log.on_clear(p)
-    log.on_alarm(p, [])
-    assert [e["alarm"] for e in log.lines()] == ["ON", "OFF", "ON"]
-    remove()
-
-
-def test_what_is_no_text_costs_only_its_line():
-    """A power cut leaves blocks that were erased, and worn flash anything."""
-    remove()
-    p = pipeline()
-    Log(PATH).on_alarm(p, [])
-    with open(PATH, "ab") as f:
-        f.write(b"\xff\xff\xfe\x00" * 9)
-    log = Log(PATH)
-    log.on_clear(p)
-    assert [e["alarm"] for e in log.lines()] == ["ON", "OFF"]
-    remove()
-
-
-def test_a_flash_that_is_full_or_missing_does_not_stop_the_scoring():
-    p = pipeline()
-    log = Log("no_such_folder/alarms.log")
-    log.on_alarm(p, [])
-    log.on_clear(p)
-    assert isinstance(log.problem, OSError) and log.lost == 2 and log.lines() == []
 
 
 def test_a_switch_follows_the_alarm():
@@ -103,6 +36,19 @@ class Broken:
     on_clear = on_window = on_quiet = on_alarm
 
 
+def test_several_sinks_are_one_and_none_has_a_problem():
+    seen = []
+
+    class Seen:
+        on_alarm = on_clear = on_window = on_quiet = lambda self, *what: seen.append(what)
+
+    sinks = Together(Seen(), Sink(), Seen())
+    sinks.on_alarm(1, [2])
+    for callback in (sinks.on_clear, sinks.on_window, sinks.on_quiet):
+        callback(3)
+    assert seen == [(1, [2])] * 2 + [(3,)] * 6 and sinks.problem is None
+
+
 def test_a_sink_that_fails_does_not_keep_the_others_from_theirs():
     said = []
     told = []
@@ -111,6 +57,8 @@ def test_a_sink_that_fails_does_not_keep_the_others_from_theirs():
     quiet.on_alarm = quiet.on_clear = lambda *_: None
     sinks = Together(Broken(), Signal(said.append), quiet)
     sinks.on_window(None)
+    assert sinks.problem.errno == 28
+    sinks.problem = None
     sinks.on_alarm(None, [])
     sinks.on_clear(None)
     sinks.on_quiet(None)
@@ -168,21 +116,6 @@ def test_the_state_says_how_full_each_horizon_is():
     horizons = list(p.model.horizons())
     assert [h[:2] for h in state["horizons"]] == [[k, n] for k, n, _ in horizons]
     assert state["horizons"][-1][2] == 100, "thresholds in per cent of the lowest"
-
-
-def test_a_full_queue_drops_the_oldest_score_before_any_alarm():
-    box = Outbox(4)
-    for name, qos in (("s1", 0), ("A1", 1), ("s2", 0), ("A2", 1), ("A3", 1), ("s3", 0), ("A4", 1)):
-        box.put("t", name, True, qos)
-    # A3 pushes s1 out, s3 pushes s2 out, A4 pushes s3 out.
-    assert [entry[1] for entry in box._entries] == ["A1", "A2", "A3", "A4"] and (
-        box.dropped,
-        box.lost,
-    ) == (3, 0)
-    box.put("t", "s4", True, 0)
-    assert (box.dropped, box.lost) == (4, 0), "a score that finds only alarms goes itself"
-    box.put("t", "A5", True, 1)
-    assert [entry[1] for entry in box._entries] == ["A2", "A3", "A4", "A5"] and box.lost == 1
 
 
 def reports(short_names, seconds):

@@ -82,9 +82,9 @@ def test_without_a_record_the_higher_number_runs():
         said = refused(models.update, place, signed(golden.blob(), number=4))
         assert "older than 6" in said, "the one that runs counts, recorded or not"
         os.remove(place + "/slot.%d" % slot)
-        assert models._current(place, None, None)[2] == 5
+        assert models.number(place) == 5
         record.write_file(place + "/slot.%d" % slot, b"INLR")  # no header: it has no number
-        assert models._current(place, None, None)[2] == 5
+        assert models.number(place) == 5
 
 
 def test_the_record_of_the_slots_holds_which_runs_and_of_both_number_and_digest():
@@ -101,13 +101,52 @@ def test_the_record_of_the_slots_holds_which_runs_and_of_both_number_and_digest(
     assert record.Record(place + "/slots", KEY, b"INLS").read() == b"\1" + entries[0] + entries[1]
 
 
+def test_a_record_that_no_update_writes_is_none():
+    """Whoever has the key may have sealed it, or a runtime to come."""
+    if authentic is None:
+        return "needs hashlib"
+    place = folder()
+    models = slots.Slots(authentic.Authentic(KEY))
+    for number in (7, 5):  # such that the higher number is in the slot before
+        record.write_file(place + "/slot.%d" % (number == 5), signed(golden.blob(), number=number))
+    entries = [slots._entry(record.read_file(place + "/slot.%d" % i)) for i in (0, 1)]
+    for content, expected in (
+        (b"\1" + entries[0] + entries[1], 5),
+        (b"\2" + entries[0] + entries[1], 7),
+        (b"\xff" + entries[0] + entries[1], 7),
+        (b"\1" + entries[0] + entries[1] + b"x", 7),
+        (b"\1" + entries[0] + entries[1][:-1], 7),
+        (b"\1", 7),
+        (b"", 7),
+    ):
+        record.Record(place + "/slots", KEY, b"INLS").write(content)
+        assert models.number(place) == expected, content
+    models.update(place, signed(golden.blob(), number=8))
+    assert models.number(place) == 8
+
+
+def test_a_key_of_its_own_seals_the_record_in_the_place_of_the_models():
+    """So that who signs models for a fleet can't forge what one device keeps."""
+    if authentic is None:
+        return "needs hashlib"
+    for options, key in (({}, KEY), ({"key": b"own"}, b"own")):
+        place = folder()
+        slots.Slots(authentic.Authentic(KEY), **options).update(place, signed(golden.blob()))
+        for other in (KEY, b"own", b""):
+            kept = record.Record(place + "/slots", other, b"INLS").read()
+            assert (kept is not None) == (other == key), (options, other)
+    place = folder()
+    slots.Slots(None).update(place, golden.blob())
+    assert record.Record(place + "/slots", b"", b"INLS").read(), "a checksum where nobody signs"
+
+
 def test_the_first_model_may_have_the_number_0():
     if authentic is None:
         return "needs hashlib"
     place = folder()
     models = slots.Slots(authentic.Authentic(KEY))
     models.update(place, signed(golden.blob(), number=0))
-    assert models.load(place) and models._current(place, None, None)[2] == 0
+    assert models.load(place) and models.number(place) == 0
 
 
 class Floor:
@@ -182,7 +221,7 @@ def test_flash_that_does_not_keep_a_model_is_told_and_the_former_one_runs_on():
     assert record.Record(place + "/slots", KEY, b"INLS").read() == named, (
         "the record names the former one still"
     )
-    assert models._current(place, None, None)[2] == 5
+    assert models.number(place) == 5
 
 
 class Synced:

@@ -32,7 +32,7 @@ _HEAD_BYTES = 12
 def identity(blob):
     """What a model is known by: the CRC that its file holds."""
     at = len(blob) - 4 - (TAG_BYTES if blob[5] & FLAG_HMAC else 0)
-    return struct.unpack_from("<I", blob, at)[0]
+    return int.from_bytes(blob[at : at + 4], "little")
 
 
 def apply(model, blob, calibration, key=None):
@@ -48,34 +48,34 @@ def apply(model, blob, calibration, key=None):
     tag = TAG_BYTES if head[2] & SIGNED else 0
     if head[3] != len(horizons) or len(calibration) != end + 4 + tag:
         raise ModelError("calibration is cut, or of a model with other horizons; copy it again")
-    if key is not None and not (
-        tag and equal(hmac_sha256(key, calibration[: end + 4]), calibration[end + 4 :])
-    ):
+    seal = calibration[end + 4 :]
+    if key is not None and not equal(hmac_sha256(key, calibration[: end + 4]), seal):
         raise ModelError("calibration was not signed with this key, or was altered since")
-    if crc32(calibration[:end]) & 0xFFFFFFFF != struct.unpack_from("<I", calibration, end)[0]:
+    *limits, checksum = struct.unpack_from("<%diI" % len(horizons), calibration, _HEAD_BYTES)
+    if crc32(calibration[:end]) & 0xFFFFFFFF != checksum:
         raise ModelError("calibration checksum does not match; copy it again")
     if head[4] != identity(blob):
         raise ModelError("calibration is of another model than the one that runs")
     changed = b""
     before = DELTA_MAX
-    for i in range(len(horizons)):
-        limit = struct.unpack_from("<i", calibration, _HEAD_BYTES + 4 * i)[0]
+    for (k, n, _), limit in zip(horizons, limits):
         if not 0 <= limit <= before:
             raise ModelError("calibration contradicts itself; make it again")
         before = limit
-        changed += struct.pack(HORIZON, horizons[i][0], horizons[i][1], limit)
+        changed += struct.pack(HORIZON, k, n, limit)
     model._horizons = memoryview(changed)
 
 
-def apply_file(model, blob, path, key=None):
+def apply_file(model, blob, path, authentic):
     """The same of the file at `path`, where there is one. Returns why it was
     not applied, or None: a calibration that does not fit leaves the type's own
-    thresholds, and must not stop the watching.
+    thresholds, and must not stop the watching. authentic: authentic.Authentic,
+    or None.
     """
     mine = read_file(path)
     if mine:
         try:
-            apply(model, blob, mine, key)
+            apply(model, blob, mine, authentic and authentic.key)
         except ModelError as error:
             return str(error)
     return None
@@ -101,8 +101,7 @@ class Calibrated:
         if self._authentic is not None:
             self._authentic.check(blob)
         model = Model(blob, source, counters)
-        key = self._authentic.key if self._authentic is not None else None
-        self.problem = apply_file(model, blob, self._path, key)
+        self.problem = apply_file(model, blob, self._path, self._authentic)
         return model
 
 
@@ -118,6 +117,5 @@ class CalibratedSlots(Slots):
 
     def _accept(self, blob, source, counters, lowest):
         model = super()._accept(blob, source, counters, lowest)
-        key = self._authentic.key if self._authentic is not None else None
-        self.problem = apply_file(model, blob, self._limits, key)
+        self.problem = apply_file(model, blob, self._limits, self._authentic)
         return model

@@ -61,9 +61,7 @@ class Record:
             return None
         magic, sequence, size = struct.unpack_from(_HEAD, content, 0)
         end = _HEAD_BYTES + size
-        if magic != self._magic or len(content) != end + _SEAL_BYTES:
-            return None
-        if not equal(self._seal(content[:end]), content[end:]):
+        if magic != self._magic or not equal(self._seal(content[:end]), content[end:]):
             return None
         return sequence, content[_HEAD_BYTES:end]
 

@@ -113,12 +113,12 @@ class Keeper:
             or peak >= _STATE_MAX
         ):
             return False
-        for i in range(at, end, 4):
-            if not 0 <= struct.unpack_from("<i", kept, i)[0] < _STATE_MAX:
-                return False
+        values = struct.unpack_from("<%di" % model.features, kept, at)
+        if min(values) < 0 or max(values) >= _STATE_MAX:
+            return False
         if hasattr(pipeline.work, "state"):
-            for i in range(len(sums)):
-                sums[i] = struct.unpack_from("<i", kept, at + 4 * i)[0]
+            for i in range(len(values)):
+                sums[i] = values[i]
         else:
             sums[:] = kept[at:end]
         hosts[:] = kept[end:]

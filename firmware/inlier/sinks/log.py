@@ -51,7 +51,7 @@ class Log(Teller):
     def _ends_whole(self):
         with open(self._path, "rb") as f:
             f.seek(-1, 2)
-            return f.read(1) == b"\n"
+            return f.read() == b"\n"
 
     def lines(self):
         """The events kept, oldest first. A line that a power cut left half
