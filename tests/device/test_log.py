@@ -47,10 +47,10 @@ def test_it_keeps_the_last_alarms_within_its_bytes():
 
 def test_a_file_stays_below_half_of_the_bytes_and_then_becomes_the_old_one():
     for max_bytes, kept in (
-        (37, [4, 5]),  # a line takes 9: two would take all of 18
-        (38, [2, 3, 4, 5]),
-        (39, [2, 3, 4, 5]),
-        (56, [0, 1, 2, 3, 4, 5]),
+        (36, [4, 5]),  # a line takes 9: two would take the half
+        (37, [2, 3, 4, 5]),
+        (54, [2, 3, 4, 5]),
+        (55, [0, 1, 2, 3, 4, 5]),
     ):
         path = folder() + "/log"
         sink = Log(path, max_bytes)

@@ -21,7 +21,7 @@ class Log(Teller):
     def __init__(self, path, max_bytes=8192):
         super().__init__()
         self._path = path
-        self._half = max_bytes // 2
+        self._max_bytes = max_bytes
         self._torn = True  # until looked at: a power cut may have left half a line
         self.problem = None
         self.lost = 0
@@ -36,7 +36,7 @@ class Log(Teller):
 
     def _append(self, line):
         try:
-            if os.stat(self._path)[6] + len(line) >= self._half:
+            if 2 * (os.stat(self._path)[6] + len(line)) >= self._max_bytes:
                 os.rename(
                     self._path, self._path + ".old"
                 )  # replaces: with littlefs, FAT's driver and Linux alike
