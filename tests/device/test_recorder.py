@@ -39,6 +39,7 @@ def test_lines_are_exact():
     windows = recorder.Recorder(Source, 250, lines.append, 7)
     windows.window((1, 1 << 29))
     windows.window((0, 3), 5, " 12 -3 1 1")
+    windows.window((0, 0))
     head, _, check = lines.pop(0).rpartition(" *")
     kind, length, source, names, device, firmware, clock = head.split(" ")
     assert (kind, length, source, names) == ("~b", "250", "test", "a,b")
@@ -49,6 +50,7 @@ def test_lines_are_exact():
     assert lines == [
         "~w 7 0 1 1,536870912 *4dfa2446",
         "~w 7 1 5 0,3 12 -3 1 1 *a300a4c4",
+        "~w 7 2 1 0,0 *a26c2ebf",
     ]
 
 

@@ -79,6 +79,26 @@ def told(calls):
     return events
 
 
+def test_lines_are_printed_sealed_one_of_each_window():
+    from inlier.line import seal
+    from inlier.sinks import lines
+
+    said = []
+    lines.print = said.append
+    p = pipeline()
+    try:
+        sink = Lines()
+        for p.index in range(3):
+            sink.on_window(p)
+        sink.on_clear(p)
+    finally:
+        del lines.print
+    assert [line[:4] for line in said] == ["~e {"] * 4
+    assert all([seal(line.rpartition(" *")[0]) == line for line in said])
+    events = [json.loads(line[3:].rpartition(" *")[0]) for line in said]
+    assert [e["window"] for e in events] == [0, 1, 2, 2] and events[3]["alarm"] == "OFF"
+
+
 def test_an_alarm_that_grows_is_told_again_with_how_long_it_is_on():
     events = told(
         (

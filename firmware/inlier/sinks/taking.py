@@ -44,7 +44,7 @@ class Taking:
             type_ = "" + offer["type"]  # no list of characters
             limits = unhexlify(offer.get("limits", ""))
             for c in type_:  # it becomes a topic, or a path
-                if not (c.isalpha() or c.isdigit() or c in "-_.") or ord(c) > 127:
+                if not (c.isalpha() or c.isdigit() or c in "-_.") or c > "z":
                     return None
         except (
             ValueError,
