@@ -54,17 +54,119 @@ def test_lines_are_exact():
     ]
 
 
-def test_names_come_again():
+def test_names_come_again_before_every_32nd_window():
     if missing():
         return missing()
     lines = []
     windows = recorder.Recorder(Source, 250, lines.append, 7)
-    for _ in range(recorder.HEAD_EVERY + 1):
+    for _ in range(65):
         windows.window((0, 0))
-    assert [i for i in range(len(lines)) if lines[i].startswith("~b")] == [
-        0,
-        recorder.HEAD_EVERY + 1,
-    ]
+    kinds = [text[:2] for text in lines]
+    assert kinds == (["~b"] + ["~w"] * 32) * 2 + ["~b", "~w"]
+
+
+def test_a_window_that_was_scored_says_what_of_it():
+    if missing():
+        return missing()
+    lines = []
+
+    class Scored:
+        deltas = (3, 4)
+        ae, svm, hot, event = 5, -6, True, 1
+
+    recorder.Recorder(Source, 250, lines.append, 7).scored(Scored)
+    assert lines[1].startswith("~w 7 0 1 3,4 5 -6 1 1 *")
+
+
+def standing_in(name, module, call):
+    """What `call` gives while `module` stands for the module of that name;
+    None: there is none.
+    """
+    former = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        return call()
+    finally:
+        del sys.modules[name]
+        if former is not None:
+            sys.modules[name] = former
+
+
+def test_a_clock_that_nobody_has_set_is_none():
+    """A board's begins in 2000 or 2021."""
+    if missing():
+        return missing()
+    for year, said in ((2000, "-"), (2024, "-"), (2025, "2025-02-03T04:05:06Z")):
+
+        class Time:
+            gmtime = staticmethod(lambda year=year: (year, 2, 3, 4, 5, 6, 0, 34))
+
+        assert standing_in("time", Time, recorder.clock) == said
+
+    class Bare:
+        pass
+
+    assert standing_in("time", Bare, recorder.clock) == "-", "no clock at all"
+
+
+class Os:
+    """Stands in for the module, of which a bare board lacks most."""
+
+    def __init__(self, **has):
+        for name, value in has.items():
+            setattr(self, name, value)
+
+
+def with_os(module, call):
+    former = recorder.os
+    recorder.os = module
+    try:
+        return call()
+    finally:
+        recorder.os = former
+
+
+def test_a_board_is_known_by_its_number_a_computer_by_its_name():
+    if missing():
+        return missing()
+
+    class Machine:
+        unique_id = staticmethod(lambda: b"\x0a\xff\x00")
+
+    class Qemu:
+        pass
+
+    assert standing_in("machine", Machine, recorder.device) == "0aff00"
+    computer = Os(uname=lambda: ("Linux", "bell", "6.1"))
+    for module, said in ((computer, "bell"), (Os(), "-")):
+        assert with_os(module, lambda: standing_in("machine", Qemu, recorder.device)) == said
+
+
+def boot_of(module, *given):
+    """The boot's number in a window's line."""
+    lines = []
+    with_os(module, lambda: recorder.Recorder(Source, 250, lines.append, *given)).window((0, 0))
+    return lines[1].split(" ")[1]
+
+
+def test_a_boot_has_another_number_where_there_is_chance_and_0_where_there_is_none():
+    if missing():
+        return missing()
+    for drawn, said in ((b"\0\0", "1"), (b"\1\2", "514"), (b"\xff\xff", "65536")):
+        chance = Os(urandom=lambda n, drawn=drawn: drawn[:n] + bytes(n - 2))
+        assert boot_of(chance) == said
+        assert boot_of(chance, 0) == "0" and boot_of(chance, 7) == "7", "or the one it is given"
+    assert boot_of(Os()) == "0"
+
+
+def test_the_firmware_is_interpreter_and_runtime_by_their_versions():
+    if missing():
+        return missing()
+    import inlier
+
+    name, version = sys.implementation.name, sys.implementation.version
+    said = name + "-" + ".".join([str(part) for part in version[:3]])
+    assert recorder.firmware() == said + ",inlier-" + inlier.__version__
 
 
 def test_windows_are_recorded_in_a_ring_whole_to_the_last_and_go_on_after_a_restart():
