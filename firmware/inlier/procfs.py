@@ -43,7 +43,7 @@ class Procfs:
         self._root = root
         self._interfaces = interfaces  # names as bytes; None: all but lo
         self._last = None  # what each counted at the former reading
-        self._offset = [0] * 4
+        self._offset = [0, 0, 0, 0]
 
     def read(self, values):
         """Fill `values` with the counters. Raises OSError where /proc/net is

@@ -107,14 +107,15 @@ def test_a_host_that_cannot_be_reached_is_told_and_its_socket_closed():
 
 def test_tls_is_given_the_host_s_name():
     if MICROPYTHON:
-        told = []
+        told, asked = [], []
 
         class Wrapped(io.IOBase):
             def setblocking(self, flag):
                 told.append(flag)
 
             def ioctl(self, request, flags):
-                return flags  # ready for whatever is asked
+                asked.append(request)
+                return flags if request == 3 else -1  # ready; no descriptor
 
         class Begins(Fake):
             def connect(self, address):
@@ -130,6 +131,7 @@ def test_tls_is_given_the_host_s_name():
         assert error is None and "close" not in Fake.said
         options = [("do_handshake_on_connect", False), ("server_hostname", "name")]
         assert told == [options, False], "nor does its handshake wait"
+        assert 3 in asked, "MP_STREAM_POLL: it was waited for until it could be written to"
         return
     from types import SimpleNamespace
 

@@ -74,6 +74,10 @@ def test_a_counter_close_to_64_bits_and_a_kernel_that_lacks_a_field_are_read():
         assert list(windows.take()) == [7] + [0] * 13
         there.write("dev", "eth0: 5 1 0 0 0 0 0 0 2 3\n")
         assert list(windows.take()) == [5] + [0] * 13, "a reset: no link wraps 64 bits"
+        there.write("snmp", "Tcp: ActiveOpens\nTcp: %d\n" % ((1 << 64) - 2))
+        windows = Windows(Procfs(there.root))
+        there.write("snmp", "Tcp: ActiveOpens\nTcp: 3\n")
+        assert list(windows.take()) == [0] * 4 + [5] + [0] * 9, "what Linux counts does, at 2^64"
     finally:
         there.remove()
 

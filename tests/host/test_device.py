@@ -3,6 +3,8 @@ boards: one test id each.
 """
 
 import os
+import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -22,6 +24,9 @@ FILES = sorted(path.stem for path in DEVICE.glob("test_*.py"))
 # Bytes of a board's RAM beside the files that it is sent, for folders and for
 # what a test writes: what the disk takes, the heap lacks.
 ROOM = 24576
+# Where a file imports one of these, run.py would skip it on a bare board: which
+# need not be started for that.
+LACKS = "|".join(map(re.escape, runpy.run_path(str(DEVICE / "run.py"))["_PLATFORM"]))
 NIGHTLY = "INLIER_NIGHTLY" in os.environ
 BLOCK = 512
 
@@ -101,6 +106,11 @@ def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> s
 @pytest.mark.parametrize("name", FILES)
 def test_device(name: str, where: str, tmp_path: Path) -> None:
     if where in names(emulated=True):
+        lacking = re.search(
+            rf"^(?:import|from) ({LACKS})\b", (DEVICE / f"{name}.py").read_text(), re.M
+        )
+        if lacking:
+            pytest.skip(f"{name} imports {lacking[1]}, which no bare board has")
         like = read_board(where).like
         if like and name != "test_golden" and not NIGHTLY:
             pytest.skip(f"only its kernel differs from {like}; run `make nightly`")

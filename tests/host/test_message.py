@@ -123,7 +123,14 @@ def test_a_window_that_is_usual_by_itself_is_told_by_its_sum(pipeline):
 
 @pytest.mark.parametrize(
     ("windows", "expected"),
-    [(0, "0 s"), (119, "119 s"), (120, "2 minutes"), (7199, "119 minutes"), (7200, "2 hours")],
+    [
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 minutes"),
+        (7199, "119 minutes"),
+        (7200, "2 hours"),
+        (10799, "2 hours"),
+    ],
 )
 def test_how_long_something_lasts_is_said_in_a_unit_that_fits(pipeline, windows, expected):
     assert lasting(pipeline.model, windows) == expected, "windows of a second"
@@ -180,6 +187,27 @@ def test_silence_names_the_counters_that_are_far_below_usual(pipeline):
         "gone quiet: bytes sent far below what is usual for 6 s; often its network is away"
     )
     assert not pipeline.alarm.active, "no infection"
+
+
+def test_below_usual_is_below_the_model_s_low_of_a_feature_that_a_silence_weighs():
+    """Little-endian, in 12 bytes a feature: two a counter here."""
+    low = 291
+    entries = [bytes(4) + bytes((low & 255, low >> 8)) + bytes(4) + bytes((w, 0)) for w in (1, 0)]
+    model = SimpleNamespace(
+        table=lambda: b"".join([*entries, *entries]),
+        counters=lambda: ("bytes_out", "pigeons"),
+        kinds=(0, 1),
+        features=4,
+    )
+    for f, words in (
+        ((290, 0, 291, 0), "bytes sent"),
+        ((291, 0, 290, 0), "pigeons"),
+        ((0, 0, 0, 0), "bytes sent, pigeons"),
+        ((291, 0, 700, 0), "its traffic"),
+    ):
+        assert far_below(model, f) == words, f
+    model.table = lambda: entries[0] * 4
+    assert far_below(model, (0, 0, 999, 999)) == "bytes sent", "once"
 
 
 @pytest.mark.parametrize(("apart", "began"), [(1, 10), (7, 10), (24, 10), (25, 35), (40, 50)])
@@ -257,6 +285,11 @@ def test_what_is_said_of_every_window():
         "held": 1,
         "features": [["peers", 90], ["ports", 10]],
     }, "why, where there is something to say"
+    window.alarm.hold = 1
+    assert message.state(window)["held"] == 1, "of the next window"
+    for least, per_cent in ((2, 10000), (1, 20000), (0, 20000)):
+        window.least = least
+        assert message.state(window)["horizons"][0][2] == per_cent
 
 
 def hot_at(index, per_cent, window_ms=1000):
@@ -291,3 +324,18 @@ def test_an_episode_s_times_are_those_of_its_windows_and_its_peak_is_of_its_own(
     assert "Began 5 hours ago; just over" in event["message"] and event["score"] == 150
     over = episode.clear(hot_at(2101, 0, 10_000))
     assert over["message"] == "Calm again after 5 hours." and over["began"] == 100
+
+
+def test_what_was_on_before_a_reboot_has_lasted_since_the_first_window():
+    """secure/state.py brings an alarm back, and nothing of its words."""
+    now = hot_at(11, 0, 10_000)
+    over = Episode().clear(now)
+    assert (over["began"], over["message"]) == (0, "Calm again after 110 s.")
+    now.quiet = SimpleNamespace(active=False)
+    assert Episode().quiet(now)["message"] == "back after 110 s"
+
+
+def test_an_alarm_of_the_first_window_grows_too():
+    episode = Episode()
+    assert episode.alarm(hot_at(0, 200), [])["grows"] == 0
+    assert episode.alarm(hot_at(1, 200), [])["grows"] == 1

@@ -148,7 +148,7 @@ class Episode:
 
     def __init__(self):
         self.began = 0
-        self._raised = -1  # in which window; -1: none is on
+        self._raised = None  # in which window, where one is on
         self._silent = 0  # the first window of a device that has gone quiet
         self._last_hot = -1000
         self._peak = 0
@@ -169,7 +169,7 @@ class Episode:
         """
         self.window(pipeline)
         model = pipeline.model
-        grows = self._raised >= 0
+        grows = self._raised is not None
         if grows:
             since = "On for " + lasting(model, pipeline.index - self._raised)
         else:
@@ -199,7 +199,7 @@ class Episode:
 
     def clear(self, pipeline):
         """{"alarm": "OFF", ...}, of the alarm that `alarm` described."""
-        self._raised = -1
+        self._raised = None
         return {
             "alarm": "OFF",
             "window": pipeline.index,
