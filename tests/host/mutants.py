@@ -39,7 +39,7 @@ LISTS = ROOT / "tests/mutants"
 FOLDERS = ("firmware", "export", "trainer", "boards", "host")
 SLOW_TO_LOAD = (
     "pytest", "xdist", "hypothesis", "numpy", "scipy.optimize", "scipy.stats", "dpkt", "typer",
-    "rich", "polars", "mpremote", "paho.mqtt.client", "urllib.request", "tarfile", "pdb",
+    "rich.progress", "polars", "mpremote", "paho.mqtt.client", "urllib.request", "tarfile", "pdb",
 )  # fmt: skip
 MEMORY_BYTES = 4 << 30  # a fault may make a loop that gathers without end
 _OTHER: dict[type, type] = {

@@ -13,7 +13,7 @@ from inlier.packet_counters import Packets
 from inlier_export.errors import BadInput
 from inlier_export.reference import Ints
 from inlier_trainer import infection_check, overlays
-from inlier_trainer.pcap.count import count
+from inlier_trainer.pcap.count import count, mac_text
 from inlier_trainer.pcap.packets import decode
 from inlier_trainer.pcap.reader import Broken, chunks
 from inlier_trainer.progress import Progress
@@ -43,7 +43,7 @@ def whose(path: Path) -> str | None:
     first = seen.most_common(2)
     if len(first) < 2 or first[0][1] < TOLD_APART * first[1][1]:
         return None
-    return ":".join(f"{first[0][0]:012x}"[i : i + 2] for i in range(0, 12, 2))
+    return mac_text(first[0][0])
 
 
 def into(

@@ -19,9 +19,7 @@ from inlier_export.reference import Ints
 from inlier_trainer import recordings
 from inlier_trainer.about import MARKS
 from inlier_trainer.csv_table import integers
-from inlier_trainer.pcap.count import count, device_address
-from inlier_trainer.pcap.packets import decode
-from inlier_trainer.pcap.reader import Broken, chunks
+from inlier_trainer.pcap.count import count
 from inlier_trainer.progress import Progress
 from inlier_trainer.recordings import Table
 from inlier_trainer.sources import SOURCES, counters_of
@@ -201,28 +199,12 @@ def _capture(path: Path, given: Given) -> list[tuple[Device, parts.Span]]:
     window_ms = given.window_ms or 10_000
     counted = count(path, address, window_ms)
     device = Device(named(given.type, "--type"), named(address.replace(":", "").lower(), "device"))
-    time = _began(path, address) + np.arange(len(counted.windows), dtype=np.int64) * window_ms
+    time = np.arange(len(counted.windows), dtype=np.int64) * window_ms
+    time += counted.first_ns // 1_000_000
     firmware = np.full(len(time), given.firmware, object)
     windows = np.minimum(counted.windows, DELTA_MAX)
     kind = "packets", window_ms, captured.COUNTERS
     return [(device, parts.Span(*kind, time, firmware, windows))]
-
-
-def _began(path: Path, address: str) -> int:
-    """When the device's first packet was captured, ms."""
-    wanted = device_address(address)
-    try:
-        for chunk in chunks(path):
-            p = decode(chunk)
-            if isinstance(wanted, int):
-                own = (p.mac_from == wanted) | (p.mac_to == wanted)
-            else:
-                own = (p.host_from == wanted[0]) | (p.host_to == wanted[0])
-            if own.any():
-                return int(p.time_ns[own].min()) // 1_000_000
-    except Broken:
-        pass
-    raise BadInput(f"{path}: no packet of {address}")
 
 
 def _table(path: Path, given: Given, left_out: dict[str, int]) -> list[tuple[Device, parts.Span]]:

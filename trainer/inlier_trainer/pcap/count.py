@@ -16,7 +16,8 @@ from inlier.packet_counters import KNOWN, PEERS, PORTS, UNANSWERED_MS, WAITING, 
 from inlier.packet_counters import Packets as Source
 from inlier.sockets import Sockets
 from inlier_export.errors import BadInput
-from inlier_export.reference import Bytes, Ints
+from inlier_export.inputs import check_input
+from inlier_export.reference import Ints
 from inlier_trainer.progress import Progress, quiet
 
 from .as_sockets import AsSockets
@@ -58,6 +59,10 @@ def device_address(text: str) -> int | Hashes:
     return address_hash(np.frombuffer(packed, np.uint8)[None])
 
 
+def mac_text(mac: int) -> str:
+    return mac.to_bytes(6).hex(":")
+
+
 @dataclass
 class Counted:
     """windows: (n, counters) int64 from the first packet of the device on;
@@ -94,11 +99,11 @@ class Counted:
 
 @dataclass
 class _State:
-    """What outlives a chunk."""
+    """What outlives a chunk, from the one with the device's first packet on."""
 
-    first_ns: int = -1
-    latest_ns: int = -1
-    tally: Tally = field(default_factory=lambda: Tally(_SEEN + 1))
+    first_ns: int
+    latest_ns: int
+    tally: Tally
     telnet: int = 0
     known: Bools = field(default_factory=lambda: np.zeros(KNOWN, np.bool_))
     pairs: dict[str, Ints] = field(
@@ -120,13 +125,13 @@ def count(
     them: packets, or sockets. Raises BadInput where it has no packet there.
     """
     wanted = device_address(device)
-    state = _State()
+    check_input(path, "capture")
+    size = path.stat().st_size
     twin = AsSockets(window_ms) if source == Sockets.name else None
-    if twin:
-        state.tally = twin.tally
+    state: _State | None = None
     busiest: Counter[int] = Counter()
     hosts: dict[int, str] = {}
-    packets, broken, size = 0, "", path.stat().st_size if path.exists() else 0
+    packets, broken = 0, ""
     try:
         for chunk in chunks(path):
             packets += len(chunk.at)
@@ -137,14 +142,15 @@ def count(
                 )
             p = decode(chunk)
             out, into = _directions(p, wanted)
-            state.latest_ns = max(state.latest_ns, int(p.time_ns.max(initial=-1)))
-            if state.first_ns < 0:
+            if state is None:
                 own = out | into
                 if own.any():
-                    state.first_ns = int(p.time_ns[own].min())
+                    first_ns = int(p.time_ns[own].min())
+                    state = _State(first_ns, first_ns, twin.tally if twin else Tally(_SEEN + 1))
                 else:
                     _note_busiest(chunk, p, busiest, hosts)
-            if state.first_ns >= 0:
+            if state is not None:
+                state.latest_ns = max(state.latest_ns, int(p.time_ns.max()))
                 into |= ~out & p.many & ~p.from_here & (p.time_ns >= state.first_ns)
                 found = _of_device(state, p, out | into, window_ms, path)
                 if found is not None:
@@ -158,7 +164,7 @@ def count(
             progress(path.name, chunk.read, size)
     except Broken as problem:
         broken = str(problem)
-    if state.first_ns < 0:
+    if state is None:
         if broken:
             raise BadInput(f"{broken}, but no packet of {device} is in it; capture again")
         if not packets:
@@ -170,10 +176,11 @@ def count(
         raise BadInput(
             f"{path}: no packet of {device} in {packets}; the busiest senders are {said}"
         )
+    latest_ms = (state.latest_ns - state.first_ns) // 1_000_000
     if twin:
-        twin.end((state.latest_ns - state.first_ns) // 1_000_000)
+        twin.end(latest_ms)
     for _, then_ms in state.waiting.values():
-        if then_ms + UNANSWERED_MS <= (state.latest_ns - state.first_ns) // 1_000_000:
+        if then_ms + UNANSWERED_MS <= latest_ms:
             _fail(state, then_ms + UNANSWERED_MS, window_ms)
     return Counted(state.tally, state.first_ns, packets, broken, state.telnet)
 
@@ -185,12 +192,12 @@ def _directions(p: Packets, wanted: int | Hashes) -> tuple[Bools, Bools]:
     if isinstance(wanted, int):
         out, into = p.mac_from == wanted, p.mac_to == wanted
     else:
-        out, into = p.host_from == wanted[0], p.host_to == wanted[0]
+        out, into = p.host_from == wanted, p.host_to == wanted
     return out, into & ~out
 
 
 def _note_busiest(chunk: Chunk, p: Packets, busiest: "Counter[int]", hosts: dict[int, str]) -> None:
-    by_mac = bool((p.mac_from >= 0).any())
+    by_mac, fields = bool((p.mac_from >= 0).any()), Fields(chunk)
     senders, first, counts = np.unique(
         p.mac_from if by_mac else p.host_from, return_index=True, return_counts=True
     )
@@ -200,15 +207,7 @@ def _note_busiest(chunk: Chunk, p: Packets, busiest: "Counter[int]", hosts: dict
         if sender not in busiest and len(busiest) >= SENDERS_MAX:
             continue  # a flood under many names: whoever was there first is named
         busiest[sender] += n
-        if sender in hosts:
-            continue
-        if by_mac:
-            hosts[sender] = ":".join(f"{sender:012x}"[i : i + 2] for i in range(0, 12, 2))
-            continue
-        at = int(chunk.at[place])
-        four = chunk.data[at] >> 4 == 4
-        octets: Bytes = chunk.data[at + 12 : at + 16] if four else chunk.data[at + 8 : at + 24]
-        hosts[sender] = str(ipaddress.ip_address(octets.tobytes()))
+        hosts[sender] = mac_text(sender) if by_mac else fields.address(p, place, to=False)
 
 
 def _of_device(
@@ -251,9 +250,8 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window: Ints, windo
         ("dns", out & (p.port_to == 53)), ("broadcast", into & p.many),
     ):  # fmt: skip
         events[_AT[name]] = column
-    begins = np.flatnonzero(np.diff(window, prepend=-1))  # of each window that holds a packet
-    sums = np.add.reduceat(events, begins, axis=1).T
-    state.tally.add(window[begins], slice(None), sums)
+    windows, begins = np.unique(window, return_index=True)
+    state.tally.add(windows, slice(None), np.add.reduceat(events, begins, axis=1).T)
 
     sent = np.flatnonzero(out & ~p.many & (p.host_to != 0))
     chosen = sent[(syn[sent] | udp[sent]) & (p.port_to[sent] > 0)]
@@ -296,21 +294,21 @@ def _connects(state: _State, p: Packets, marked: Bools, out: Bools, window_ms: i
     for now, flag, begun, key in packets:
         if begun and flag & (_SYN | _ACK) != _SYN:
             continue
-        held, then = state.waiting.get(key & WAITING - 1, (-1, 0))
-        if held >= 0 and (begun or held == key):
+        slot = key & WAITING - 1
+        held, then = state.waiting.get(slot, (None, now))
+        if held is not None and (begun or held == key):
             old = now - then >= UNANSWERED_MS
             if held == key and begun and not old:
                 continue  # a repeated SYN is the same connection
-            del state.waiting[key & WAITING - 1]
+            del state.waiting[slot]
             if old:
                 _fail(state, then + UNANSWERED_MS, window_ms)
             elif held == key and flag & _RST:
                 _fail(state, now, window_ms)
         if begun:
-            state.waiting[key & WAITING - 1] = key, now
+            state.waiting[slot] = key, now
 
 
 def _fail(state: _State, at_ms: int, window_ms: int) -> None:
-    at = max(0, at_ms // window_ms)
-    if at < state.tally.length:  # what is after the device's last packet is no window
-        state.tally.add(np.array([at]), _AT["connects_failed"], 1)
+    """What is after the device's last packet is no window: the tally forgets it."""
+    state.tally.add(np.array([max(0, at_ms // window_ms)]), _AT["connects_failed"], 1)

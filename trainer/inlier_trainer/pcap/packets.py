@@ -28,8 +28,8 @@ ETHERNET, RAW, RAW_OTHER, COOKED, RADIOTAP, IPV4, IPV6, COOKED2 = (
 )
 LINKS = (ETHERNET, RAW, RAW_OTHER, COOKED, RADIOTAP, IPV4, IPV6, COOKED2)
 _IP4, _IP6, _ARP, _VLAN, _QINQ = 0x0800, 0x86DD, 0x0806, 0x8100, 0x88A8
-_EXTENSIONS = (0, 43, 60)  # hop-by-hop, routing, destination options
 _FRAGMENT = 44
+_EXTENSIONS = (0, 43, _FRAGMENT, 60)  # hop-by-hop, routing, destination options
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
 Bools = NDArray[np.bool_]
 Hashes = NDArray[np.uint64]
@@ -77,10 +77,14 @@ def address_hash(octets: Bytes) -> Hashes:
 
 
 class Fields:
-    """Big-endian numbers at places of the data; 0 beyond what was captured."""
+    """Big-endian numbers at places of the data; 0 beyond what was captured.
+
+    What is beyond is read at place 0 instead: the file's own words about a
+    packet alone are 16 bytes, and nothing that is asked for is longer.
+    """
 
     def __init__(self, chunk: Chunk, rows: Ints | slice = slice(None)) -> None:
-        self._data = np.concatenate([chunk.data, np.zeros(64, np.uint8)])
+        self._data = chunk.data
         self._end = (chunk.at + chunk.captured)[rows]
 
     def number(self, at: Ints, size: int, which: Ints | slice = slice(None)) -> Ints:
@@ -137,16 +141,12 @@ def decode(chunk: Chunk) -> Packets:
     )  # fmt: skip
     kind, at = _link(chunk, fields, p)
     for _ in range(2):
-        tagged = (kind == _VLAN) | (kind == _QINQ)
-        if not tagged.any():
-            break
-        kind = np.where(tagged, fields.number(at + 2, 2), kind)
-        at = at + np.where(tagged, 4, 0)
+        tagged = np.flatnonzero((kind == _VLAN) | (kind == _QINQ))
+        kind[tagged] = fields.number(at[tagged] + 2, 2, tagged)
+        at[tagged] += 4
     p.arp = kind == _ARP
-    for kind_of_ip, fill in ((_IP4, _ip4), (_IP6, _ip6)):
-        rows = np.flatnonzero(kind == kind_of_ip)
-        if len(rows):
-            fill(fields, p, rows, at)
+    _ip4(fields, p, np.flatnonzero(kind == _IP4), at)
+    _ip6(fields, p, np.flatnonzero(kind == _IP6), at)
     return p
 
 
@@ -171,10 +171,10 @@ def _link(chunk: Chunk, fields: Fields, p: Packets) -> tuple[Ints, Ints]:
         return fields.number(at + protocol, 2), at + size
     if link == RADIOTAP:
         return _radio(fields, p, at)
-    version = fields.number(at, 1) >> 4
     if link not in LINKS:
-        version = np.zeros_like(version)
-    return np.where(version == 4, _IP4, np.where(version == 6, _IP6, 0)), at
+        return np.zeros_like(at), at
+    version = fields.number(at, 1) >> 4
+    return np.select([version == 4, version == 6], [_IP4, _IP6]), at
 
 
 def _radio(fields: Fields, p: Packets, at: Ints) -> tuple[Ints, Ints]:
@@ -194,7 +194,7 @@ def _radio(fields: Fields, p: Packets, at: Ints) -> tuple[Ints, Ints]:
     p.many = data & (p.mac_to >> 40 & 1 == 1)
     body = at + 24 + np.where(control & 0x80 == 0x80, 2, 0) + np.where(to_ds & from_ds, 6, 0)
     clear = data & (flags & 0x40 == 0) & (fields.number(body, 3) == 0xAAAA03)
-    return np.where(clear, fields.number(body + 6, 2), 0), body + 8
+    return np.select([clear], [fields.number(body + 6, 2)]), body + 8
 
 
 def _ip4(fields: Fields, p: Packets, rows: Ints, places: Ints) -> None:
@@ -223,16 +223,12 @@ def _ip6(fields: Fields, p: Packets, rows: Ints, places: Ints) -> None:
     following, at = fields.number(at + 6, 1, rows), at + 40
     later = np.zeros(len(rows), bool)
     for _ in range(4):
-        fragment = following == _FRAGMENT
-        extension = np.isin(following, _EXTENSIONS) & ~later
-        if not (fragment | extension).any():
-            break
-        later |= fragment & (fields.number(at + 2, 2, rows) >> 3 > 0)
-        size = np.where(
-            fragment, 8, np.where(extension, (fields.number(at + 1, 1, rows) + 1) * 8, 0)
-        )
-        following = np.where(fragment | extension, fields.number(at, 1, rows), following)
-        at = at + size
+        more = np.flatnonzero(np.isin(following, _EXTENSIONS) & ~later)
+        here, which = at[more], rows[more]
+        fragment = following[more] == _FRAGMENT
+        later[more] = fragment & (fields.number(here + 2, 2, which) >> 3 > 0)
+        following[more] = fields.number(here, 1, which)
+        at[more] += np.where(fragment, 8, (fields.number(here + 1, 1, which) + 1) * 8)
     p.protocol[rows] = following
     _transport(fields, p, rows[~later], at[~later])
 

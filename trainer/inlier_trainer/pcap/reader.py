@@ -11,22 +11,28 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inlier_export.errors import BadInput
-from inlier_export.inputs import open_input
+from inlier_export.inputs import MIB, open_input
 from inlier_export.os_errors import said
 from inlier_export.reference import Ints
 
-CHUNK_BYTES = 1 << 21
-RECORD_MAX = 1 << 20  # longer than any link's packet: a length beyond it is damage
+CHUNK_BYTES = 2 * MIB
+RECORD_MAX = MIB  # longer than any link's packet: a length beyond it is damage
+HEAD_BYTES = 24  # of a pcap; a pcapng's first block is longer
 TIME_NS_MAX = (1 << 63) - 1
 INTERFACES_MAX = 1 << 12  # of a pcapng's section: more are damage, or made to fill the memory
-_MICRO, _NANO = 0xA1B2C3D4, 0xA1B23C4D
+_MAGICS = {  # of a pcap: byte order, nanoseconds of a fraction's unit
+    b"\xd4\xc3\xb2\xa1": ("<", 1000),
+    b"\xa1\xb2\xc3\xd4": (">", 1000),
+    b"\x4d\x3c\xb2\xa1": ("<", 1),
+    b"\xa1\xb2\x3c\x4d": (">", 1),
+}
 _SECTION, _INTERFACE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 3, 6
 _TSRESOL = 9
 
@@ -44,7 +50,7 @@ class Chunk:
     captured: Ints
     original: Ints
     time_ns: Ints
-    read: int
+    read: int = field(init=False)
 
 
 class Broken(Exception):
@@ -63,16 +69,12 @@ def chunks(path: Path) -> Iterator[Chunk]:
     """
     try:
         with open_input(path, None, "capture") as raw:
-            packed = raw.peek(2)[:2] == b"\x1f\x8b"
+            packed = raw.peek()[:2] == b"\x1f\x8b"
             file = gzip.GzipFile(fileobj=raw) if packed else raw
             for chunk in _chunks(path, file):
                 chunk.read = raw.tell() if raw.seekable() else 0
                 yield chunk
     except OSError as error:
-        if isinstance(error, gzip.BadGzipFile):
-            raise BadInput(
-                f"{path}: not a gzip file all through ({error}); copy it again"
-            ) from None
         raise BadInput(said(error, path)) from None
 
 
@@ -81,20 +83,16 @@ def _chunks(path: Path, file: File) -> Iterator[Chunk]:
         data = _read(file)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput(f"{path}: not a gzip file all through ({error}); copy it again") from None
-    magic = data[:4]
-    if len(data) < 24:
+    if len(data) < HEAD_BYTES:
         raise BadInput(f"{path}: {len(data)} bytes are no capture; name a pcap or pcapng file")
-    if struct.unpack("<I", magic)[0] == _SECTION:
+    magic, place = data[:4], 0  # of data's first byte in the file
+    if magic == _SECTION.to_bytes(4):
         walk: _Pcap | _Pcapng = _Pcapng()
+    elif magic in _MAGICS:
+        walk = _Pcap(*_MAGICS[magic], data)
+        place, data = HEAD_BYTES, data[HEAD_BYTES:]
     else:
-        for order in "<>":
-            if struct.unpack(order + "I", magic)[0] in (_MICRO, _NANO):
-                walk = _Pcap(order, data)
-                data = data[24:]
-                break
-        else:
-            raise BadInput(f"{path}: neither pcap nor pcapng; name a capture file")
-    place = 0  # of data's first byte in the file
+        raise BadInput(f"{path}: neither pcap nor pcapng; name a capture file")
     while True:
         table, used, broken = walk.records(data)
         yield from _by_link(data, table)
@@ -114,8 +112,8 @@ def _chunks(path: Path, file: File) -> Iterator[Chunk]:
         if not more:
             if used < len(data):
                 raise Broken(
-                    f"{path}: the last packet is cut, {len(data) - used} bytes from its end; "
-                    f"what came before is used"
+                    f"{path}: the last packet is cut after {len(data) - used} bytes; what came "
+                    f"before is used"
                 )
             return
         data = data[used:] + more
@@ -129,7 +127,7 @@ def _read(file: File) -> bytes:
     left = CHUNK_BYTES
     while left:
         try:
-            part = file.read1(min(left, 1 << 16))  # read() would drop what came before the damage
+            part = file.read1(left)  # read() would drop what came before the damage
         except (EOFError, zlib.error, gzip.BadGzipFile):
             if parts:
                 break
@@ -145,15 +143,15 @@ def _by_link(data: bytes, table: Table) -> Iterator[Chunk]:
     whole = np.frombuffer(data, np.uint8)
     for link in np.unique(table[0]):
         at, captured, original, time_ns = table[1:, table[0] == link]
-        yield Chunk(int(link), whole, at, captured, original, time_ns, 0)
+        yield Chunk(int(link), whole, at, captured, original, time_ns)
 
 
 class _Pcap:
-    def __init__(self, order: str, head: bytes) -> None:
-        magic, link = struct.unpack(order + "I16xI", head[:24])
+    def __init__(self, order: str, unit_ns: int, head: bytes) -> None:
+        (link,) = struct.unpack_from(order + "20xI", head)
         self._link = link & 0xFFFF
         self._order = order
-        self._unit_ns = 1 if magic == _NANO else 1000
+        self._unit_ns = unit_ns
 
     def records(self, data: bytes) -> tuple[Table, int, str]:
         """The whole packets in data, the bytes used, and what is broken, if
@@ -164,7 +162,8 @@ class _Pcap:
         length, append = struct.Struct(f"{self._order}8xI").unpack_from, places.append
         while at <= last:  # no bytecode more than it takes; what is damaged leads out of the data
             append(at)
-            at += 16 + length(data, at)[0]
+            (captured,) = length(data, at)
+            at += 16 + captured
         place = np.array(places, np.int64)
         octets = np.frombuffer(data, np.uint8)[place[:, None] + np.arange(16)]
         seconds, fraction, captured, original = octets.view(f"{self._order}u4").astype(np.int64).T
@@ -186,62 +185,60 @@ class _Pcap:
 
 class _Pcapng:
     def __init__(self) -> None:
-        self._order = "<"
-        self._interfaces: list[
-            tuple[int, int, int]
-        ] = []  # link, nanoseconds' numerator and denominator of a tick
+        self._section("<")
         self._time_ns = 0
+
+    def _section(self, order: str) -> None:
+        self._order = order
+        self._block = struct.Struct(order + "II").unpack_from
+        self._packet = struct.Struct(order + "IIIII").unpack_from
+        # link, nanoseconds' numerator and denominator of a tick
+        self._interfaces: list[tuple[int, int, int]] = []
 
     def records(self, data: bytes) -> tuple[Table, int, str]:
         """As of a pcap; its blocks differ, so that each is looked at."""
         out: list[tuple[int, int, int, int, int]] = []
         at, broken = 0, ""
-        while at + 12 <= len(data):
-            kind, length = struct.unpack_from(self._order + "II", data, at)
-            if kind == _SECTION:
-                self._order = "<" if data[at + 8 : at + 12] == b"\x4d\x3c\x2b\x1a" else ">"
-                length = struct.unpack_from(self._order + "I", data, at + 4)[0]
-                self._interfaces = []
-            if length < 12 or length % 4 or length > RECORD_MAX:
-                broken = f"a block that says it has {length} bytes"
-                break
-            if at + length > len(data):
-                break
-            if kind == _INTERFACE and length >= 20:
-                if len(self._interfaces) == INTERFACES_MAX:
-                    broken = f"an interface beyond {INTERFACES_MAX}"
+        try:
+            while at + 12 <= len(data):
+                kind, length = self._block(data, at)
+                if kind == _SECTION:  # reads the same in either order
+                    self._section("<" if data[at + 8 : at + 12] == b"\x4d\x3c\x2b\x1a" else ">")
+                    kind, length = self._block(data, at)
+                if length < 12 or length % 4 or length > RECORD_MAX:
+                    raise Broken(f"a block that says it has {length} bytes")
+                if at + length > len(data):
                     break
-                self._interface(data[at + 8 : at + length - 4])
-            elif kind == _ENHANCED and length >= 32:
-                i, high, low, captured, original = struct.unpack_from(
-                    self._order + "IIIII", data, at + 8
-                )
-                if i >= len(self._interfaces) or captured > length - 32:
-                    broken = "a packet that fits neither its interface nor its block"
-                    break
-                link, up, down = self._interfaces[i]
-                self._time_ns = (high << 32 | low) * up // down
-                if self._time_ns > TIME_NS_MAX:
-                    broken = "a packet whose time is beyond the year 2262"
-                    break
-                out.append((link, at + 28, captured, max(captured, original), self._time_ns))
-            elif kind == _SIMPLE and self._interfaces and length >= 16:
-                original = struct.unpack_from(self._order + "I", data, at + 8)[0]
-                # It has no time stamp of its own.
-                out.append(
-                    (
-                        self._interfaces[0][0],
-                        at + 12,
-                        min(original, length - 16),
-                        original,
-                        self._time_ns,
-                    )
-                )
-            at += length
-        return np.array(out, np.int64).reshape(-1, 5).T, at, broken
+                body = data[at + 8 : at + length - 4]
+                if kind == _INTERFACE:
+                    self._interface(body)
+                elif kind == _ENHANCED:
+                    i, high, low, captured, original = self._packet(body)
+                    link, up, down = self._interfaces[i]
+                    if captured > len(body) - 20:
+                        raise Broken("a packet that does not fit its block")
+                    self._time_ns = (high << 32 | low) * up // down
+                    if self._time_ns > TIME_NS_MAX:
+                        raise Broken("a packet whose time is beyond the year 2262")
+                    out.append((link, at + 28, captured, max(captured, original), self._time_ns))
+                elif kind == _SIMPLE:  # has no time stamp of its own
+                    (original,) = struct.unpack_from(self._order + "I", body)
+                    link = self._interfaces[0][0]
+                    captured = min(original, len(body) - 4)
+                    out.append((link, at + 12, captured, original, self._time_ns))
+                at += length
+        except Broken as problem:
+            broken = str(problem)
+        except struct.error:
+            broken = "a block too short for what it should hold"
+        except IndexError:
+            broken = "a packet of an interface that no block before it describes"
+        return np.array(out, np.int64).reshape(len(out), 5).T, at, broken
 
     def _interface(self, body: bytes) -> None:
-        link = struct.unpack_from(self._order + "H", body)[0]
+        if len(self._interfaces) == INTERFACES_MAX:
+            raise Broken(f"an interface beyond {INTERFACES_MAX}")
+        (link,) = struct.unpack_from(self._order + "H6x", body)
         up, down = 1000, 1  # microseconds by default
         at = 8
         while at + 4 < len(body):  # the last word is no option, or one without its value
