@@ -185,6 +185,207 @@ def test_a_capture_s_packets_are_an_application_s_calls(tmp_path, packets, expec
     assert {name: n for name, n in seen.items() if n} == expected
 
 
+def padded(at, frame):
+    """As Ethernet fills up what is short."""
+    return at, frame.ljust(60, b"\xee")
+
+
+def with_options(at, flags, seq, data):
+    head = segment(5000, 443, flags, seq, b"")
+    head = head[:12] + b"\x80" + head[13:] + bytes(12)
+    return at, ethernet(ip4(IP, PEER, 6, head + data))
+
+
+def fragment(at, protocol, offset):
+    return at, ethernet(ip4(IP, PEER, protocol, udp(6000, 9, b"abcdefghijkl"), offset))
+
+
+MOVED_2 = {"bytes_out": 2, "sends": 1}
+
+
+@pytest.mark.parametrize(
+    ("packets", "expected"),
+    [
+        # a SYN takes a number, and may bring bytes with it (RFC 7413)
+        ((out(0, S, 100, b"abc"), out(1, PA, 104, b"d")), {**OPENED, "bytes_out": 4, "sends": 1}),
+        # what comes behind a hole counts, what fills it does not
+        (
+            (*OPEN, out(1, PA, 101, b"12"), out(2, PA, 106, b"67"), out(3, PA, 103, b"345")),
+            {**OPENED, "bytes_out": 4, "sends": 2},
+        ),
+        # a reset's number and bytes move nothing, be they ahead or behind
+        ((*OPEN, into(1, R, 5000, b"xx"), into(2, PA, 901, b"a")), {
+            **OPENED, "bytes_in": 1, "receives": 1,
+        }),
+        ((*OPEN, into(1, R, 10, b"xx"), into(2, PA, 901, b"a")), {
+            **OPENED, "bytes_in": 1, "receives": 1,
+        }),
+        # one that began before the capture: from its first segment on
+        ((out(0, PA, 77, b"ab"), out(1, PA, 77, b"ab"), out(2, A, 79)), MOVED_2),
+        ((out(0, A, 76), out(1, PA, 76, b"ab"), into(2, PA, 5, b"c")), {
+            **MOVED_2, "bytes_in": 1, "receives": 1,
+        }),
+        # what a frame is filled up with, and a header's options, are no bytes
+        ((padded(*out(0, PA, 77, b"ab")),), MOVED_2),
+        ((with_options(0, PA, 77, b"ab"),), MOVED_2),
+        # two at once
+        (
+            (out(0, PA, 1, b"a"), out(1, PA, 90, b"b", local=5001), out(2, PA, 2, b"c"),
+             out(3, PA, 91, b"d", local=5001)),
+            {"bytes_out": 4, "sends": 4},
+        ),
+        # its own reset ends no waiting, and refuses nothing
+        ((out(0, S, 1), out(1, R, 2), sent(9, 443)), {
+            **OPENED, "connects_failed": 1, "datagrams_out": 1, "bytes_out": 1,
+        }),
+        # a refused one that is tried with the same number is the same
+        ((out(0, S, 1), into(0.1, R, 0), out(1, S, 1), into(1.1, R, 0)), {
+            **OPENED, "connects_refused": 1,
+        }),
+        ((out(0, S, 1), into(0.1, R, 0), out(1, S, 2), into(1.1, R, 0)), {
+            **OPENED, "connects": 2, "connects_refused": 2,
+        }),
+        # an answer without a question, and a question without an answer
+        ((into(0, SA, 1), out(1, A, 2)), {}),
+        ((into(0, S, 1), into(1, A, 2)), {}),
+        ((out(0, SA, 1), into(1, A, 2)), {}),
+        ((into(0, S, 1), out(0.1, SA, 7), out(1, A, 8)), {}),
+        ((into(0, S, 1), out(0.1, R, 7), into(1, A, 2)), {}),
+        # taken up once, whatever comes again; and the next one from that port
+        (
+            (into(0, S, 1), out(0.1, SA, 7), into(1, S, 1), out(1.1, SA, 7), into(2, A, 2),
+             into(3, A, 2)),
+            {"accepts": 1, "peers": 1, "peers_new": 1},
+        ),
+        (
+            (into(0, S, 1), out(0.1, SA, 7), into(1, A, 2), into(2, S, 99), out(2.1, SA, 8),
+             into(3, A, 100)),
+            {"accepts": 2, "peers": 1, "peers_new": 1},
+        ),
+        ((into(0, S, 1), out(0.1, SA, 7), into(1, S, 99), into(2, A, 100)), {}),
+        ((into(0, S, 1), out(0.1, SA, 7), into(1, A, 2), out(2, S, 70)), {
+            "accepts": 1, **OPENED,
+        }),
+        # a later fragment says no ports, and nothing of a connection
+        ((fragment(0, 17, 5), fragment(1, 6, 5)), {}),
+        # a datagram that says that it is shorter than its head
+        ((sent(0, 9, b""), (1, ethernet(ip4(IP, PEER, 17, struct.pack(">HHHH", 6000, 9, 3, 0))))), {
+            "datagrams_out": 2, **CONTACT,
+        }),
+        # a look-up of another socket, one after ten seconds, and IPv6's alone
+        ((sent(0, 53, question(1, 1)), sent(1, 53, question(1, 1), local=6001)), {"lookups": 2}),
+        ((sent(0, 53, question(1, 1)), sent(9.999, 53, question(1, 1))), {"lookups": 1}),
+        ((sent(0, 53, question(1, 1)), sent(10, 53, question(1, 1))), {"lookups": 2}),
+        (tuple(sent(at, 53, question(1, 1)) for at in (0, 6, 11)), {"lookups": 2}),
+        ((sent(0, 53, question(1, 28)), sent(1, 53, question(2, 27))), {"lookups": 1}),
+        ((heard(0, 53, question(1, 1)),), {}),
+    ],
+)  # fmt: skip
+def test_what_a_segment_or_a_datagram_adds(tmp_path, packets, expected):
+    path = tmp_path / "made.pcap"
+    path.write_bytes(pcap(packets))
+    whole = count(path, DEVICE, 10_000, source="sockets")
+    seen = dict(zip(Sockets.counters, whole.windows.sum(axis=0).tolist(), strict=True))
+    assert {name: n for name, n in seen.items() if n} == expected
+    assert whole.seen.sum() == len(packets)
+
+
+def test_of_a_packet_that_was_cut_the_bytes_are_those_of_the_link(tmp_path):
+    path = tmp_path / "made.pcap"
+    path.write_bytes(pcap([out(0, PA, 77, b"ab" * 50), sent(1, 9, b"abc")], cut=54))
+    seen = dict(zip(Sockets.counters, count(path, DEVICE, 10_000, source="sockets").windows[0]))
+    assert (seen["bytes_out"], seen["sends"], seen["datagrams_out"]) == (103, 1, 1)
+
+
+@pytest.mark.parametrize("port", [53, 67, 68, 546, 547, 5353])
+def test_what_a_stack_does_by_itself_is_nothing_that_an_application_did(tmp_path, port):
+    path = tmp_path / "made.pcap"
+
+    def seen(*packets):
+        path.write_bytes(pcap([out(0, A, 1), *packets]))
+        columns = count(path, DEVICE, 10_000, source="sockets").windows[0].tolist()
+        return {name: n for name, n in zip(Sockets.counters, columns, strict=True) if n}
+
+    cut = b""  # no question
+    asked = {"lookups": 1} if port == 53 else {}
+    assert seen(sent(1, port, cut), heard(2, port, cut)) == asked
+    assert seen(sent(1, 9, cut, local=port), heard(2, 9, cut, local=port)) == {}
+    for other in {port - 1, port + 1} - set(as_sockets.OWN_PORTS):
+        both = {"datagrams_out": 1, "datagrams_in": 1, **CONTACT}
+        assert seen(sent(1, other, cut), heard(2, other, cut)) == both
+        assert seen(sent(1, 9, cut, local=other), heard(2, 9, cut, local=other)) == both
+
+
+@pytest.mark.parametrize(
+    ("packets", "at_s"),
+    [
+        ([out(0, S, 1)], 3),
+        ([out(1.5, S, 1)], 4),
+        ([out(0, S, 1), out(1, S, 1)], 4),  # a second later it would be sent after two
+        ([out(0, S, 1), out(2, S, 1)], 6),
+        ([out(0, S, 1), out(1, S, 1), out(3, S, 1)], 7),
+        ([out(0, S, 1), out(2, S, 1), out(2.5, S, 1)], 5),
+        ([out(0, S, 1), out(2, S, 2), into(2.1, SA, 9)], 2),  # another one takes its place
+        ([out(0, S, 1), out(5, S, 2), into(5.1, SA, 9)], 3),
+        ([out(0, S, 1), out(3, S, 2), into(3.1, SA, 9)], 3),
+        ([out(0, S, 1), into(2, S, 2)], 2),
+    ],
+)
+def test_a_connect_has_failed_when_no_answer_can_come_in_time(tmp_path, packets, at_s):
+    path = tmp_path / "made.pcap"
+    column = Sockets.counters.index("connects_failed")
+    path.write_bytes(pcap([sent(0, 9), *packets, sent(11, 9)], nano=True))
+    failed = count(path, DEVICE, 1000, source="sockets").windows[:, column].tolist()
+    assert [at for at, n in enumerate(failed) for _ in range(n)] == [at_s]
+    path.write_bytes(pcap([sent(0, 9), *packets, sent(at_s + 0.999, 9)], nano=True))
+    assert sum(count(path, DEVICE, 1000, source="sockets").windows[:, column]) == 1
+
+
+def test_at_the_end_of_a_capture_an_answer_may_still_come(tmp_path):
+    path = tmp_path / "made.pcap"
+    column = Sockets.counters.index("connects_failed")
+    for end_s, failed in ((2.999999999, 0), (3, 1)):
+        path.write_bytes(pcap([out(0, S, 1), sent(end_s, 9)], nano=True))
+        assert count(path, DEVICE, 10_000, source="sockets").windows[:, column].tolist() == [failed]
+    others = end_s, ethernet(b"", 0x88CC, source=ROUTER, target=ROUTER)
+    path.write_bytes(pcap([sent(0, 9), out(8, S, 1), (12, others[1])], nano=True))
+    windows = count(path, DEVICE, 10_000, source="sockets").windows
+    assert windows[:, column].tolist() == [0], "the window in which it fails is none of the device"
+
+
+def test_of_more_connections_than_are_kept_those_are_given_up_that_were_idle(tmp_path, monkeypatch):
+    from inlier_trainer.pcap import reader
+
+    monkeypatch.setattr(as_sockets, "CONNECTIONS_MAX", 4)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 60)  # a packet each
+    path = tmp_path / "made.pcap"
+    syns = [out(i / 10, S, 1, local=5000 + i) for i in (0, 1, 2, 3)]
+    names = ("connects", "connects_failed")
+
+    def seen(*packets):
+        path.write_bytes(pcap([*syns, *packets]))
+        windows = count(path, DEVICE, 10_000, source="sockets").windows
+        return tuple(int(windows[0, Sockets.counters.index(name)]) for name in names)
+
+    answers = [into(1 + i / 10, SA, 9, local=5000 + i) for i in range(5)]
+    assert seen(*answers[:4]) == (4, 0)
+    fifth = out(0.5, S, 1, local=5004)
+    kept = out(0.4, A, 2, local=5000), out(0.45, A, 2, local=5001)
+    assert seen(*kept, fifth, answers[0], answers[1], answers[4]) == (5, 2), "5002 and 5003"
+    assert seen(fifth, answers[2], answers[3], answers[4]) == (5, 2), "5000 and 5001"
+    assert seen(fifth, sent(2, 9)) == (5, 2), "the others may yet be answered"
+
+
+def test_of_more_look_ups_than_are_kept_one_that_is_asked_again_is_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(as_sockets, "CONNECTIONS_MAX", 2)
+    path = tmp_path / "made.pcap"
+    column = Sockets.counters.index("lookups")
+    for numbers, lookups in (((1, 2, 1, 2), 2), ((1, 2, 3, 1), 4), ((1, 2, 3, 3), 3)):
+        asked = [sent(at, 53, question(number, 1)) for at, number in enumerate(numbers)]
+        path.write_bytes(pcap(asked))
+        assert count(path, DEVICE, 10_000, source="sockets").windows[0, column] == lookups
+
+
 def test_distinct_hosts_are_distinct_in_a_window_and_counted_by_the_device_s_own_code(tmp_path):
     path = tmp_path / "made.pcap"
     hosts = [bytes((10, 1, i >> 8, i & 255)) for i in range(300)]

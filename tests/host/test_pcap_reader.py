@@ -219,7 +219,7 @@ def resolution(value):
         ((resolution(0x80 | 20),), 6_675_723_075),  # 7,000,003 * 10^9 / 2^20, rounded down
         ((resolution(0x80 | 127),), 0),
         # the options before it, of any length, are passed over
-        *(((((2, b"x" * n), resolution(9))), 7_000_003) for n in range(6)),
+        *(((((2, b"x" * n), resolution(9))), 7_000_003) for n in (0, 1, 2, 3, 4, 5, 20)),
         (((9, b""),), 7_000_003_000),  # of no value
         (((8, b"\6"), (10, b"\3")), 7_000_003_000),  # others
     ],
@@ -228,6 +228,11 @@ def resolution(value):
 def test_an_interface_says_what_a_tick_is(told, options, expected_ns, end):
     content = section() + interface(1, *options, end=end) + enhanced(7_000_003, b"a")
     assert told(content) == ([(1, b"a", 1, expected_ns)], "")
+
+
+def test_an_option_without_its_value_says_nothing(told):
+    cut = block("<", 1, struct.pack("<HHIHH", 1, 0, 0, 9, 1))
+    assert told(section() + cut + enhanced(7, b"a")) == ([(1, b"a", 1, 7000)], "")
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -293,8 +298,8 @@ def test_a_damaged_block_ends_what_is_read_and_what_came_before_it_is_used(told,
 
 
 def test_in_pieces_of_any_size_a_file_says_the_same(told, monkeypatch):
-    ng = section() + interface(1) + enhanced(1, b"abcde")
-    ng += section(">") + interface(101, order=">") + enhanced(2, b"fg", order=">")
+    ng = section(">") + interface(1, order=">") + enhanced(1, b"abcde", order=">")
+    ng += section() + interface(101) + enhanced(2, b"fg")  # cut in its first 11 bytes, too
     for content, packets in ((of_many(5), 5), (ng, 2)):
         whole = told(content)
         assert len(whole[0]) == packets and not whole[1]

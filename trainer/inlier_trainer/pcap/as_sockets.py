@@ -31,7 +31,7 @@ from inlier_export.reference import Ints
 from .packets import TCP, UDP, Bools, Fields, Packets
 from .tally import Tally
 
-FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+SYN, RST, PSH, ACK = 2, 4, 8, 16
 PATIENCE_MS = 3000
 OWN_PORTS = (53, 67, 68, 546, 547, 5353)  # DNS, DHCP and multicast DNS
 ASKED_AGAIN_MS = 10_000
@@ -43,21 +43,21 @@ _DISTINCT = [_AT[name] for name in ("peers", "ports", "peers_new")]
 
 @dataclass
 class _Connection:
-    """next: of what each side sends, the sequence number that follows; -1:
-    not known yet. began_ms: of the last SYN while it is unanswered, -1 later;
-    again_ms: between the last two. taken: of one that a peer began, whether it
-    was accepted.
+    """next: of what each side sends, the sequence number that follows, counted
+    on beyond 2^32; None: not known yet. isn: of the last SYN. began_ms: of it
+    while it is unanswered; until_ms: an answer is waited for. answered, taken:
+    of one that a peer began, whether it was, and was accepted.
     """
 
     host: int
     port: int
-    next: list[int] = field(default_factory=lambda: [-1, -1])
-    isn: int = -1
-    began_ms: int = -1
-    again_ms: int = 0
-    answered: bool = False
+    next: list[int | None] = field(default_factory=lambda: [None, None])
+    isn: int | None = None
+    began_ms: int | None = None
+    until_ms: int = field(init=False)
+    answered: bool = field(init=False)
     taken: bool = True
-    last_ms: int = 0
+    last_ms: int = field(init=False)
 
 
 class AsSockets:
@@ -70,11 +70,12 @@ class AsSockets:
         self._pending: set[int] = set()
         self._bound = np.zeros(1 << 16, bool)
         self._asked: dict[tuple[int, int], int] = {}
-        self._texts: dict[int, str] = {}  # of hosts, by hash
+        self._texts: dict[int, str] = {}  # of the chunk's hosts, by hash
         self._source = Sockets()
         self._window = 0
         self._former = [0] * len(_DISTINCT)
-        self._contacts: set[tuple[int, int, int]] = set()  # of the chunk: window, host, port or -1
+        # of the chunk: window, host, port, and whether the device chose that
+        self._contacts: set[tuple[int, int, int, bool]] = set()
 
     def add(self, fields: Fields, p: Packets, out: Bools, window: Ints, now_ms: Ints) -> None:
         """Packets of the device, in order of time: rows of a chunk as
@@ -94,28 +95,30 @@ class AsSockets:
         self._flush()
 
     def _count(self, name: str, at_ms: int) -> None:
-        window = max(0, at_ms // self._window_ms)
-        if window < self.tally.length:
-            self.tally.add(np.array([window]), _AT[name], 1)
+        """What is after the device's last packet the tally forgets."""
+        self.tally.add(np.array([self._window_of(at_ms)]), _AT[name], 1)
+
+    def _window_of(self, at_ms: int) -> int:
+        return max(0, at_ms // self._window_ms)
 
     # Distinct hosts and ports, by the device's own code.
 
     def _remember(self, fields: Fields, p: Packets, out: Bools) -> None:
-        if len(self._texts) > CONNECTIONS_MAX:
-            self._texts.clear()
         hosts = np.where(out, p.host_to, p.host_from)
         values, first = np.unique(hosts, return_index=True)
-        for host, row in zip(values.tolist(), first.tolist(), strict=True):
-            if host and host not in self._texts:
-                self._texts[host] = fields.address(p, row, bool(out[row]))
+        self._texts = {
+            host: fields.address(p, row, bool(out[row]))
+            for host, row in zip(values.tolist(), first.tolist(), strict=True)
+            if host
+        }
 
     def _note(self) -> None:
         """Contacts of this chunk, in the order of windows."""
-        for window, host, port in sorted(self._contacts):
+        for window, host, port, chosen in sorted(self._contacts):
             if window > self._window:
                 self._flush()
                 self._window = window
-            self._source.contact((self._texts.get(host, ""), max(port, 0)), port >= 0)
+            self._source.contact((self._texts.get(host, ""), port), chosen)
         self._contacts.clear()
 
     def _flush(self) -> None:
@@ -123,8 +126,7 @@ class AsSockets:
         totals = [self._source.totals[i] for i in _DISTINCT]
         at = np.array([self._window])
         for column, now, former in zip(_DISTINCT, totals, self._former, strict=True):
-            if self._window < self.tally.length:
-                self.tally.add(at, column, now - former)
+            self.tally.add(at, column, now - former)
         self._former = totals
         self._source.read([0] * len(_AT))
 
@@ -141,15 +143,12 @@ class AsSockets:
         self._bound[local[sent]] = True
         heard = ~sent & self._bound[local]
         size = np.maximum(fields.number(p.transport[rows] + 4, 2, rows) - 8, 0)
-        for which, way, host, port in (
-            (sent, "out", p.host_to, remote),
-            (heard, "in", p.host_from, np.full_like(remote, -1)),
-        ):
+        for which, way, host in ((sent, "out", p.host_to), (heard, "in", p.host_from)):
             at = window[rows[which]]
             self.tally.add(at, _AT[f"datagrams_{way}"], 1)
-            self._amount(at, f"bytes_{way}", size[which])
-            hosts = host[rows[which]].tolist()
-            self._contacts.update(zip(at.tolist(), hosts, port[which].tolist(), strict=True))
+            self.tally.add(at, _AT[f"bytes_{way}"], size[which])
+            hosts, ports = host[rows[which]].tolist(), remote[which].tolist()
+            self._contacts.update(zip(at.tolist(), hosts, ports, sent[which].tolist(), strict=True))
 
     def _ask(self, fields: Fields, p: Packets, rows: Ints, now_ms: Ints) -> None:
         for row in rows.tolist():
@@ -158,20 +157,15 @@ class AsSockets:
             number = int(fields.number(at, 2, which)[0])  # 0 where payload was cut
             key = (int(p.port_from[row]), number)
             now = int(now_ms[row])
-            if fields.question(at, which) == AAAA or now - self._asked.get(key, -(1 << 40)) < (
-                ASKED_AGAIN_MS
-            ):
+            before = self._asked.get(key)
+            if before is not None and now - before < ASKED_AGAIN_MS:
+                continue
+            if fields.question(at, which) == AAAA:
                 continue
             if len(self._asked) >= CONNECTIONS_MAX:
                 self._asked.clear()
             self._asked[key] = now
             self._count("lookups", now)
-
-    def _amount(self, window: Ints, name: str, amounts: Ints) -> None:
-        values, inverse = np.unique(window, return_inverse=True)
-        sums = np.bincount(inverse, amounts, len(values)).astype(np.int64)
-        for at, total in zip(values.tolist(), sums.tolist(), strict=True):
-            self.tally.add(np.array([at]), _AT[name], total)
 
     # Streams.
 
@@ -204,7 +198,7 @@ class AsSockets:
             for begin, end in itertools.pairwise(cuts):
                 if begin in opens:  # it is another connection from here on
                     known = self._connections[key]
-                    known.next = [-1, -1]
+                    known.next = [None, None]
                 part = group[begin:end]
                 for side, way in ((True, "out"), (False, "in")):
                     mine = part[sent[part] == side]
@@ -214,20 +208,20 @@ class AsSockets:
         for way, calls in (("out", "sends"), ("in", "receives")):
             mine_ = [part for part in moved if part[2] == way]
             at_, new_, flags_ = (np.concatenate([part[i] for part in mine_]) for i in (0, 1, 3))
-            some = new_ > 0
-            self._amount(at_[some], f"bytes_{way}", new_[some])
-            self.tally.add(at_[some & (flags_ & PSH > 0)], _AT[calls], 1)
+            self.tally.add(at_, _AT[f"bytes_{way}"], new_)
+            self.tally.add(at_[(new_ > 0) & (flags_ & PSH > 0)], _AT[calls], 1)
 
     def _new_bytes(self, known: _Connection, side: int, seq: Ints, size: Ints, flags: Ints) -> Ints:
         """Of each segment of one side (n,), the bytes that none before had."""
         if not len(seq):
             return size
-        start = seq + ((flags & SYN) > 0)
-        base = known.next[side] if known.next[side] >= 0 else int(start[0])
-        begin = ((start - base + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+        start = seq + (flags & SYN > 0)
+        known_next = known.next[side]
+        base = int(start[0]) if known_next is None else known_next
+        begin = (start - base).astype(np.int32).astype(np.int64)  # as they are modulo 2^32
         end = np.where(flags & RST > 0, np.minimum(begin, 0), begin + size)
         reached = np.maximum.accumulate(np.concatenate([[0], end]))
-        known.next[side] = (base + int(reached[-1])) & 0xFFFFFFFF
+        known.next[side] = base + int(reached[-1])
         new: Ints = np.maximum(end - np.maximum(begin, reached[:-1]), 0)
         return new
 
@@ -251,50 +245,46 @@ class AsSockets:
             i = group[place]
             flag, mine, now = int(flags[i]), bool(sent[i]), int(times[i])
             if flag & (SYN | ACK) == SYN:
-                if known.isn == int(seq[i]) and known.began_ms >= 0:
-                    known.again_ms, known.began_ms = now - known.began_ms, now  # sent again
-                    continue
-                if known.isn == int(seq[i]):
+                if known.isn == int(seq[i]):  # sent again
+                    if known.began_ms is not None:
+                        known.until_ms = now + max(PATIENCE_MS, 2 * (now - known.began_ms))
+                        known.began_ms = now
                     continue
                 self._give_up(key, known, now)
                 opens.append(place)
                 known.isn, known.answered, known.taken = int(seq[i]), False, mine
-                known.again_ms, known.began_ms = 0, now if mine else -1
                 if mine:
+                    known.began_ms, known.until_ms = now, now + PATIENCE_MS
                     self._pending.add(key)
                     self._count("connects", now)
-                    self._contacts.add((max(0, now // self._window_ms), known.host, known.port))
-            elif flag & RST and not mine and known.began_ms >= 0:
+                    self._contacts.add((self._window_of(now), known.host, known.port, True))
+            elif flag & RST and not mine and known.began_ms is not None:
                 self._answer(key, known)
                 self._count("connects_refused", now)
-            elif flag & SYN and mine != (known.began_ms >= 0):
+            elif flag & SYN and mine == (known.began_ms is None):
                 known.answered = True
                 self._answer(key, known)
-            elif not flag & (SYN | RST) and not mine and known.answered and not known.taken:
+            elif not (flag & (SYN | RST) or mine or known.taken) and known.answered:
                 known.taken = True
                 self._count("accepts", now)
-                self._contacts.add((max(0, now // self._window_ms), known.host, -1))
+                self._contacts.add((self._window_of(now), known.host, known.port, False))
         return opens
 
     def _answer(self, key: int, known: _Connection) -> None:
-        known.began_ms = -1
+        known.began_ms = None
         self._pending.discard(key)
 
     def _give_up(self, key: int, known: _Connection, now_ms: int) -> None:
-        if known.began_ms >= 0:
-            self._count("connects_failed", min(now_ms, _patient_until(known)))
+        if known.began_ms is not None:
+            self._count("connects_failed", min(now_ms, known.until_ms))
             self._answer(key, known)
 
     def _expire(self, now_ms: int) -> None:
         for key in list(self._pending):
             known = self._connections[key]
-            if _patient_until(known) <= now_ms:
+            if known.until_ms <= now_ms:
                 self._give_up(key, known, now_ms)
         if len(self._connections) > CONNECTIONS_MAX:
             idle = sorted(self._connections, key=lambda k: self._connections[k].last_ms)
             for key in idle[: CONNECTIONS_MAX // 2]:
                 self._give_up(key, self._connections.pop(key), now_ms)
-
-
-def _patient_until(known: _Connection) -> int:
-    return known.began_ms + max(PATIENCE_MS, 2 * known.again_ms)
