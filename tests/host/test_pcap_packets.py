@@ -25,13 +25,12 @@ NOTHING = {
 
 
 def chunk_of(link, *frames):
-    """What lies between and behind frames is no part of any."""
+    """What lies between frames is no part of any."""
     data, places = b"", []
     for frame in frames:
         data += b"\xee" * HEAD
         places.append(len(data))
         data += frame
-    data += b"\xee" * 64
     lengths = np.array([len(frame) for frame in frames])
     at = np.array(places)
     octets = np.frombuffer(data, np.uint8)
@@ -55,7 +54,10 @@ def rows(link, *frames):
 
 
 def row(link, frame):
-    return rows(link, frame)[0]
+    """Others may follow, or the data may end there."""
+    first, last = rows(link, frame, frame)
+    assert first == last
+    return first
 
 
 def number(octets):
@@ -343,6 +345,13 @@ def test_what_was_not_captured_is_zero():
     one = np.array([1])
     assert fields.number(chunk.at[one] + 4, 1, one).tolist() == [0]
     assert Fields(chunk, one).number(chunk.at[one] + 4, 1).tolist() == [0]
+
+
+def test_a_host_s_address_is_read_back_in_text():
+    chunk = chunk_of(1, ethernet(DATAGRAM), ethernet(DATAGRAM6, 0x86DD))
+    p, fields = decode(chunk), Fields(chunk)
+    told = [fields.address(p, row, to) for row in (0, 1) for to in (False, True)]
+    assert told == ["192.168.1.5", "10.0.0.9", "fe80::5", "2001:db8::9"]
 
 
 def test_the_type_that_a_question_asks_for_is_behind_its_name():

@@ -79,8 +79,8 @@ def address_hash(octets: Bytes) -> Hashes:
 class Fields:
     """Big-endian numbers at places of the data; 0 beyond what was captured.
 
-    What is beyond is read at place 0 instead: the file's own words about a
-    packet alone are 16 bytes, and nothing that is asked for is longer.
+    What is beyond the data is read at its end instead: the file's own words
+    about a packet alone are 16 bytes, and nothing that is asked for is longer.
     """
 
     def __init__(self, chunk: Chunk, rows: Ints | slice = slice(None)) -> None:
@@ -90,14 +90,14 @@ class Fields:
     def number(self, at: Ints, size: int, which: Ints | slice = slice(None)) -> Ints:
         value = np.zeros(len(at), np.int64)
         inside = at + size <= self._end[which]
-        place = np.where(inside, at, 0)
+        place = np.minimum(at, len(self._data) - size)
         for i in range(size):
             value = value << 8 | self._data[place + i]
         return np.where(inside, value, 0)
 
     def octets(self, at: Ints, size: int, which: Ints) -> Bytes:
         inside = at + size <= self._end[which]
-        place = np.where(inside, at, 0)
+        place = np.minimum(at, len(self._data) - size)
         got: Bytes = self._data[place[:, None] + np.arange(size)]
         got[~inside] = 0
         return got
