@@ -16,11 +16,11 @@ ORDINARY = 64
 
 
 def extremes(counters: int) -> Ints:
-    """Windows (n, counters) at the edges: silence, one event, each power of
-    two, saturation, one counter alone.
+    """Windows (n, counters) at the edges: silence, one event, every third
+    power of two, saturation, one counter alone.
     """
     rows = [np.zeros(counters), np.ones(counters)]
-    rows += [np.full(counters, 1 << bit) for bit in range(1, 32, 3)]
+    rows += [np.full(counters, 1 << 3 * i + 1) for i in range(11)]
     rows += [np.full(counters, DELTA_MAX), np.zeros(counters)]
     rows += list(np.eye(counters) * 1000)
     return np.asarray(rows, np.int64)

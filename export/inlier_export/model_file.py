@@ -66,21 +66,20 @@ def pack(d: Detector, key: bytes | None = None) -> bytes:
 
 
 # FEATURE_BYTES a feature, as inlier.model has it.
-_FEATURE = np.dtype(
-    [
-        ("offset", "<u2"),
-        ("high", "<u2"),
-        ("low", "<u2"),
-        ("far", "<u2"),
-        ("input_shift", "u1"),
-        ("weights", "u1", 3),
-    ]
-)
+_COLUMNS = {
+    "offset": "<u2",
+    "high": "<u2",
+    "low": "<u2",
+    "far": "<u2",
+    "input_shift": "u1",
+    "weights": ("u1", 3),
+}
+_FEATURE = np.dtype(list(_COLUMNS.items()))
 
 
 def _table(d: Detector) -> NDArray[np.void]:
     table = np.zeros(d.features, _FEATURE)
-    for name in _FEATURE.names or ():
+    for name in _COLUMNS:
         table[name] = getattr(d, name)
     return table
 
@@ -89,9 +88,10 @@ def _self_test(d: Detector) -> int:
     """The digest that the runtime must reach on its self-test windows, by the
     NumPy reference.
     """
-    counters = len(d.counters)
-    deltas = [selftest.window(i, [0] * counters) for i in range(selftest.WINDOWS)]
-    t = reference.run(d, np.array(deltas, np.int64))
+    deltas = np.empty((selftest.WINDOWS, len(d.counters)), np.int64)
+    for i, row in enumerate(deltas):
+        selftest.window(i, row)
+    t = reference.run(d, deltas)
     digest = 0
     for x, ae, svm, hot in zip(t.x, t.ae, t.svm, t.hot, strict=True):
         digest = selftest.add(digest, x.tobytes(), int(ae), int(svm), bool(hot))
@@ -100,14 +100,14 @@ def _self_test(d: Detector) -> int:
 
 def _pack_layer(layer: Layer) -> bytes:
     rows, cols = layer.weights.shape
-    padded = -(-rows // 4) * 4
+    padded = rows + -rows % 4
     assert np.abs(layer.bias).max() <= BIAS_MAX
     bias = np.zeros(padded, "<i4")
     shift = np.zeros(padded, np.uint8)
     weights = np.full((padded, cols), 128, np.uint8)
     bias[:rows] = layer.bias
     shift[:rows] = layer.shift
-    weights[:rows] = layer.weights.astype(np.int16) + 128
+    weights[:rows] = layer.weights.view(np.uint8) ^ 128  # w + 128
     blocks = weights.reshape(padded // 4, 4, cols).transpose(0, 2, 1)
     return bias.tobytes() + shift.tobytes() + blocks.tobytes()
 
@@ -148,7 +148,9 @@ def _metadata(m: Model) -> dict[str, Any]:
 def _detector(m: Model, number: int) -> Detector:
     metadata = _metadata(m)
     table = np.frombuffer(m.table(), _FEATURE)
-    per_counter = np.frombuffer(m.params[: 2 * len(m.counters())], np.uint8).reshape(-1, 2)
+    counters = m.counters()
+    n = len(counters)
+    per_counter = np.frombuffer(m.params[: 2 * n], np.uint8).reshape(n, 2)
     layers = []
     for count, (weights, cols, bias, shift, blocks) in zip(m.rows, m.layers(), strict=True):
         w = (
@@ -159,13 +161,13 @@ def _detector(m: Model, number: int) -> Detector:
         )
         layers.append(
             Layer(
-                (w[:count].astype(np.int16) - 128).astype(np.int8),
+                (w[:count] ^ 128).view(np.int8),
                 np.frombuffer(bias, "<i4")[:count].astype(np.int64),
                 np.frombuffer(shift, np.uint8)[:count].astype(np.int64),
             )
         )
     schema = Schema(
-        m.counters(),
+        counters,
         scales=tuple(k for k, _ in m.kinds[: m.means]),
         persistence=tuple(k for k, _ in m.kinds[m.means :]),
         shifts=8 - per_counter[:, 0].astype(np.int64),
@@ -175,7 +177,7 @@ def _detector(m: Model, number: int) -> Detector:
         source=m.source,
         window_ms=m.window_ms,
         schema=schema,
-        **{name: table[name].astype(np.int64) for name in _FEATURE.names or ()},
+        **{name: table[name].astype(np.int64) for name in _COLUMNS},
         layers=layers,
         horizons=tuple(m.horizons()),
         threshold_ae=m.threshold_ae,
@@ -205,10 +207,6 @@ def python_module(blob: bytes) -> str:
 def read_blob(path: Path) -> bytes:
     """The bytes of the file, unchecked but for their number. Raises BadInput."""
     return read_input(path, MODEL_MAX, "model")
-
-
-def read(path: Path) -> Detector:
-    return unpack(read_blob(path))
 
 
 def read_file(path: Path) -> ModelFile:

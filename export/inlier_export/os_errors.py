@@ -4,7 +4,7 @@ import errno
 import os
 
 _NO_ROOM = "free some space there, then repeat the command; what was there before is as it was"
-_HELP = {
+_HELP: dict[int | None, str] = {
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "check the path: a part of it is a file",
     errno.EISDIR: "it is a folder: name a file",
@@ -28,7 +28,7 @@ _HELP = {
 
 
 def what_helps(error: OSError) -> str:
-    return _HELP.get(error.errno or 0, "check the path, and that the disk works")
+    return _HELP.get(error.errno, "check the path, and that the disk works")
 
 
 def said(error: OSError, path: object = None) -> str:

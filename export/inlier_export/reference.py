@@ -115,7 +115,7 @@ def levels(deltas: Counts, schema: Schema) -> tuple[damped.Sums, damped.Sums]:
     """Levels of means and of persistences (..., n, counters) int32 of deltas."""
     by_counter = np.ascontiguousarray(np.moveaxis(deltas, -1, 0))  # long inner loops
     d = np.clip(by_counter, 0, DELTA_MAX).astype(np.int32)
-    shape = (-1, *(1 for _ in d.shape[1:]))
+    shape = (len(d), *(1 for _ in d.shape[1:]))
     shifts, caps = (v.astype(np.int32).reshape(shape) for v in (schema.shifts, schema.caps))
     left, right = np.maximum(shifts, 0), np.maximum(-shifts, 0)
     level = d >> right
@@ -173,16 +173,20 @@ def log_features(
 def inputs(f: NDArray[np.int16], offset: Ints, input_shift: Ints) -> Bytes:
     """The autoencoder's: x = q + 128 (..., features) uint8."""
     q = (f.astype(np.int32) - offset.astype(np.int32)) >> input_shift.astype(np.int32)
-    return (np.clip(q, -128, 127) + 128).astype(np.uint8)
+    return np.clip(q + 128, 0, 255).astype(np.uint8)
+
+
+def product(a: NDArray[Any], b: NDArray[Any], largest: int) -> NDArray[Any]:
+    """a @ b of integers, by floats, which are fast: no partial sum is beyond
+    `largest`, so that float32 is exact below 2^24, and float64 below 2^53.
+    """
+    wide = np.float32 if largest < FLOAT32_EXACT else np.float64
+    return a.astype(wide) @ b.astype(wide)
 
 
 def dense(x: Bytes, layer: Layer) -> Bytes:
-    """(n, rows) uint8. The product of floats is exact: of float64 below 2^53,
-    of float32 as far as up to 514 inputs go.
-    """
-    exact = 255 * 128 * x.shape[-1] < FLOAT32_EXACT
-    wide = np.float32 if exact else np.float64
-    acc = (x.astype(wide) @ layer.weights.T.astype(wide)).astype(np.int32)
+    """(n, rows) uint8, of x (n, cols)."""
+    acc = product(x, layer.weights.T, 255 * 128 * x.shape[1]).astype(np.int32)
     acc += layer.bias.astype(np.int32)
     acc >>= layer.shift.astype(np.int32)
     return np.clip(acc, 0, 255, out=acc).astype(np.uint8)
@@ -223,9 +227,8 @@ def excess(f: NDArray[np.int16], y: Bytes, d: Detector) -> tuple[damped.Sums, ..
 
 def weighted(e: damped.Sums, weights: Ints) -> Ints:
     """The sum of excesses (n, features) with weights (features,): (n,)."""
-    if int(e.max(initial=0)) * WEIGHT_MAX * len(weights) < FLOAT32_EXACT:
-        return (e.astype(np.float32) @ weights.astype(np.float32)).astype(np.int64)
-    return e.astype(np.int64) @ weights
+    largest = int(e.max(initial=0)) * WEIGHT_MAX * len(weights)
+    return product(e, weights, largest).astype(np.int64)
 
 
 def contributions(f: NDArray[np.int16], y: Bytes, d: Detector) -> Ints:
@@ -284,7 +287,7 @@ def score(d: Detector, f: NDArray[np.int16], theirs: Bytes | None = None) -> Tra
     kinds = len(d.schema.kinds)
 
     def leading(i: int) -> int:
-        parts = contributions(f[i], y[i], d).reshape(-1, kinds).sum(axis=1)
+        parts = contributions(f[i], y[i], d).reshape(len(d.counters), kinds).sum(axis=1)
         return int(parts.argmax())
 
     event = alarm_events(d, svm, odd, leading)
@@ -312,19 +315,25 @@ def alarm_events(
     """
     alarm = Alarm(settings(d))
     out = np.zeros(len(scores), np.int64)
-    over = np.flatnonzero((scores > d.least) | odd)
+    over = (scores > d.least) | odd
     i = 0
     while i < len(scores):
         if alarm.hold:  # it looks at nothing until then
             i += alarm.hold
             alarm.hold = 0
-        elif alarm.idle and not (scores[i] > d.least or odd[i]):
-            at = np.searchsorted(over, i)
-            i = int(over[at]) if at < len(over) else len(scores)
+        elif alarm.idle and not over[i]:
+            i = _next(over, i)
         else:
             out[i] = alarm.step(int(scores[i]), bool(odd[i]), lambda i=i: leading(i))
             i += 1
     return out
+
+
+def _next(marked: NDArray[np.bool_], i: int) -> int:
+    """The first from i on that is marked, or their number."""
+    rest = marked[i:]
+    found = int(rest.argmax())
+    return i + found if rest[found] else len(marked)
 
 
 def quiet_events(d: Detector, scores: Ints) -> Ints:
@@ -334,12 +343,11 @@ def quiet_events(d: Detector, scores: Ints) -> Ints:
         return out
     sums = [0, 0]
     quiet = Quiet(settings(d), sums)
-    below = np.flatnonzero(scores > d.threshold_quiet)
+    below = scores > d.threshold_quiet
     i = 0
     while i < len(scores):
-        if quiet.idle and scores[i] <= d.threshold_quiet:
-            at = np.searchsorted(below, i)
-            i = int(below[at]) if at < len(below) else len(scores)
+        if quiet.idle and not below[i]:
+            i = _next(below, i)
             continue
         sums[1] = int(scores[i])
         quiet.step()

@@ -112,10 +112,12 @@ def test_a_layer_of_any_width_is_exact(columns):
     x[1] = rng.integers(0, 256, columns)
     weights = np.stack([np.full(columns, -128), np.full(columns, 127)]).astype(np.int8)
     weights = np.concatenate([weights, rng.integers(-128, 128, (5, columns)).astype(np.int8)])
+    weights[0, 0] = -127  # an odd sum
     bias = np.arange(100, 107) - x[1].astype(np.int64) @ weights.T  # what is off by one shows
+    bias[0] = 100 - x[0].astype(np.int64) @ weights[0]
     layer = reference.Layer(weights, bias, np.zeros(7, np.int64))
     found = reference.dense(x, layer)
-    assert found[1].tolist() == list(range(100, 107))
+    assert found[1, 1:].tolist() == list(range(101, 107)) and found[0, 0] == 100
     acc = x.astype(np.int64) @ weights.T + bias
     assert (found == np.clip(acc, 0, 255)).all()
 

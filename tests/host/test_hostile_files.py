@@ -20,7 +20,6 @@ from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 from inlier_export import os_errors
 from inlier_export.errors import BadInput
-from inlier_export.inputs import read_input
 from inlier_export.printable import printable
 from inlier_trainer import recordings
 from inlier_trainer.files import check_output, check_outputs, write_atomic
@@ -216,6 +215,8 @@ def test_an_error_of_the_system_says_what_happened_where_and_what_helps():
     for error, expected in cases:
         assert os_errors.said(error).startswith(expected), os_errors.said(error)
         assert ":;" not in os_errors.said(error)
+    told = os_errors.said(PermissionError(13, "Permission denied", "x"), "the folder")
+    assert told.startswith("the folder: Permission denied"), "who calls knows better where"
 
 
 # What is read ------------------------------------------------------------
@@ -270,16 +271,6 @@ def test_what_is_no_file_of_that_kind_is_refused_in_a_sentence(inlier, place, co
     code, said, error = inlier(*command)
     assert code == 2 and not said and expected in error, error
     assert len(error.strip().splitlines()) == 1, "no progress, and no page's address before it"
-
-
-def test_a_size_that_shows_only_while_it_is_read_is_bounded(place, monkeypatch):
-    with pytest.raises(BadInput, match="has more than 0 MiB"):
-        read_input(Path("/proc/self/maps"), 10)  # says that it has no bytes
-    writer = threading.Thread(target=lambda: Path("pipe").write_bytes(bytes(1000)))
-    writer.start()
-    with pytest.raises(BadInput, match="has more than"):
-        read_input(Path("pipe"), 100)
-    writer.join(20)
 
 
 def test_a_few_bytes_of_parquet_do_not_take_all_memory(place, monkeypatch):
@@ -361,6 +352,7 @@ def test_printable_text_stays_as_it_is_and_nothing_else_does():
     assert printable("Tür 3: 20 % – ok 漢字") == "Tür 3: 20 % – ok 漢字"
     assert printable("a\x1b[31m\n\ud800\u202e\x9b") == r"a\x1b[31m\n\ud800\u202e\x9b"
     assert printable("a" * 50, 40) == "a" * 40 + "…"
+    assert printable("a" * 40, 40) == "a" * 40
 
 
 # Options -----------------------------------------------------------------

@@ -16,7 +16,7 @@ from inlier.sockets import Sockets
 from inlier_boards.catalogue import names, read_board
 from inlier_boards.emulators import emulator
 from inlier_export import reference
-from inlier_export.model_file import read
+from inlier_export.model_file import read_file
 from inlier_trainer import recordings
 
 pytestmark = pytest.mark.skipif(
@@ -65,7 +65,7 @@ def test_what_was_added_alarms_no_more_and_the_attacks_still_do(tmp_path):
         command += ["-o", str(tmp_path / "m.inlier"), "--json", "--window", "100ms"]
         command += ["--false-alarms", "30/hour", "--allow-constant", "all", *options]
         print(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        model = read(tmp_path / "m.inlier")
+        model = read_file(tmp_path / "m.inlier").detector
         told.append(np.flatnonzero(reference.run(model, attacked).event > 0))
         together = np.concatenate([recording, update, recording[-300:]])
         false.append(int((reference.run(model, together).event == 1).sum()))
