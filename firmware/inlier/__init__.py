@@ -4,4 +4,4 @@ like its own traffic.
 Nothing is imported here: a board pays only for the modules it uses.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"

@@ -37,7 +37,7 @@ class Windows:
 
     def __init__(self, source, subtract=None):
         n = len(source.counters)
-        self._source = source
+        self.source = source
         self._read = source.read  # bound once: each binding takes heap
         self.deltas = array("i", bytes(4 * n))
         self._n = n
@@ -77,7 +77,7 @@ class Windows:
         return deltas
 
     def _mend(self, elapsed):
-        source = self._source
+        source = self.source
         half = 1 << (source.bits - 1)
         exact = getattr(source, "exact", False)  # a reset counter of its holds the whole delta
         for i in range(self._n):

@@ -147,7 +147,7 @@ class Model:
             cols = r
         _require(need == end and cols == n, odd % "length")
 
-        self._horizons = view[HEADER_BYTES:kinds_at]
+        self.packed_horizons = view[HEADER_BYTES:kinds_at]
         before = 0
         limit = (1 << 30) - 1
         _require(0 <= header[6] <= limit and 0 <= header[7] <= limit, odd % "threshold")
@@ -188,8 +188,8 @@ class Model:
 
     def horizons(self):
         """Yields (k, n, threshold): k of the last n scores over the threshold."""
-        for at in range(0, len(self._horizons), 6):
-            yield struct.unpack_from(HORIZON, self._horizons, at)
+        for at in range(0, len(self.packed_horizons), 6):
+            yield struct.unpack_from(HORIZON, self.packed_horizons, at)
 
     # Views are made when asked for: each costs RAM.
 

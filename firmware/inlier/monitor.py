@@ -16,7 +16,8 @@ from .ticker import Ticker
 
 class Latch:
     """Keeps over a reboot, in a file, that an alarm was raised and not
-    acknowledged. Without a path it keeps nothing.
+    acknowledged; `Latch(path).clear()` and `pipeline.alarm.acknowledge()` do
+    that. Without a path it keeps nothing.
     """
 
     def __init__(self, path=None):
@@ -73,14 +74,18 @@ async def run(
 ):
     """Score a window each window_ms, for ever.
 
+    A callback should return soon: the application waits for it.
+
     on_alarm(pipeline, features): an alarm is raised (pipeline.event 1) or,
-    being on, has grown (2); features as from Pipeline.explain().
-    on_clear(pipeline). on_quiet(pipeline): the device has gone quiet
-    (pipeline.quiet.active), or is back. on_window(pipeline) after each window.
-    A callback should return soon: the application waits for it. What one
-    raises, a full flash under the latch and a source that can't be read are
-    noted in `faults`. feed() of a watchdog is called after a window that was
-    truly scored.
+        being on, has grown (2); features as from Pipeline.explain().
+    on_clear(pipeline): it is over.
+    on_window(pipeline): after each window.
+    on_quiet(pipeline): the device has gone quiet (pipeline.quiet.active), or is
+        back.
+    latch: a Latch, set when an alarm is raised.
+    feed(): a watchdog's, after a window that was truly scored.
+    faults: a Faults, which notes what a callback raises, a full flash under the
+        latch, and a source that can't be read.
     """
     faults = faults or Faults()
     guard = faults.guard
@@ -122,11 +127,13 @@ async def watch(
     feed=None,
     faults=None,
 ):
-    """Load the model at `path` for `source` and run. Raises ModelError,
-    OSError.
+    """Load the model at `path` for `source` and run(), which says what the
+    other parameters are. Raises ModelError, OSError.
 
+    latch_path: a Latch's; while its file is there, pipeline.alarm.latched is
+        True from boot on.
     load(path, source name, counters): what gives the Model, such as
-    secure.authentic's, which refuses a model of others.
+        secure.authentic's, which refuses a model of others.
     """
     latch = Latch(latch_path)
     pipeline = Pipeline(load(path, source.name, source.counters), source, latched=latch.is_set())

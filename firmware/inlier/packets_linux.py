@@ -101,7 +101,7 @@ class Linux(Packets):
         self._totals = [0] * len(self.counters)
         self._hosts = bytearray(PEERS >> 3)
         self._remote = bytearray(PORTS >> 3)
-        self._known = bytearray(KNOWN >> 3)
+        self.known = bytearray(KNOWN >> 3)
         self._peers = set()  # addresses, and ports, that are in no bitmap yet
         self._ports = set()
         self._waiting = {}  # slot -> key, time
@@ -370,7 +370,7 @@ class Linux(Packets):
         for address in self._peers:
             host = host_hash(address)
             totals[_PEERS] += set_bit(self._hosts, host & PEERS - 1)
-            totals[_PEERS_NEW] += set_bit(self._known, host & KNOWN - 1)
+            totals[_PEERS_NEW] += set_bit(self.known, host & KNOWN - 1)
         for port in self._ports:
             port = number(port, 0, 2)
             if port:

@@ -38,7 +38,7 @@ def device():
 
 
 def firmware():
-    """What runs: micropython-1.25.0,inlier-0.2.0."""
+    """What runs: micropython-1.25.0,inlier-0.3.0."""
     made = sys.implementation
     return "%s-%d.%d.%d,inlier-%s" % ((made.name,) + tuple(made.version[:3]) + (__version__,))
 

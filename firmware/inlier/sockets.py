@@ -75,7 +75,7 @@ class Sockets:
     def __init__(self):
         self.totals = self.live = array("i", bytes(4 * len(self.counters)))
         self._bits = bytearray(644)  # sockets_plain.py says of what
-        self._known = memoryview(self._bits)[132:]
+        self.known = memoryview(self._bits)[132:]
 
     def read(self, values):
         """Copy the cumulative counters and begin a window: its hosts and ports
@@ -116,5 +116,5 @@ def install():
         else:
             from . import socket_cpython as platform
         _installed = Sockets()
-        native = platform._stand_in(_installed)
+        native = platform._stand_in(_installed)  # a public name would be one of socket's
     return _installed

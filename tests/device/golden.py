@@ -9,7 +9,7 @@ import sys
 from inlier.model import FLAG_HMAC, IDENTITY_AT, Model, crc32
 
 KEY = bytes(range(32))
-KERNELS = ()  # that must load here: run.py is told
+REQUIRED = ()  # native code that must load here: run.py is told
 FILES = "files.tmp"  # in .gitignore
 FOLDER = __file__.rsplit("/", 2)[0] + "/golden/" if "/" in __file__ else "../golden/"
 
@@ -54,14 +54,16 @@ def model():
     return Model(blob())
 
 
-def kernel(name):
-    """None for one that this interpreter can't load, and isn't said to."""
+def kernel(name, where="inlier.kernels."):
+    """None for one that this interpreter can't load, and isn't said to. where:
+    "inlier.sockets_" of the loops of the sockets source.
+    """
     try:
-        return __import__("inlier.kernels." + name, None, None, (name,))
+        return __import__(where + name, None, None, (name,))
     except (ImportError, SyntaxError) as error:
         # Of MicroPython's compiler: it knows no such decorator, or instruction.
         strange = isinstance(error, SyntaxError) and sys.implementation.name == "cpython"
-        if strange or name in KERNELS:
+        if strange or name in REQUIRED:
             raise
         return None
 

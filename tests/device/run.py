@@ -1,6 +1,6 @@
 """Runs the test_* functions of the modules named: the same files under CPython,
-Unix MicroPython and the boards. An argument `kernels=viper,plain` names those
-that must load there.
+Unix MicroPython and the boards. An argument `required=viper,plain` names
+the kernels, or the sockets source's loops, that must load there.
 """
 
 import sys
@@ -16,11 +16,11 @@ _PLATFORM = (
 
 
 def main(names):
-    for name in [name for name in names if name.startswith("kernels=")]:
+    for name in [name for name in names if name.startswith("required=")]:
         names.remove(name)
         import golden
 
-        golden.KERNELS = name[len("kernels=") :].split(",")
+        golden.REQUIRED = name[len("required=") :].split(",")
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for name in names:
         try:

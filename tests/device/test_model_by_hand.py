@@ -65,7 +65,7 @@ def test_a_step_takes_what_was_counted_since_the_one_before_as_a_mean_window():
         event = pipeline.step(elapsed) if elapsed > 1 else pipeline.step()
         assert list(pipeline.deltas) == [mean] * 2
         assert pipeline.index == i and event == pipeline.event == (i == 0)
-    pipeline.windows._source.events = 0
+    pipeline.windows.source.events = 0
     pipeline.step()
     assert list(pipeline.deltas) == [4, 4], "counters that were reset: as in the window before"
 

@@ -149,19 +149,19 @@ def test_the_known_hosts_of_a_source_are_kept():
     class Known(golden.Source):
         def __init__(self, counters, size=8):
             super().__init__(counters)
-            self._known = bytearray(size)
+            self.known = bytearray(size)
 
     path = folder() + "/state"
     model = golden.model()
     before = Pipeline(model, Known(model.counters()))
-    before.windows._source._known[:] = b"12345678"
+    before.windows.source.known[:] = b"12345678"
     state.Keeper(path, b"").save(before)
     after = Pipeline(model, Known(model.counters()))
-    assert state.Keeper(path, b"").restore(after) and after.windows._source._known == b"12345678"
+    assert state.Keeper(path, b"").restore(after) and after.windows.source.known == b"12345678"
     for size in (0, 7, 9):
         other = Pipeline(model, Known(model.counters(), size))
         assert not state.Keeper(path, b"").restore(other), size
-        assert bytes(other.windows._source._known) == bytes(size)
+        assert bytes(other.windows.source.known) == bytes(size)
 
 
 # fields of the head by their places in it, and its sizes

@@ -37,8 +37,13 @@ def arguments(where: str, test: str) -> list[str]:
 
 
 def loading(kernels: Iterable[str], test: str) -> list[str]:
-    """With the kernels that must load there."""
-    return [test, f"kernels={','.join(kernels)}"] if test == "test_golden" else [test]
+    """With the native code that must load there."""
+    loops = [path.stem for path in runtime_files(tuple(kernels)) if "sockets_" in path.stem]
+    required = {
+        "test_golden": kernels,
+        "test_sockets_loops": [stem.partition("_")[2] for stem in loops],
+    }.get(test)
+    return [test, f"required={','.join(required)}"] if required else [test]
 
 
 def on_this_machine(where: str, name: str, folder: Path) -> str:

@@ -18,6 +18,11 @@ from inlier_boards.serial_line.connection import Connection
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 
 
+def test_an_index_for_mip_says_the_version_that_it_gives():
+    told = json.loads((FIRMWARE / "package.json").read_text())
+    assert told["version"] == inlier.__version__
+
+
 def test_mip_installs_every_file_of_the_runtime():
     urls = json.loads((FIRMWARE / "package.json").read_text())["urls"]
     files = {str(p.relative_to(FIRMWARE)) for p in (FIRMWARE / "inlier").rglob("*.py")}
@@ -30,6 +35,11 @@ def test_mip_installs_every_file_of_the_runtime():
 
 
 @pytest.mark.micropython
+def test_an_index_for_mip_says_the_version_that_it_gives():
+    told = json.loads((FIRMWARE / "package.json").read_text())
+    assert told["version"] == inlier.__version__
+
+
 def test_mip_installs_it_on_a_board_from_a_local_index(tmp_path):
     """With the layout of micropython.org/pi/v2: package/<.mpy
     version>/<name>/latest.json.

@@ -3,14 +3,12 @@ the emulated Cortex-M0.
 """
 
 import struct
-from pathlib import Path
 
-import inlier
+from inlier_boards.build.firmware import FIRMWARE
 from inlier_boards.catalogue import Board
 
 from . import in_c
 
-FIRMWARE = Path(inlier.__file__).parent.parent
 # In a wheel within the runtime, in a checkout beside it.
 MODULE = next(path for path in (FIRMWARE / "inlier/lwip", FIRMWARE / "lwip") if path.is_dir())
 TIMES = 500

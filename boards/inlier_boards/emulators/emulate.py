@@ -28,7 +28,6 @@ from .emulator import COUNTING, DEVICE, emulated
 BATCH_BYTES = 8192
 MPY_6_3 = (1, 23)  # whose native code Debian's mpy-cross writes
 NS_PER_CYCLE = 8  # of the Pico, at its 125 MHz, which rp2040py always runs at
-RAM_DISK_SPARE_BYTES = 24576  # beside the model: scripts, a batch, and what littlefs takes
 
 
 @dataclass
@@ -154,7 +153,7 @@ def _in_qemu(
     the RAM that they leave for it.
     """
     with emulated(board, say) as device:
-        device.mount(-(-len(blob) // 512) * 512 + RAM_DISK_SPARE_BYTES)
+        device.mount_for(blob)
         device.copy(*COUNTING, DEVICE / "emulate.py")
         device.write("/model", blob)
 

@@ -25,6 +25,7 @@ COUNTING = (
     DEVICE / "instructions.py",
     DEVICE / "instret.py",
 )  # what scripts that count instructions import
+RAM_DISK_SPARE_BYTES = 24576
 ANSWER_S = 60  # a firmware that has not answered by then hangs, silent or not
 
 
@@ -40,6 +41,10 @@ class Emulated(Connection):
         self.board = board
         self._process = process
         self._said = said
+
+    def mount_for(self, content: bytes) -> None:
+        """A RAM disk for `content`, the scripts beside it, and what littlefs takes."""
+        self.mount(-(-len(content) // 512) * 512 + RAM_DISK_SPARE_BYTES)
 
     def mount(self, size: int) -> None:
         """Make a littlefs RAM disk of so many bytes, from the heap, at /."""

@@ -25,7 +25,6 @@ CPYTHON, UNIX = "cpython", "unix"
 HEAP = "256k"
 LIMIT_S = 3600  # what takes longer hangs
 DEVICE = Path(__file__).parent / "device"
-RAM_DISK_SPARE_BYTES = 24576
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def on_board(where: str, script: str, model: bytes) -> Iterator[Emulated]:
     BadInput.
     """
     with emulated(read_board(where)) as device:
-        device.mount(-(-len(model) // 512) * 512 + RAM_DISK_SPARE_BYTES)
+        device.mount_for(model)
         device.copy(DEVICE / script)
         device.write("/model", model)
         yield device

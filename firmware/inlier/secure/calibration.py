@@ -63,7 +63,7 @@ def apply(model, blob, calibration, key=None):
             raise ModelError("calibration contradicts itself; make it again")
         before = limit
         changed += struct.pack(HORIZON, k, n, limit)
-    model._horizons = memoryview(changed)
+    model.packed_horizons = memoryview(changed)
 
 
 def apply_file(model, blob, path, authentic):

@@ -161,7 +161,5 @@ def _grades(horizons):
 
 
 def _hosts(pipeline):
-    """The sockets source's memory of hosts ever contacted; other sources have
-    none.
-    """
-    return getattr(pipeline.windows._source, "_known", bytearray())
+    """A source's memory of hosts ever contacted, where it keeps one."""
+    return getattr(pipeline.windows.source, "known", bytearray())

@@ -43,12 +43,24 @@ RETRY_S_MAX = 60
 
 
 class Mqtt(Teller):
-    """device_id: letters, digits, `-` and `_`; unique in the house. ssl: an
-    SSLContext. say(sentence): problems, each once.
+    """outbox.lost and .dropped count what did not fit into the queue; problem
+    is the last trouble, None while connected. Raises ValueError: what cannot be
+    a topic or a payload.
 
-    outbox.lost and .dropped count what did not fit into the queue; problem is
-    the last trouble, None while connected. Raises ValueError: what cannot be a
-    topic or a payload.
+    device_id: letters, digits, `-` and `_`; unique in the house.
+    host: of the broker, in numbers where scoring must never wait for a lookup.
+    port: 0 is 1883, under TLS 8883.
+    user, password: the broker's, or None.
+    ssl: an SSLContext, or None for a connection in the clear.
+    name: what Home Assistant calls the device; device_id by default.
+    prefix: what topics begin with.
+    keepalive_s: seconds; after one and a half of them in silence the broker
+        tells that the device is offline.
+    queue: messages that wait while there is no connection; beyond them the
+        oldest score goes, then the oldest alarm.
+    state_every: windows from one `state` to the next.
+    retry_s: seconds before it connects again, doubled up to a minute.
+    say(sentence): problems, each once.
     """
 
     def __init__(

@@ -25,9 +25,11 @@ from .taking import Taking
 
 
 class Rollout(Mqtt):
-    """slots, folder, source, limits: see taking.Taking. installed(): called when
-    a new model is in its slot and will run from the next boot on. The others:
-    see Mqtt.
+    """Takes what Mqtt takes, and
+
+    slots, folder, source, limits: see taking.Taking.
+    installed(): called when a new model is in its slot and will run from the
+        next boot on.
     """
 
     def __init__(self, *arguments, slots, folder, source, installed=None, limits=None, **options):

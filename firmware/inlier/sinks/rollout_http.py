@@ -41,10 +41,16 @@ def quoted(text):
 
 
 class Rollout(Sink):
-    """host: of the server, in numbers where scoring must never wait; path: of
-    the folder there. ssl: an SSLContext. installed(): called when a new model
-    is in its slot, runs from the next boot on, and that was told. say(sentence):
-    problems, each once. The others: see taking.Taking.
+    """device_id: letters, digits, `-`, `.` and `_`; unique in the fleet.
+    host: of the server, in numbers where scoring must never wait for a lookup.
+    slots, folder, source, limits: see taking.Taking.
+    installed(): called when a new model is in its slot, runs from the next boot
+        on, and that was told.
+    path: of the folder there.
+    port: 0 is 80, under TLS 443.
+    ssl: an SSLContext, or None for a connection in the clear.
+    poll_s: seconds from one look for an offer to the next.
+    say(sentence): problems, each once.
     """
 
     def __init__(

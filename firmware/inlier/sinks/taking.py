@@ -14,10 +14,13 @@ from .offer import BYTES_MAX
 
 
 class Taking:
-    """slots, folder: see secure/slots.py; source: what counts, for name and
-    counters. limits: where the calibration that comes along is kept
-    (secure/calibration.py), or None. tried: the number that was refused, which
-    is not fetched again until the next boot.
+    """tried: the number that was refused, which is not fetched again until the
+    next boot.
+
+    slots, folder: see secure/slots.py.
+    source: what counts, for its name and counters.
+    limits: where the calibration that comes along is kept
+        (secure/calibration.py), or None.
     """
 
     def __init__(self, slots, folder, source, limits=None):

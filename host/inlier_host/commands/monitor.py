@@ -190,25 +190,25 @@ def _watch(feed: "Feed", name: str, view: View) -> None:
 
     live = Live(name)
     left = view.count
-
-    def emit(event: "Event") -> None:
-        nonlocal left
-        live.take(event)
-        if not event.get("foreign") or _is_told(live.foreign):
-            show(event)
-        if kept:
-            kept.take(event)
-        if metrics:
-            metrics.take(event)
-        if "ae" in event:  # a window
-            left -= 1
-            if left == 0:
-                raise Enough
-
     with ExitStack() as stack:
         kept = stack.enter_context(Save(view.save, view.device)) if view.save else None
         metrics = stack.enter_context(_metrics(name, view.prometheus)) if view.prometheus else None
         show = _shown(stack, live, view)
+
+        def emit(event: "Event") -> None:
+            nonlocal left
+            live.take(event)
+            if not event.get("foreign") or _is_told(live.foreign):
+                show(event)
+            if kept:
+                kept.take(event)
+            if metrics:
+                metrics.take(event)
+            if "ae" in event:  # a window
+                left -= 1
+                if left == 0:
+                    raise Enough
+
         try:
             with suppress(Enough):
                 feed(emit)

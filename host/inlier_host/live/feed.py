@@ -197,6 +197,9 @@ def broker(url: str) -> Feed:
             event["device"] = printable(device.rpartition("/")[2], NAME_MAX)
         waiting.put(event)
 
+    def on_problem(told: str) -> None:
+        waiting.put({"problem": told, "foreign": 1})
+
     def feed(emit: Emit) -> None:
         client = mqtt_client.client(where)
         client.on_connect = on_connect
@@ -205,8 +208,7 @@ def broker(url: str) -> Feed:
             {"problem": f"{where.told}: connection lost; trying again"}
         )
         mqtt_client.connect(client, where)
-        problem = lambda told: waiting.put({"problem": told, "foreign": 1})  # noqa: E731
-        arguments = client, where, problem
+        arguments = client, where, on_problem
         threading.Thread(target=mqtt_client.listen, args=arguments, daemon=True).start()
         try:
             while True:

@@ -46,7 +46,7 @@ DETECTORS = ("autoencoder", "svm", "both")
 
 
 @dataclass
-class Fitted:
+class FittedDetectors:
     """Both detectors of some rows, in int8 and without thresholds, and what
     they were rounded from.
     """
@@ -125,7 +125,7 @@ class FittedDevice:
     of them.
     """
 
-    fitted: Fitted
+    fitted: FittedDetectors
     models: dict[str, Detector]
     blobs: dict[str, bytes]
     float_limits: dict[str, float]
@@ -146,7 +146,7 @@ def _features(deltas: Ints, schema: Schema) -> NDArray[np.int16]:
     return reference.log_features(deltas, schema, np.zeros(schema.features, np.int64))
 
 
-def _fit(rows: Rows, f: NDArray[np.int16], schema: Schema, seed: int) -> Fitted:
+def _fit(rows: Rows, f: NDArray[np.int16], schema: Schema, seed: int) -> FittedDetectors:
     """Of benign rows (n, columns) and their log features (n, features)."""
     shown = autoencoder.distinct(f, seed)
     offset, input_shift = autoencoder.ranges(shown)
@@ -180,7 +180,7 @@ def _fit(rows: Rows, f: NDArray[np.int16], schema: Schema, seed: int) -> Fitted:
     exact = _logarithms(rows, schema.shifts)
     back = _reconstruct(float_features(rows, detector), floats)
     away = hinges.farthest(_distance(exact, back, detector))
-    return Fitted(detector, floats, Ranges.of(exact), away)
+    return FittedDetectors(detector, floats, Ranges.of(exact), away)
 
 
 def fit(rows: Rows, columns: tuple[str, ...], seed: int) -> FittedDevice:

@@ -17,7 +17,6 @@ from inlier_export.reference import Ints
 Floats = NDArray[np.float64]
 Columns = dict[str, Ints]
 COUNTERS = tuple(Sockets.counters)
-AT = {name: i for i, name in enumerate(COUNTERS)}
 DAY_S = 86_400
 INFECTIONS = ("scan", "beacon", "flood", "theft")
 TELEMETRY, ANSWER, PICTURE = 190, 105, 1024  # bytes

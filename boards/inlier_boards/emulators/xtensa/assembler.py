@@ -62,9 +62,6 @@ class Assembler:
         at = self.at + 4 * self._literals.index(value)
         self.emit((at - (self.here + 3 & -4) >> 2 & 0xFFFF) << 8 | t << 4 | 0x1)
 
-    def move(self, r: int, s: int) -> None:
-        self.emit(0x200000 | r << 12 | s << 8 | s << 4)
-
     def move_small(self, t: int, value: int) -> None:
         assert -2048 <= value < 2048
         self.emit((value & 0xFF) << 16 | 0xA << 12 | (value >> 8 & 0xF) << 8 | t << 4 | 0x2)
