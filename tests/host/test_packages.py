@@ -35,11 +35,6 @@ def test_mip_installs_every_file_of_the_runtime():
 
 
 @pytest.mark.micropython
-def test_an_index_for_mip_says_the_version_that_it_gives():
-    told = json.loads((FIRMWARE / "package.json").read_text())
-    assert told["version"] == inlier.__version__
-
-
 def test_mip_installs_it_on_a_board_from_a_local_index(tmp_path):
     """With the layout of micropython.org/pi/v2: package/<.mpy
     version>/<name>/latest.json.
