@@ -25,8 +25,11 @@ DEVICES_MAX = 100_000  # that wait at once: who invents names must not take all 
 
 @dataclass
 class Gathered:
-    """What a device said since the last flush. began: ms, by our clock, of
-    `first`, the window since which its numbers tell the time; heard: ms;
+    """What a device said since the last flush.
+
+    began: ms, by our clock, of `first`, the window since which its numbers
+        tell the time.
+    heard: ms.
     recent: what its latest windows counted.
     """
 
@@ -39,8 +42,9 @@ class Gathered:
 
 
 class Live:
-    """Takes events of live.feed.broker, of all devices of a broker. type_of:
-    the type of a device, "" where it has none.
+    """Takes events of live.feed.broker, of all devices of a broker.
+
+    type_of: the type of a device, "" where it has none.
     """
 
     def __init__(
@@ -119,8 +123,10 @@ class Live:
         self.taken += 1
 
     def flush(self, wait: bool = False) -> None:
-        """What waits, into the store; wait: also where another process sorts,
-        else it is staged, and sorted in later or by that one. Raises OSError.
+        """What waits, into the store. Raises OSError.
+
+        wait: also where another process sorts, else it is staged, and sorted
+            in later or by that one.
         """
         self._flushes += 1
         for name, gathered in self._waiting.items():

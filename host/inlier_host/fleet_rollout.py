@@ -61,8 +61,10 @@ def roll(
     each: Callable[[dict[str, object]], None],
     clock: Clock = time.time,
 ) -> None:
-    """Until it is done or halted. each: told when something changed. Raises
-    BadInput, OSError; interrupted, it goes on where it was.
+    """Until it is done or halted. Raises BadInput, OSError; interrupted, it
+    goes on where it was.
+
+    each: told when something changed.
     """
     state = rollout.state
     if len(blob) > BYTES_MAX:

@@ -39,7 +39,11 @@ def answer(payload: bytes) -> Answer | None:
 
 
 class Broker:
-    """A fleet_rollout.Way. base: the prefix of topics; said: what devices say."""
+    """A fleet_rollout.Way.
+
+    base: the prefix of topics.
+    said: what devices say.
+    """
 
     def __init__(self, client: Any, base: str, said: "queue.Queue[Said | BadInput]") -> None:
         self._client, self._base, self._said = client, base, said

@@ -52,8 +52,9 @@ def told(line: bytes) -> tuple[str, Answer, str, int] | None:
 
 
 class Served:
-    """A fleet_rollout.Way. log: from its end on; one that is rotated is
-    followed.
+    """A fleet_rollout.Way.
+
+    log: from its end on; one that is rotated is followed.
     """
 
     def __init__(self, folder: Path, log: Path, opened: BinaryIO) -> None:

@@ -27,7 +27,9 @@ Scored = dict[str, Any]
 
 def prepare(path: Path, source: str, interface: str | None) -> tuple[Pipeline, Any]:
     """The model at `path` over this machine's counters, and what counts them.
-    interface: whose packets. Raises BadInput.
+    Raises BadInput.
+
+    interface: whose packets.
     """
     counting = open_source(source, interface)
     return Pipeline(read_model(path, counting.name, tuple(counting.counters)), counting), counting
@@ -37,7 +39,9 @@ def live(
     watched: tuple[Pipeline, Any], count: int, each: Callable[[Scored], None], sink: Any = None
 ) -> None:
     """Score this machine's windows as they end, `count` of them (-1: until
-    interrupted). sink: one of inlier.sinks.
+    interrupted).
+
+    sink: one of inlier.sinks.
     """
     pipeline, counting = watched
     events: list[Scored] = []
@@ -100,9 +104,11 @@ def replayed(
     model: Model, recorded: "Recording", sinks: Callable[[], Any] | None = None
 ) -> Iterator[Scored]:
     """Score the windows of a recording of the model's source, from boot, and
-    again from boot after each interruption; index is the recording's row. What
-    is left of a window that was interrupted is not scored: {"index",
-    "interrupted"}. sinks: makes one of inlier.sinks, of each boot one.
+    again from boot after each interruption; index is the recording's row.
+    What is left of a window that was interrupted is not scored: {"index",
+    "interrupted"}.
+
+    sinks: makes one of inlier.sinks, of each boot one.
     """
     row = 0
     for rows in recorded.stretches:

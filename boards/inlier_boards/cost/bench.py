@@ -120,9 +120,10 @@ class Counted:
 
 @dataclass
 class KernelCost:
-    """of: by name in bench_models. in_c: the same in C on that board. packets:
-    of firmware/lwip, by kind of packet, where that was measured. version: of
-    the library that the kernel calls.
+    """of: by name in bench_models.
+    in_c: the same in C on that board.
+    packets: of firmware/lwip, by kind of packet, where that was measured.
+    version: of the library that the kernel calls.
     """
 
     board: Board

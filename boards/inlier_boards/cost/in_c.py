@@ -35,8 +35,9 @@ LOOPS = "-fno-tree-loop-distribute-patterns"
 @dataclass(frozen=True)
 class InC:
     """Instructions of a score: the autoencoder's as a C programmer would write
-    it and in the model file's layout, and the one-class SVM's. cmsis_nn: the
-    autoencoder's by that library, None where it is not.
+    it and in the model file's layout, and the one-class SVM's.
+
+    cmsis_nn: the autoencoder's by that library, None where it is not.
     """
 
     as_written: float
@@ -52,8 +53,9 @@ def measure(
     optimise: str = "-O2",
     times: int = TIMES,
 ) -> InC:
-    """Of log features f (features,); times: how often each is called. Raises
-    BadInput.
+    """Of log features f (features,). Raises BadInput.
+
+    times: how often each is called.
     """
     assert board.emulator
     model = header(detector, f, times)

@@ -29,8 +29,8 @@ DEVICE = Path(__file__).parent / "device"
 
 @dataclass(frozen=True)
 class Outcome:
-    """tried, failed: of what the check counts. grown: bytes of heap, None where
-    nothing is kept or nobody can tell.
+    """tried, failed: of what the check counts.
+    grown: bytes of heap, None where nothing is kept or nobody can tell.
     """
 
     check: str

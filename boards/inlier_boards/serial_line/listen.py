@@ -15,9 +15,10 @@ LINE_MAX = 1 << 16  # bytes: what never ends a line is none
 
 
 def live(port: str, restart: bool) -> Generator[str, None, None]:
-    """Lines as they come, and "" each time that none came for a moment.
-    restart: the board begins again with its main.py first. Raises BadInput for
-    a port that cannot be opened, or goes away.
+    """Lines as they come, and "" each time that none came for a moment. Raises
+    BadInput for a port that cannot be opened, or goes away.
+
+    restart: the board begins again with its main.py first.
     """
     connection = Connection(port)
     try:

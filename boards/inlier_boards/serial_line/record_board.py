@@ -38,8 +38,8 @@ WORD = re.compile(r"[!-~]{1,64}")
 
 @dataclass(frozen=True)
 class Window:
-    """boot, index, elapsed: as inlier_trainer.recordings.MARKS; scores: the
-    board's own (ae, svm, hot, event), () where it scores none.
+    """boot, index, elapsed: as inlier_trainer.recordings.MARKS.
+    scores: the board's own (ae, svm, hot, event), () where it scores none.
     """
 
     boot: int
@@ -55,8 +55,9 @@ class Intake:
     ones, are left out.
 
     boot, index, counters, about: of what was recorded before, to go on from
-    there. ring: the lines are those of a ring, which is read from its beginning
-    each time, and counts boots.
+        there.
+    ring: the lines are those of a ring, which is read from its beginning each
+        time, and counts boots.
     """
 
     ring: bool = False
@@ -236,9 +237,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Recorded:
-    """boots, windows, missed, silences (gaps): of all the table; damaged: lines
-    of this run; compared, differ: windows whose scores by the board were
-    compared with the reference's, and were others.
+    """boots, windows, missed, silences (gaps): of all the table.
+    damaged: lines of this run.
+    compared, differ: windows whose scores by the board were compared with
+        the reference's, and were others.
     """
 
     source: str
@@ -263,9 +265,11 @@ def record(
 ) -> Recorded:
     """Write `count` windows (None: all that the ring has whose lines these are)
     to `out`, CSV or Parquet, with the columns inlier_trainer.recordings.MARKS.
-    blob: a model, to compare scores with. An end before that leaves
-    `<out>.part`, with which the next one goes on. say: what a line is told that
-    brings no window. Raises BadInput, OSError.
+    An end before that leaves `<out>.part`, with which the next one goes on.
+    Raises BadInput, OSError.
+
+    blob: a model, to compare scores with.
+    say: what a line is told that brings no window.
     """
     part = Part(out, ring=count is None)
     taken = part.lines

@@ -149,9 +149,11 @@ def dense(w, cols, bias, shift, blocks, x, y):
     """y = clamp((sum(w' * x) - 128 * sum(x) + bias) >> shift, 0, 255), for 4 *
     blocks rows.
 
-    w: uint8 (blocks, cols, 4), four rows interleaved; x: uint8 (cols,); bias:
-    little-endian int32 (4 * blocks,);
-    shift: uint8 (4 * blocks,); y: uint8 (4 * blocks,), written.
+    w: uint8 (blocks, cols, 4), four rows interleaved.
+    x: uint8 (cols,).
+    bias: little-endian int32 (4 * blocks,).
+    shift: uint8 (4 * blocks,).
+    y: uint8 (4 * blocks,), written.
     """
     total = 0
     for i in range(cols):

@@ -141,8 +141,9 @@ def monitor(
 
 @dataclass(frozen=True)
 class View:
-    """How what is watched is shown, and what is made of it. device: whose
-    windows are saved, where it is known.
+    """How what is watched is shown, and what is made of it.
+
+    device: whose windows are saved, where it is known.
     """
 
     save: Path | None

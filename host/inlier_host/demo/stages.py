@@ -52,10 +52,13 @@ ATTACKS = ("scan", "flood", "beacon")
 
 @dataclass
 class Stage:
-    """name; kind: benign or attack; its windows [start, end); alarms raised in
-    it, and how often one that was on grew; delay_windows: how many windows of
-    an attack it took to the first, None without one; top_features: [(name, per
-    cent)] of the first.
+    """A part of the demonstration, windows [start, end).
+
+    kind: benign or attack.
+    alarms, grown: raised in it, and how often one that was on grew.
+    delay_windows: how many windows of an attack it took to the first, None
+        without one.
+    top_features: [(name, per cent)] of the first.
     """
 
     name: str
@@ -70,8 +73,10 @@ class Stage:
 
 @dataclass
 class Run:
-    """deltas: of each window; trace: what the device said; mismatches: windows
-    in which the NumPy reference differs from it in any integer.
+    """deltas: of each window.
+    trace: what the device said.
+    mismatches: windows in which the NumPy reference differs from it in any
+        integer.
     """
 
     trained: Trained

@@ -163,9 +163,11 @@ def _number(value: Any, least: int = 0) -> int:
 
 
 def broker(url: str) -> Feed:
-    """What a device's inlier.sinks.mqtt publishes. url:
-    mqtt://[user[:password]@]host[:port]/prefix/device_id, or mqtts://; with + for
-    the device_id all of them, and each event says its "device".
+    """What a device's inlier.sinks.mqtt publishes.
+
+    url: mqtt://[user[:password]@]host[:port]/prefix/device_id, or mqtts://;
+        with + for the device_id all of them, and each event says its
+        "device".
 
     Raises BadInput: at once for a bad URL; when run, for a broker that cannot
     be reached or refuses.

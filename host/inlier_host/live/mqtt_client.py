@@ -35,8 +35,10 @@ class Address:
 
 
 def address(url: str, give: str) -> Address:
-    """Of mqtt://[user[:password]@]host[:port]/base or mqtts://. give: what to
-    say where it is none. Raises BadInput.
+    """Of mqtt://[user[:password]@]host[:port]/base or mqtts://. Raises
+    BadInput.
+
+    give: what to say where it is none.
     """
     where = urlsplit(url)
     base = where.path.strip("/")

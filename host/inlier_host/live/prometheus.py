@@ -19,9 +19,10 @@ DEVICES_MAX = 10_000
 
 
 class Metrics:
-    """Served until the block ends. where: [HOST]:PORT, on this machine alone
-    unless a host is given, such as 0.0.0.0. Raises BadInput where it cannot
-    listen.
+    """Served until the block ends. Raises BadInput where it cannot listen.
+
+    where: [HOST]:PORT, on this machine alone unless a host is given, such as
+        0.0.0.0.
 
     take(event): of live/feed.py, with "device" where several are watched; name
     is the device's otherwise.

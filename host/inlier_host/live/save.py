@@ -16,8 +16,10 @@ from .feed import Event
 
 
 class Save:
-    """Each window's deltas, a row of CSV as `inlier record` writes them. device:
-    whose they are. first: the window of the first row; rows.
+    """Each window's deltas, a row of CSV as `inlier record` writes them.
+
+    device: whose they are.
+    first: the window of the first row; rows.
 
     Raises BadInput for a file that is there already, and when a device says
     more or fewer counters than its source has.

@@ -33,11 +33,13 @@ def told(when: When) -> str:
 
 @dataclass
 class Live:
-    """status: waiting, warm-up, calm, alarm or offline. score: per cent of the
-    lowest threshold. history: (window, score, when it ended, whether nothing
-    can be raised after it). horizons: [k, n, threshold in per cent of the
-    lowest, windows of the last n over it]. gone_quiet: since when and how, in
-    words; None where it has not.
+    """status: waiting, warm-up, calm, alarm or offline.
+    score: per cent of the lowest threshold.
+    history: (window, score, when it ended, whether nothing can be raised
+        after it).
+    horizons: [k, n, threshold in per cent of the lowest, windows of the last
+        n over it].
+    gone_quiet: since when and how, in words; None where it has not.
 
     alarms: newest first: on, at (when), window, message, grew (when it was told
     again), until (when it was cleared).

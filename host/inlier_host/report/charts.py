@@ -68,8 +68,9 @@ def timeline(
     height: int = HEIGHT,
 ) -> tuple[alt.LayerChart, int]:
     """The score with each horizon's threshold, known attacks and alarms; and
-    how many pixels the names above it take. said: an alarm's message, by
-    window.
+    how many pixels the names above it take.
+
+    said: an alarm's message, by window.
     """
     scores = trace.svm
     clock = Clock(detector.window_ms, len(scores))
@@ -250,7 +251,10 @@ def _curve(
 
 
 def spec(chart: Any, above_px: int = 5) -> Spec:
-    """As wide as its place on the page; above_px: what lies over the plot."""
+    """As wide as its place on the page.
+
+    above_px: what lies over the plot.
+    """
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
     padding = {"top": above_px, "left": 5, "right": 5, "bottom": 5}
     made: Spec = chart.properties(width="container", autosize=fit, padding=padding).to_dict()

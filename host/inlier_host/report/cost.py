@@ -25,9 +25,10 @@ _STANDS_FOR = {
 
 @dataclass
 class Cost:
-    """heap_bytes: needed; heap_share: of what inlier may take (1: all of it).
+    """heap_bytes: needed.
+    heap_share: of what inlier may take (1: all of it).
     ms: of an autoencoder's score, derived from the emulated board with that
-    core, None where there is none.
+        core, None where there is none.
     """
 
     board: Board

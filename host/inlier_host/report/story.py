@@ -20,10 +20,12 @@ COUNTERS = 4  # of an alarm's score shown; what the others gave is "other"
 
 @dataclass
 class Alarm:
-    """Windows: index (raised), began, cleared (None: still on). features:
-    [(name, per cent)], largest first, as the device names them; shares: the
-    same by counter, in words, and sum to 100. reached: the horizons that raised
-    it. grown: (window, message) each time that it was told again.
+    """Windows: index (raised), began, cleared (None: still on).
+
+    features: [(name, per cent)], largest first, as the device names them.
+    shares: the same by counter, in words, and sum to 100.
+    reached: the horizons that raised it.
+    grown: (window, message) each time that it was told again.
     """
 
     index: int

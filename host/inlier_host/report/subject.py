@@ -39,7 +39,8 @@ class Benign:
 @dataclass
 class Subject:
     """scored: the recording in the file `path`, from boot: trace.
-    recording: the windows that the model was trained on, where they are there.
+    recording: the windows that the model was trained on, where they are
+        there.
     attacks: None where nobody said what was benign.
     """
 

@@ -120,9 +120,10 @@ class FittedDevice:
     """A device's detectors with their thresholds, and the benign rows' folds
     for other detectors.
 
-    models, blobs: of DETECTORS, int8; float_limits: the floats' thresholds.
+    models, blobs: of DETECTORS, int8.
+    float_limits: the floats' thresholds.
     parts: quantised rows to fit on and to calibrate on; the last is the whole
-    of them.
+        of them.
     """
 
     fitted: FittedDetectors

@@ -41,13 +41,14 @@ COLUMN_SETS = {
 @dataclass
 class Result:
     """One detector on one device. Shares are of 1, None of a family without
-    rows; fpr_low and fpr_high: 95 %
-    interval (Wilson, 1927). distinct_: each different row of a family counts
-    once. first_packets: how much of Gafgyt its commonest row makes up;
-    first_packets_seen: how many of those rows are.
+    rows.
 
+    fpr_low and fpr_high: 95 % interval (Wilson, 1927).
+    distinct_: each different row of a family counts once.
+    first_packets: how much of Gafgyt its commonest row makes up.
+    first_packets_seen: how many of those rows are.
     mismatches: rows whose integers under MicroPython differ from the
-    reference's, of the form that can have any.
+        reference's, of the form that can have any.
     """
 
     device: str
@@ -165,8 +166,10 @@ def area(benign: Scores | Ints, odd: Scores | Ints) -> float:
 
 
 def measure(scores: Scores | Ints, limit: float, alike: Sequence[Ints]) -> dict[str, Any]:
-    """A Result's figures from accuracy to first_packets_seen; scores: benign
-    rows, then Mirai, then Gafgyt, of which `alike` are the copies of each row.
+    """A Result's figures from accuracy to first_packets_seen.
+
+    scores: benign rows, then Mirai, then Gafgyt, of which `alike` are the
+        copies of each row.
     """
     over = scores > limit
     benign = len(over) - sum(map(len, alike))

@@ -24,8 +24,10 @@ LOCK = "sorting.lock"
 
 @contextmanager
 def alone(store: Store, progress: Progress, wait: bool) -> Iterator[bool]:
-    """Whether nobody else sorts, until the end of the block. wait: in a folder
-    until the other is done; False says so at once. Raises BadInput, OSError.
+    """Whether nobody else sorts, until the end of the block. Raises BadInput,
+    OSError.
+
+    wait: in a folder until the other is done; False says so at once.
     """
     hold = _folder if store.is_local else _objects
     with hold(store, progress, wait) as is_alone:

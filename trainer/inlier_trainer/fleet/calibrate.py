@@ -31,9 +31,10 @@ DAYS_OWN = 7  # with fewer a device has its type's limit
 
 @dataclass
 class Calibrated:
-    """limits: 256ths of its type's thresholds, by device; tails: by type, in
-    the order of `devices`; alarmed: all alarms at these limits; told: for
-    people and machines.
+    """limits: 256ths of its type's thresholds, by device.
+    tails: by type, in the order of `devices`.
+    alarmed: all alarms at these limits.
+    told: for people and machines.
     """
 
     devices: dict[str, list[Device]]

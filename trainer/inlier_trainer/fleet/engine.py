@@ -41,8 +41,10 @@ def once(
     result: str | None = None,
 ) -> Summary:
     """What `work` tells, now or when this version did it before for the same
-    key. result: the file that it writes, which is there as it was, or is made
-    again: a power cut may have emptied it, and what is told here too.
+    key.
+
+    result: the file that it writes, which is there as it was, or is made
+        again: a power cut may have emptied it, and what is told here too.
     """
     key = f"{inlier.__version__} {key}"
     place = f"done/{stage}/{name}.json"
@@ -60,8 +62,9 @@ def once(
 
 @dataclass
 class Ran:
-    """told: by each item that went well, in the items' order. rejected: why
-    others did not. again: how many had been done before.
+    """told: by each item that went well, in the items' order.
+    rejected: why others did not.
+    again: how many had been done before.
     """
 
     told: list[Summary] = field(default_factory=list)
@@ -178,8 +181,10 @@ def several(
 
 @contextmanager
 def cluster(workers: int, scheduler: str | None = None) -> Iterator[Cluster]:
-    """workers: processes on this machine; 0: none, all in this one. scheduler:
-    the address of another Dask, whose workers then serve. Raises BadInput.
+    """Raises BadInput.
+
+    workers: processes on this machine; 0: none, all in this one.
+    scheduler: the address of another Dask, whose workers then serve.
     """
     if scheduler:
         with _connected(scheduler) as client:

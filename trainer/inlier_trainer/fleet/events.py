@@ -23,7 +23,8 @@ CHANGED_SHARE = 0.5  # of its devices changed firmware: then it is that
 @dataclass(frozen=True)
 class Event:
     """begins, ends: ms, of the first alarm and of the last that it caused.
-    devices: names; leading: counters that led most alarms.
+    devices: names.
+    leading: counters that led most alarms.
     """
 
     begins: int
@@ -55,7 +56,9 @@ def found(
     changed: dict[str, list[int]] | None = None,
 ) -> list[Event]:
     """Events among all devices' alarms (scoring.alarms), in order of time.
-    sizes: devices of each type; changed: when firmware changed, by device.
+
+    sizes: devices of each type.
+    changed: when firmware changed, by device.
     """
     rows = [
         (begin, end, told["device"], told["type"], leading)

@@ -36,8 +36,10 @@ AHEAD_MS = parts.DAY_MS  # a clock that is further ahead than a day is wrong
 
 @dataclass(frozen=True)
 class Given:
-    """What options say where a file does not: "" and 0 say nothing. start_ms:
-    of the first window of a table without times; now_ms: when it was asked.
+    """What options say where a file does not: "" and 0 say nothing.
+
+    start_ms: of the first window of a table without times.
+    now_ms: when it was asked.
     """
 
     now_ms: int
@@ -51,8 +53,10 @@ class Given:
 
 @dataclass
 class Ingested:
-    """files: read now; again: read before. counts: windows by what became of
-    them, rejects among them. rejected: files and devices that were left out.
+    """files: read now.
+    again: read before.
+    counts: windows by what became of them, rejects among them.
+    rejected: files and devices that were left out.
     """
 
     files: int = 0
@@ -80,8 +84,10 @@ def ingest(
 
 def sort(store: Store, done: Ingested, on: Cluster, progress: Progress, wait: bool = True) -> None:
     """What is staged, into the devices' days; of a device that is in another
-    type, or of another kind than its type, nothing. wait: for another process
-    that sorts; else what is staged waits for the next time.
+    type, or of another kind than its type, nothing.
+
+    wait: for another process that sorts; else what is staged waits for the
+        next time.
     """
     with alone(store, progress, wait) as is_alone:
         if not is_alone:

@@ -41,8 +41,11 @@ class Kind(NamedTuple):
 
 @dataclass
 class Span:
-    """Windows of a device in the order of time. time: (n,) int64, ms since
-    1970; firmware: (n,) str; windows: (n, counters) int64.
+    """Windows of a device in the order of time.
+
+    time: (n,) int64, ms since 1970.
+    firmware: (n,) str.
+    windows: (n, counters) int64.
     """
 
     source: str

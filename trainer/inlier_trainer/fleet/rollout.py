@@ -25,9 +25,10 @@ KEPT_ALARMS = 1000  # ids: of those that a broker repeats
 
 @dataclass(frozen=True)
 class Answer:
-    """What a device says of its model: the number that runs; result: running,
-    installed or refused; of a refusal, why and which number, -1 where it does
-    not say.
+    """What a device says of its model: the number that runs.
+
+    result: running, installed or refused; of a refusal, why and which
+        number, -1 where it does not say.
     """
 
     number: int
@@ -38,9 +39,11 @@ class Answer:
 
 @dataclass
 class Progressed:
-    """Of a device: seconds since 1970, 0 where it did not happen. forgiven: the
-    refusal that was there when somebody resumed, which it repeats until its
-    next boot. boot, counted: alarms since that boot which are in `alarms`.
+    """Of a device: seconds since 1970, 0 where it did not happen.
+
+    forgiven: the refusal that was there when somebody resumed, which it
+        repeats until its next boot.
+    boot, counted: alarms since that boot which are in `alarms`.
     """
 
     offered: float = 0
@@ -55,7 +58,10 @@ class Progressed:
 
 @dataclass
 class State:
-    """halted: the reason; wave: index in WAVES; since: when it began."""
+    """halted: the reason.
+    wave: index in WAVES.
+    since: when it began.
+    """
 
     type: str
     number: int
@@ -70,8 +76,9 @@ class State:
 
 @dataclass(frozen=True)
 class Rules:
-    """alarms_per_day: of the budget, a device; silence_s: so long unheard of
-    after it had the model is silent; soak_s: a wave is watched so long.
+    """alarms_per_day: of the budget, a device.
+    silence_s: so long unheard of after it had the model is silent.
+    soak_s: a wave is watched so long.
     """
 
     alarms_per_day: float

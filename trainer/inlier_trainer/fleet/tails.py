@@ -39,8 +39,11 @@ def severity_of(x: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Tail:
-    """Of the devices of a type, in their order. rate: days a day over base;
-    scale: mean excess over it, octaves; days: all of the type's, sorted.
+    """Of the devices of a type, in their order.
+
+    rate: days a day over base.
+    scale: mean excess over it, octaves.
+    days: all of the type's, sorted.
     """
 
     base: float

@@ -42,7 +42,8 @@ class Fitting:
 
 @dataclass
 class Fleet:
-    """models: by type. odd: devices that fit theirs badly, and why, worst first.
+    """models: by type.
+    odd: devices that fit theirs badly, and why, worst first.
     rejected: types and devices without.
     """
 

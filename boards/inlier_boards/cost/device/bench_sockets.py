@@ -18,8 +18,8 @@ WARM_UP = 100  # windows until the damped means are those of a quiet device
 
 
 def counted(kernel, cost, windows):
-    """cost(call, arguments, n): instructions of one of n calls. windows: of
-    each kind; two where a kernel is slow.
+    """cost(call, arguments, n): instructions of one of n calls.
+    windows: of each kind; two where a kernel is slow.
     """
     pipeline = Pipeline(Model(bench_models.DEVICE), source, kernel)
     for _ in range(WARM_UP if windows > 2 else 2):

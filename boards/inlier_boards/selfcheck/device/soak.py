@@ -52,8 +52,9 @@ class Wrapping:
 
 
 def add(digest, x, ae, svm, hot, event):
-    """Digest of a window's integers. x: bytes or a buffer; its CRC alone is
-    made new, the rest is arithmetic.
+    """Digest of a window's integers.
+
+    x: bytes or a buffer; its CRC alone is made new, the rest is arithmetic.
     """
     digest = (digest << 5 & 0x3FFFFFFF | digest >> 25) ^ crc32(x) & 0x3FFFFFFF
     return digest ^ ae ^ (svm & 0x3FFFFFFF) ^ (event + 1 << 28 | hot << 27)
