@@ -40,6 +40,7 @@ FOLDERS = ("firmware", "export", "trainer", "boards", "host")
 SLOW_TO_LOAD = (
     "pytest", "xdist", "hypothesis", "numpy", "scipy.optimize", "scipy.stats", "dpkt", "typer",
     "rich.progress", "polars", "mpremote", "paho.mqtt.client", "urllib.request", "tarfile", "pdb",
+    "sklearn.utils.validation",
 )  # fmt: skip
 MEMORY_BYTES = 4 << 30  # a fault may make a loop that gathers without end
 _OTHER: dict[type, type] = {

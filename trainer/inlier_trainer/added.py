@@ -22,11 +22,11 @@ SHARE = 0.005  # of the recording, at least: of some 1,000 steps of a fit, a han
 
 @dataclass(frozen=True)
 class Marked:
-    """Rows [start, end) of a file that was opened; end -1: all."""
+    """Rows [start, end) of a file that was opened; by default all."""
 
     table: Table
-    start: int
-    end: int
+    start: int = 0
+    end: int | None = None
 
     def runs(self, counters: tuple[str, ...]) -> list[Ints]:
         """Its windows (n, counters), without those that were interrupted, in
@@ -34,7 +34,7 @@ class Marked:
         """
         recording = self.table.recording(counters)
         n = len(recording.windows)
-        end = n if self.end < 0 else self.end
+        end = n if self.end is None else self.end
         spans = [slice(max(s.start, self.start), min(s.stop, end)) for s in recording.stretches]
         found = [recording.windows[span] for span in spans if span.start < span.stop]
         if not found or end > n:
@@ -48,10 +48,10 @@ class Marked:
 def marked(text: str) -> Marked:
     """FILE, or FILE@START:END, which leaves out END. Raises BadInput."""
     path, at, span = text.rpartition("@")
-    start, colon, end = span.partition(":")
+    start, _, end = span.partition(":")
     if not at:
-        return Marked(table(Path(text)), 0, -1)
-    if not colon or not start.isdecimal() or not end.isdecimal():
+        return Marked(table(Path(text)))
+    if not start.isdecimal() or not end.isdecimal():
         raise BadInput(f"--add {text}: give FILE or FILE@START:END, such as monitored.csv@301:310")
     return Marked(table(Path(path)), int(start), int(end))
 
@@ -65,7 +65,7 @@ def weave(runs: Sequence[Ints], added: list[Ints]) -> list[Ints]:
     blocks = plan([n]).blocks
     pieces: list[tuple[int, Ints]] = []
     for span in added:
-        copies = max(1, -(-int(SHARE * n) // (len(span) * len(blocks))))
+        copies = -(-int(SHARE * n) // (len(span) * len(blocks)))
         for block in blocks:
             places = np.linspace(block[0], block[-1] + 1, copies + 2)[1:-1]
             pieces += [(int(at), span) for at in places]

@@ -6,10 +6,10 @@ denoising autoencoders", 2008). Without that a network may copy each counter
 through its own input, and says nothing of an upload without its download.
 
 Plain NumPy, by Adam (Kingma and Ba, 2015): scikit-learn's MLPRegressor cannot
-hide inputs anew at each step. Keras is the other back end.
+hide inputs anew at each step. Keras is the other back end:
+autoencoder_keras.py.
 """
 
-import os
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -51,9 +51,8 @@ def examples(f: NDArray[np.int16], offset: Ints, input_shift: Ints, groups: int)
 
 def distinct(f: NDArray[np.int16], seed: int, most: int = ROWS_MAX) -> NDArray[np.int16]:
     """At most so many distinct rows of f, drawn evenly."""
-    if len(f) > 20 * most:  # to sort a million rows takes longer than to fit
-        f = f[np.linspace(0, len(f) - 1, 20 * most).astype(np.int64)]
-    rows = np.unique(f, axis=0)
+    few = min(len(f), 20 * most)  # to sort a million rows takes longer than to fit
+    rows = np.unique(f[np.linspace(0, len(f) - 1, few).astype(np.int64)], axis=0)
     order = np.random.default_rng(seed).permutation(len(rows))
     drawn: NDArray[np.int16] = rows[order[:most]]
     return drawn
@@ -64,14 +63,18 @@ def fit(rows: Examples, hidden: tuple[int, ...], seed: int, backend: str = "nump
     hidden layers, linear output. The same rows and seed give the same weights
     on the same kind of machine.
     """
-    return (_fit_keras if backend == "keras" else _fit_numpy)(rows, hidden, seed)
+    if backend == "keras":
+        from . import autoencoder_keras
+
+        return autoencoder_keras.fit(rows, hidden, seed)
+    return _fit_numpy(rows, hidden, seed)
 
 
-def _steps(n: int) -> int:
+def steps(n: int) -> int:
     return max(STEPS, EPOCHS * -(-n // BATCH))
 
 
-def _kept(rng: np.random.Generator, n: int, rows: Examples) -> NDArray[np.bool_]:
+def kept(rng: np.random.Generator, n: int, rows: Examples) -> NDArray[np.bool_]:
     """(n, features): which inputs are not hidden."""
     counters = rows.x.shape[1] // rows.groups
     shown = rng.random((n, counters), dtype=np.float32) >= HIDDEN_SHARE
@@ -88,12 +91,12 @@ def _fit_numpy(rows: Examples, hidden: tuple[int, ...], seed: int) -> FloatLayer
         parameters += [drawn.astype(np.float32), np.zeros(out, np.float32)]
     first = [np.zeros_like(p) for p in parameters]
     second = [np.zeros_like(p) for p in parameters]
-    steps = _steps(n)
-    for t in range(1, steps + 1):
+    last_step = steps(n)
+    for t in range(1, last_step + 1):
         drawn_rows = rng.integers(0, n, BATCH)
-        x = rows.x[drawn_rows] * _kept(rng, BATCH, rows)
+        x = rows.x[drawn_rows] * kept(rng, BATCH, rows)
         gradients = _gradients(parameters, x, rows.y[drawn_rows])
-        late = max(0.0, (t / steps - DECAY_FROM) / (1 - DECAY_FROM))
+        late = max(0.0, (t / last_step - DECAY_FROM) / (1 - DECAY_FROM))
         rate = RATE * (1 - late * (1 - RATE_LAST)) * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
         for i, g in enumerate(gradients):
             first[i] += np.float32(0.1) * (g - first[i])
@@ -114,7 +117,7 @@ def _gradients(
         inputs.append(z if i == last else np.maximum(z, 0))
     back = (inputs[-1] - y) * np.float32(2 / len(x))
     gradients: list[NDArray[np.float32]] = []
-    for i in range(last, -1, -2):
+    for i in reversed(range(0, len(parameters), 2)):
         before = inputs[i // 2]
         gradients = [before.T @ back, back.sum(axis=0), *gradients]
         if i:
@@ -122,43 +125,10 @@ def _gradients(
     return gradients
 
 
-def _fit_keras(rows: Examples, hidden: tuple[int, ...], seed: int) -> FloatLayers:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums depend on the number of cores
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    import keras
-    import tensorflow as tf
-
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    rng = np.random.default_rng(seed)
-    copies = max(4, -(-_steps(len(rows.x)) * BATCH // len(rows.x)))
-    drawn = np.tile(np.arange(len(rows.x)), copies)
-    x = rows.x[drawn] * _kept(rng, len(drawn), rows)
-    model = keras.Sequential([keras.Input((x.shape[1],))])
-    for size in hidden:
-        model.add(keras.layers.Dense(size, activation="relu"))
-    model.add(keras.layers.Dense(x.shape[1]))
-    batches = -(-len(x) // BATCH)
-    decay = keras.optimizers.schedules.CosineDecay(RATE, batches, alpha=RATE_LAST)
-    model.compile(
-        optimizer=keras.optimizers.Adam(decay),
-        loss="mse",
-        jit_compile=False,
-        steps_per_execution=min(batches, 100),
-    )
-    model.fit(x, rows.y[drawn], batch_size=BATCH, epochs=1, verbose=0)
-    return [
-        (layer.kernel.numpy().T.copy(), layer.bias.numpy())
-        for layer in model.layers
-        if layer.weights
-    ]
-
-
 def ranges(f: NDArray[np.int16], reach: int = 96) -> tuple[Ints, Ints]:
     """Offset and input shift (features,) of benign rows f: q = (f - offset) >>
     shift lies within `reach`, which leaves two octaves and more of headroom.
     """
     offset = np.rint(f.mean(axis=0)).astype(np.int64)
-    far = np.maximum(np.abs(f.astype(np.int64) - offset).max(axis=0), 1)
-    return offset, np.maximum(np.ceil(np.log2(far / reach)), 0).astype(np.int64)
+    far = np.maximum(np.abs(f.astype(np.int64) - offset).max(axis=0), reach)
+    return offset, np.ceil(np.log2(far / reach)).astype(np.int64)

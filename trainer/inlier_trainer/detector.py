@@ -123,13 +123,11 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have n
         check_is_fitted(self, "model_")
         recording = _recording(X, self.detector_.counters)
         event = scored.run(self.detector_, recording).event
-        changes = np.where(event > 0, 1, event)
+        verdicts = np.ones(len(event), np.int64)
         for rows in recording.stretches:  # at boot none is on
-            changes[rows.start] = changes[rows.start] or -1
-        changes[~recording.whole] = -1
-        last = np.maximum.accumulate(np.where(changes != 0, np.arange(len(changes)), -1))
-        on = (last >= 0) & (changes[last] > 0)
-        return np.where(on, -1, 1)
+            turns = np.where(event[rows] == 2, 0, event[rows])  # one that grows is on already
+            verdicts[rows] = np.where(turns.cumsum() > 0, -1, 1)
+        return verdicts
 
     def explain(self, X: Any, count: int = 3) -> list[list[tuple[str, int]]]:
         """Of each window the `count` features that contributed most to its

@@ -26,8 +26,8 @@ def run(detector: Detector, recording: Recording, progress: Advance | None = Non
             progress(rows.stop, n)
     whole = {}
     for field in fields(Trace):
-        columns = [getattr(part, field.name) for part in parts]
-        whole[field.name] = np.zeros((n, *columns[0].shape[1:]), columns[0].dtype)
-        for rows, column in zip(stretches, columns, strict=True):
-            whole[field.name][rows] = column
+        joined = np.concatenate([getattr(part, field.name) for part in parts])
+        column = np.zeros((n, *joined.shape[1:]), joined.dtype)
+        column[recording.whole] = joined
+        whole[field.name] = column
     return Trace(**whole)

@@ -23,7 +23,7 @@ def made_up(windows: Counts, counters: tuple[str, ...]) -> Ints:
     """What is added: (SHIFTS, LENGTH, counters)."""
     rng = np.random.default_rng(SEED)
     own = [i for i, name in enumerate(counters) if name not in INBOUND]
-    unit = np.array([max(1, int(np.median(c[c > 0]))) if (c > 0).any() else 1 for c in windows.T])
+    unit = np.array([int(np.median(c[c > 0].tolist() or [1])) for c in windows.T])
     out = np.zeros((SHIFTS, LENGTH, len(counters)), np.int64)
     for j in range(SHIFTS):
         moved = rng.choice(own, min(len(own), int(rng.integers(2, 6))), replace=False)
@@ -41,7 +41,7 @@ def delays(windows: Counts, detectors: Sequence[Detector]) -> list[float]:
     lead = min(LEAD, len(windows) // 2)
     last = len(windows) - LENGTH
     starts = np.linspace(lead, max(lead, last), SHIFTS).astype(int)
-    laid = np.stack([windows[max(0, s - lead) : s + LENGTH][: lead + LENGTH] for s in starts])
+    laid = np.stack([windows[s - lead : s + LENGTH] for s in starts])
     laid = laid.astype(np.int64)
     n = laid.shape[1] - lead
     laid[:, lead:] += added[:, :n]
@@ -50,9 +50,8 @@ def delays(windows: Counts, detectors: Sequence[Detector]) -> list[float]:
     for at in range(0, SHIFTS, TOGETHER):
         part = slice(at, at + TOGETHER)
         f = reference.log_features(laid[part], d.schema, state)
-        y = reference.reconstruct(
-            reference.inputs(f, d.offset, d.input_shift).reshape(-1, d.features), d.layers
-        ).reshape(f.shape)
+        x = np.concatenate(reference.inputs(f, d.offset, d.input_shift))  # one after the other
+        y = reference.reconstruct(x, d.layers).reshape(f.shape)
         for each, scores in zip(detectors, scored, strict=True):
             over, _, beyond = reference.excess(f, y, each)
             scores[part] = over @ each.weights[:, 0] + beyond @ each.weights[:, 2]
