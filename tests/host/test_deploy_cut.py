@@ -108,7 +108,7 @@ def installing(power):
     names = ("rename", "remove", "rmdir", "mkdir")
     flash = SimpleNamespace(**{name: changing(name) for name in names})
     flash.stat = os.stat
-    flash.ilistdir = lambda path: [(name,) for name in sorted(os.listdir(path))]
+    flash.ilistdir = lambda path: [(name, 0, 0) for name in sorted(os.listdir(path))]
     scope = {"os": flash}
     exec((DEVICE / "install.py").read_text().replace("import os\n", ""), scope)
     return scope

@@ -144,28 +144,6 @@ def test_a_micropython_that_is_too_old(inlier, monkeypatch, model, port):
 
 
 @pytest.mark.parametrize(
-    ("facts", "expected"),
-    [
-        (
-            replace(PICO, version=(1, 20, 0)),
-            "the board runs MicroPython 1.20.0: flash 1.22 or later",
-        ),
-        (
-            replace(PICO, name="circuitpython"),
-            "the board runs circuitpython, inlier needs MicroPython 1.22 or later",
-        ),
-        (
-            replace(PICO, frozen="0.0.9"),
-            "the firmware has the runtime 0.0.9 frozen in, this is .*: build and flash",
-        ),
-    ],
-)
-def test_firmware_that_runs_no_inlier(facts, expected):
-    with pytest.raises(BadInput, match=expected):
-        identify.check("/dev/ttyACM0", facts)
-
-
-@pytest.mark.parametrize(
     "printed",
     ["", "tick\n{}", "[" * 5000, "{'mpy': 'x'}", "{'mpy': 0}", "{'mpy': 0, 'name': 'micropython'}"],
 )

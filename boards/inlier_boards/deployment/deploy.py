@@ -203,11 +203,11 @@ def _folders(contents: dict[str, bytes]) -> list[str]:
     return sorted(found)
 
 
-def _content(connection: Connection, path: str) -> bytes:
+def _content(connection: Connection, path: str) -> bytes | None:
     try:
         return connection.read(path)
     except BadInput:
-        return b""
+        return None
 
 
 def _copy(

@@ -63,8 +63,7 @@ def identify(connection: Connection) -> Facts:
     with understood(connection.name):
         said = ast.literal_eval(printed)
         bits = said.pop("mpy")
-        number = bits >> 10
-        arch = ARCHITECTURES[number] if 0 <= number < len(ARCHITECTURES) else ""
+        arch = dict(enumerate(ARCHITECTURES)).get(bits >> 10, "")
         facts = Facts(mpy=(bits & 0xFF, bits >> 8 & 3), arch=arch, **said)
         check(connection.name, facts)
     return facts
@@ -94,11 +93,8 @@ def choose(facts: Facts, name: str | None) -> Board:
     """The board that it says it is; `name` for one that nobody knows. Raises
     BadInput.
     """
-    known = [
-        place
-        for place in map(read_board, names())
-        if place.machine and re.search(place.machine, facts.machine)
-    ]
+    boards = (place for place in map(read_board, names()) if place.machine)
+    known = next((b for b in boards if re.search(b.machine, facts.machine)), None)
     if name is None:
         if not known:
             raise BadInput(
@@ -106,16 +102,16 @@ def choose(facts: Facts, name: str | None) -> Board:
                 f"name the most similar one with "
                 f"--board, one of {', '.join(names())}"
             )
-        return known[0]
+        return known
     chosen = read_board(name)
     if not chosen.machine:
         raise BadInput(
             f"--board {name}: it runs no MicroPython; see boards/{name}/README.md for how to run "
             f"inlier there"
         )
-    if known and chosen not in known:
+    if known and chosen != known:
         raise BadInput(
-            f"--board {name}: the board says that it is '{facts.machine}', {known[0].name}: "
+            f"--board {name}: the board says that it is '{facts.machine}', {known.name}: "
             f"leave out --board"
         )
     if facts.arch and not _runs(facts.arch, chosen.mpy_arch):
