@@ -27,7 +27,7 @@ quick: .venv/stamp micropython
 	$(PYTEST) -q -m "not boards and not browser and not slow"
 
 one: .venv/stamp micropython
-	$(BIN)/pytest -q -s "tests/host/test_device.py::test_device[test_$(t)-$(board)]"
+	INLIER_NIGHTLY=1 $(BIN)/pytest -q -s "tests/host/test_device.py::test_device[test_$(t)-$(board)]"
 
 lint: .venv/stamp
 	$(BIN)/ruff check .

