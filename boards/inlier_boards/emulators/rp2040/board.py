@@ -90,12 +90,14 @@ def checked(
 def plugged(
     board: Board,
     image: images.Image,
-    files: dict[str, bytes] | None = None,
+    files: dict[str, bytes] | bytes | None = None,
     dns: tuple[str, int] | None = None,
+    journal: Path | None = None,
 ) -> Iterator[Plugged]:
-    """Boot a board; files: path -> content, of its flash; None: what its
-    firmware makes of an empty one. dns: answers names, on a loopback address.
-    Raises BadInput.
+    """Boot a board; files: path -> content, of its flash, or a whole file
+    system; None: what its firmware makes of an empty one. dns: answers names,
+    on a loopback address. journal: is
+    written, of the commands that change flash. Raises BadInput.
     """
     assert board.rp2040
     with tempfile.TemporaryDirectory() as folder:
@@ -105,14 +107,16 @@ def plugged(
         if files is not None:
             size = board.rp2040.disk_bytes
             try:
-                disk.write_bytes(littlefs(files, size))
+                disk.write_bytes(files if isinstance(files, bytes) else littlefs(files, size))
             except OSError:
-                total = sum(map(len, files.values()))
+                total = sum(map(len, files.values())) if isinstance(files, dict) else len(files)
                 raise BadInput(
                     f"{board.name}: {total} bytes of files do not fit into its {size} bytes of "
                     f"flash: score fewer windows"
                 ) from None
             command += ["--disk", disk, "--disk-at", str(board.flash_bytes - size)]
+        if journal:
+            command += ["--journal", journal]
         if dns:
             command += ["--dns", dns[0], str(dns[1])]
         with denied.open("wb") as errors:
@@ -155,10 +159,13 @@ def _last(errors: Path) -> str:
 
 @contextlib.contextmanager
 def emulated(
-    board: Board, image: images.Image, files: dict[str, bytes] | None = None
+    board: Board,
+    image: images.Image,
+    files: dict[str, bytes] | bytes | None = None,
+    journal: Path | None = None,
 ) -> Iterator[tuple[Guest, Plugged]]:
     """Boot a board, and drive it. Raises BadInput."""
-    with plugged(board, image, files) as there:
+    with plugged(board, image, files, journal=journal) as there:
         guest = Guest(board, there)
         try:
             guest.connect(there.port)

@@ -11,7 +11,7 @@ import asyncio
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rp2040py import boards
 from rp2040py.cli.pty_repl import PtyInteractiveRepl
@@ -61,6 +61,18 @@ def denied(protocol: str, address: str, port: int) -> None:
     print(f"denied {protocol} {address}:{port}", file=sys.stderr, flush=True)
 
 
+def kept(ssi: Any, journal: IO[bytes]) -> None:
+    """Each command by which the guest changes its flash, before it does."""
+    carry_out = ssi._apply_command
+
+    def apply() -> None:
+        if ssi._write_enabled and len(ssi._tx_buffer) > 1:
+            journal.write(len(ssi._tx_buffer).to_bytes(2, "little") + ssi._tx_buffer)
+        carry_out()
+
+    ssi._apply_command = apply
+
+
 async def run(options: argparse.Namespace) -> None:
     dns = (options.dns[0], int(options.dns[1])) if options.dns else None
     spec = replace(wired(boards.BOARDS[options.board], dns), image=options.image)
@@ -68,6 +80,8 @@ async def run(options: argparse.Namespace) -> None:
     if options.disk:
         content = options.disk.read_bytes()
         device.mcu.flash[options.disk_at : options.disk_at + len(content)] = content
+    if options.journal:
+        kept(device.mcu.ssi, options.journal.open("wb", buffering=0))
     ended = asyncio.Event()
     await device.astart(timeout=BOOT_S)
     with options.said.open("wb", buffering=0) as said:
@@ -97,6 +111,7 @@ def main() -> None:
     parser.add_argument("--said", required=True, type=Path, help="what the guest says, kept")
     parser.add_argument("--disk", type=Path, help="a file system")
     parser.add_argument("--disk-at", type=int, help="its place, from the first byte of flash")
+    parser.add_argument("--journal", type=Path, help="what the guest writes to flash, kept")
     parser.add_argument("--dns", nargs=2, metavar=("ADDRESS", "PORT"))
     asyncio.run(run(parser.parse_args()))
 
