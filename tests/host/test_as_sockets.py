@@ -15,7 +15,7 @@ import pytest
 from broker import HANGS_S
 from inlier.sockets import Sockets
 from inlier_boards.leash import leashed
-from inlier_trainer import overlays
+from inlier_trainer import overlays, overlays_sockets
 from inlier_trainer.pcap import as_sockets
 from inlier_trainer.pcap.count import count
 from inlier_trainer.recordings import read
@@ -433,6 +433,20 @@ def test_record_and_evaluate_take_the_source(inlier, tmp_path):
     )
     refused(inlier("record", "--as", "sockets", "-o", tmp_path / "x"), "without --pcap")
     refused(inlier("evaluate", f"{path}@{DEVICE}", "--as", "procfs"), "--as procfs: choose one of")
+
+
+def test_a_made_up_scan_goes_to_addresses_that_are_nobody_s_each_once():
+    """198.18.0.0/15 of RFC 2544, and telnet's two ports in turn."""
+    for i, address in (
+        (0, "198.18.0.0"),
+        (255, "198.18.0.255"),
+        (256, "198.18.1.0"),
+        (65535, "198.18.255.255"),
+        (65536, "198.19.0.0"),
+        (131071, "198.19.255.255"),
+        (131072, "198.18.0.0"),
+    ):
+        assert overlays_sockets._another(i) == (address, (23, 2323)[i & 1])
 
 
 def test_attacks_are_what_the_device_s_own_sockets_would_count():

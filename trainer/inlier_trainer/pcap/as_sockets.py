@@ -152,15 +152,13 @@ class AsSockets:
 
     def _ask(self, fields: Fields, p: Packets, rows: Ints, now_ms: Ints) -> None:
         for row in rows.tolist():
-            at = p.transport[row : row + 1] + 8
-            which = np.array([row])
-            number = int(fields.number(at, 2, which)[0])  # 0 where payload was cut
+            at, now = int(p.transport[row]) + 8, int(now_ms[row])
+            (number,) = fields.number(np.array([at]), 2, np.array([row])).tolist()  # 0: it was cut
             key = (int(p.port_from[row]), number)
-            now = int(now_ms[row])
             before = self._asked.get(key)
             if before is not None and now - before < ASKED_AGAIN_MS:
                 continue
-            if fields.question(at, which) == AAAA:
+            if fields.question(at, row) == AAAA:
                 continue
             if len(self._asked) >= CONNECTIONS_MAX:
                 self._asked.clear()
@@ -197,7 +195,6 @@ class AsSockets:
             cuts = [0, *opens, len(group)]
             for begin, end in itertools.pairwise(cuts):
                 if begin in opens:  # it is another connection from here on
-                    known = self._connections[key]
                     known.next = [None, None]
                 part = group[begin:end]
                 for side, way in ((True, "out"), (False, "in")):

@@ -111,10 +111,10 @@ class Fields:
             at, size = at + 8 + 16 * to, 16
         return str(ipaddress.ip_address(self._data[at : at + size].tobytes()))
 
-    def question(self, at: Ints, which: Ints) -> int:
+    def question(self, at: int, row: int) -> int:
         """The type that the DNS message at a place asks for, 0 if unknown."""
-        place, end = int(at[0]) + 12, int(self._end[which[0]])
-        while place + 5 <= end and self._data[place]:
+        place, end = at + 12, int(self._end[row])
+        while place < end and self._data[place]:
             place += 1 + int(self._data[place])
         if place + 5 > end:
             return 0
