@@ -11,6 +11,7 @@ from inlier.packet_counters import KNOWN, PEERS, PORTS, WAITING, mix
 from inlier_export.errors import BadInput
 from inlier_trainer.pcap import count as counting
 from inlier_trainer.pcap import reader
+from inlier_trainer.sources import counters_of
 from test_pcap import (
     DEVICE,
     IP,
@@ -69,6 +70,15 @@ def test_a_device_may_be_named_by_its_ipv6_address(tmp_path):
     ]
     result = counted(tmp_path, pcap(packets), "::5")
     assert moved(result, "packets_out", "packets_in") == [[1], [1]]
+
+
+def test_a_capture_gives_the_counters_of_two_sources(tmp_path):
+    path = tmp_path / "capture"
+    path.write_bytes(pcap([(0, OWN)]))
+    assert counting.TWINS == ("packets", "sockets")
+    for name in counting.TWINS:
+        found = counting.count(path, DEVICE, 10_000, source=name)
+        assert found.windows.shape == (1, len(counters_of(name)))
 
 
 # Windows -----------------------------------------------------------------

@@ -194,7 +194,7 @@ def test_of_an_encrypted_or_other_wireless_frame_the_addresses_alone_are_known()
     assert row(127, radio(0x08, 0x41, three, SNAP + DATAGRAM)) == MACS
     assert row(127, radio(0x08, 0x01, three, b"\xaa\xaa\x02" + SNAP[3:] + DATAGRAM)) == MACS
     assert row(127, radio(0x08, 0x01, three, b"")) == MACS
-    for control in (0x00, 0x04, 0x0C, 0x80, 0xB4):  # management, control, extension
+    for control in (0x00, 0x04, 0x0C, 0x80, 0xB4, 0x09, 0x0A):  # or of another version
         assert row(127, radio(control, 0x01, three, SNAP + DATAGRAM)) == {}, control
     many = {"mac_from": number(MAC), "mac_to": number(OTHER), "many": True}
     assert row(127, radio(0x48, 0x01, (AP, MAC, OTHER), b"")) == many
@@ -286,8 +286,8 @@ def chain(kinds, final, body):
     """Extension headers of kinds, the i-th of 8 * (i + 1) bytes."""
     out = b""
     for i, (kind, following) in enumerate(itertools.pairwise([*kinds, final])):
-        if kind == 44:  # RFC 8200, 4.5: what is reserved says nothing of a length
-            out += struct.pack(">BBHI", following, 5, 1, 0)
+        if kind == 44:  # RFC 8200, 4.5: what is reserved is no length, and no offset
+            out += struct.pack(">BBHI", following, 5, 7, 0)
         else:
             out += bytes([following, i]) + b"\xee" * (8 * (i + 1) - 2)
     return out + body

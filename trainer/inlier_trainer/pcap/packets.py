@@ -185,14 +185,14 @@ def _radio(fields: Fields, p: Packets, at: Ints) -> tuple[Ints, Ints]:
         fields.number(at + 2, 1) | fields.number(at + 3, 1) << 8
     )  # radiotap's length is little-endian
     control, flags = fields.number(at, 1), fields.number(at + 1, 1)
-    data = control & 0x0C == 0x08
+    data = control & 0x0F == 0x08  # of the one version there is
     first, second, third, fourth = (fields.number(at + place, 6) for place in (4, 10, 16, 24))
     to_ds, from_ds = flags & 1 == 1, flags & 2 == 2
     source = np.where(to_ds, fourth, third)  # of what comes from the distribution system
     p.mac_to = np.where(data, np.where(to_ds, third, first), -1)
     p.mac_from = np.where(data, np.where(from_ds, source, second), -1)
     p.many = data & (p.mac_to >> 40 & 1 == 1)
-    body = at + 24 + np.where(control & 0x80 == 0x80, 2, 0) + np.where(to_ds & from_ds, 6, 0)
+    body = at + 24 + (control >> 7) * 2 + np.where(to_ds & from_ds, 6, 0)
     clear = data & (flags & 0x40 == 0) & (fields.number(body, 3) == 0xAAAA03)
     return np.select([clear], [fields.number(body + 6, 2)]), body + 8
 
