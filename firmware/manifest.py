@@ -62,8 +62,9 @@ def _wanted(path):
 
 
 with open("package.json") as _f:
+    # in a wheel this file lies in the package
     package(
         "inlier",
         [target[len("inlier/") :] for target, _ in json.load(_f)["urls"] if _wanted(target)],
         base_path="." if os.path.isdir("inlier") else "..",
-    )  # in a wheel this file lies in the package
+    )

@@ -90,9 +90,8 @@ async def run(
     faults = faults or Faults()
     guard = faults.guard
     ticker = Ticker(pipeline.model.window_ms)
-    guard(
-        "source", pipeline.windows.take
-    )  # what was counted before the grid began belongs to no window
+    # what was counted before the grid began belongs to no window
+    guard("source", pipeline.windows.take)
     elapsed = 0
     while True:
         elapsed += await ticker.tick()

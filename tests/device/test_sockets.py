@@ -38,9 +38,8 @@ class Counted:
         }
 
     def expect(self, **moved):
-        moved_but_new = {
-            k: v for k, v in self.moved.items() if k != "peers_new"
-        }  # depends on the tests before
+        # depends on the tests before
+        moved_but_new = {k: v for k, v in self.moved.items() if k != "peers_new"}
         assert moved_but_new == moved, self.moved
 
 
@@ -278,9 +277,8 @@ def test_asking_again_is_no_second_connect():
     with Counted() as c:
         begin(a, port)
         wait(a, select.POLLOUT)
-        error_of(
-            a.connect, address(port)
-        )  # EISCONN: how MicroPython code asks whether it is connected
+        # EISCONN: how MicroPython code asks whether it is connected
+        error_of(a.connect, address(port))
         a.close()
     server.close()
     c.expect(connects=1, peers=1, ports=1)

@@ -40,9 +40,8 @@ examples = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-fewer = settings(
-    examples, max_examples=examples.max_examples // 5
-)  # for what signs and writes files each time
+# for what signs and writes files each time
+fewer = settings(examples, max_examples=examples.max_examples // 5)
 
 _edit = st.one_of(
     st.tuples(st.just("set"), st.integers(0, 1 << 16), st.binary(min_size=1, max_size=8)),

@@ -117,9 +117,8 @@ def test_a_model_beyond_the_budget_is_refused_with_the_figures():
 def test_emulated_windows_give_the_reference_s_integers_and_leave_the_heap_as_it_was():
     detector = random_detector(5)
     windows = golden.extremes(len(detector.counters))
-    quiet = np.ones(
-        (300, len(detector.counters)), np.int64
-    )  # the largest readings are bignums, and are forgotten again
+    # the largest readings are bignums, and are forgotten again
+    quiet = np.ones((300, len(detector.counters)), np.int64)
     rows = np.concatenate([windows, windows, quiet])
     place = np.arange(len(rows))
     marks = np.stack([1 + (place >= len(windows)), place, place != 300], axis=1)

@@ -98,9 +98,8 @@ def test_another_device_s_model_alarms_on_these_benign_windows(demo):
     folder, _ = demo
     recording = recordings.read(folder / "windows.csv", Sockets.counters).windows
     rng = np.random.default_rng(3)
-    thermometer = np.zeros(
-        (1200, len(Sockets.counters)), np.int64
-    )  # one small datagram now and then, and nothing else
+    # one small datagram now and then, and nothing else
+    thermometer = np.zeros((1200, len(Sockets.counters)), np.int64)
     column = {name: i for i, name in enumerate(Sockets.counters)}
     sent = rng.random(1200) < 0.1
     for name, value in (("datagrams_out", 1), ("bytes_out", 40), ("peers", 1), ("ports", 1)):

@@ -177,9 +177,8 @@ def test_a_board_is_what_it_says_it_is():
         match="'Feather M4 with SAMD51', which inlier has no facts of: .* --board, one of esp32",
     ):
         identify.choose(unknown, None)
-    assert (
-        identify.choose(unknown, "pico_w").name == "pico_w"
-    )  # a Cortex-M4 runs a Cortex-M0's code
+    # a Cortex-M4 runs a Cortex-M0's code
+    assert identify.choose(unknown, "pico_w").name == "pico_w"
     with pytest.raises(
         BadInput, match="--board esp32: its code is for xtensawin, this one runs armv7emsp"
     ):
@@ -264,9 +263,8 @@ def test_flash_that_is_too_small_or_fills_up(monkeypatch):
             BadInput, match=r"qemu_m0: \d+ bytes of flash are needed .* \d+ are free: delete files"
         ):
             deploy(there.port, new)
-        monkeypatch.setattr(
-            payload, "bytes_on_flash", lambda *sizes: 0
-        )  # another program writes meanwhile
+        # another program writes meanwhile
+        monkeypatch.setattr(payload, "bytes_on_flash", lambda *sizes: 0)
         with pytest.raises(BadInput, match="its flash is full: delete files there, then try again"):
             deploy(there.port, new)
         line = Connection(there.port)

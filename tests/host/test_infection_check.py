@@ -177,9 +177,8 @@ def varied():
     ):  # someone rings: pictures to the usual host, a notice to another
         put(rows, first, 4, bytes_out=10**6, sends=800, connects=3, peers=2, ports=2)
     put(rows, 2500, 30, bytes_in=4 * 10**6, receives=3000, connects=1)  # an update, once
-    put(
-        rows, 3100, 200, connects=3, connects_failed=3, lookups=3
-    )  # its three servers are away: retries in each window
+    # its three servers are away: retries in each window
+    put(rows, 3100, 200, connects=3, connects_failed=3, lookups=3)
     for first in (1200, 3300, 5000):  # a reboot: every host is new
         put(rows, first, 2, peers_new=4, lookups=4, connects=4, peers=4)
     for first in (1000, 3800, 5500):

@@ -54,9 +54,8 @@ def test_a_million_windows_train_within_1200_megabytes(tmp_path):
 def test_what_was_added_alarms_no_more_and_the_attacks_still_do(tmp_path):
     recorded = Path(__file__).parent / "recorded"
     recording = recordings.read(recorded / "windows.csv", Sockets.counters).windows
-    update = (
-        recording[100:130] + np.eye(14, dtype=np.int64)[1] * 200_000
-    )  # bytes_in: it fetches its new firmware
+    # bytes_in: it fetches its new firmware
+    update = recording[100:130] + np.eye(14, dtype=np.int64)[1] * 200_000
     recordings.write(tmp_path / "update.csv", recordings.Recording(Sockets.counters, update))
     attacked = recordings.read(recorded / "monitored.csv", Sockets.counters).windows
     told, false = [], []

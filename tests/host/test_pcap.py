@@ -136,11 +136,12 @@ def block(order, kind, body):
 
 def pcapng(packets, order="<"):
     out = block(order, 0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1))
+    # nanoseconds
     out += block(
         order,
         1,
         struct.pack(order + "HHI", 1, 0, 0) + struct.pack(order + "HHB3xHH", 9, 1, 9, 0, 0),
-    )  # nanoseconds
+    )
     for seconds, data in packets:
         ticks = 1_700_000_000_000_000_000 + round(seconds * 1e9)
         head = struct.pack(
@@ -184,9 +185,8 @@ def talk(link=1):
 def test_every_format_gives_the_same_counts(tmp_path, name, content, device):
     result = columns(counted(tmp_path, content, device))
     if device != DEVICE or "802" in name:
-        result["packets_out"][2:] = [
-            1
-        ]  # the last frame, which holds no IP, is the device's only by its MAC
+        # the last frame, which holds no IP, is the device's only by its MAC
+        result["packets_out"][2:] = [1]
     else:
         result["packets_out"][2] -= 1
     assert {key: result[key] for key in EXPECTED} == EXPECTED

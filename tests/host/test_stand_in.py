@@ -186,9 +186,8 @@ PATTERNS = (
     "extmod/tls*",
     "net_hosted/*",
 )
-AWAY = re.compile(
-    r"micropython\.org|1\.1\.1\.1|192\.0\.2\.1|8\.8\.8\.8"
-)  # a test that leaves this machine
+# a test that leaves this machine
+AWAY = re.compile(r"micropython\.org|1\.1\.1\.1|192\.0\.2\.1|8\.8\.8\.8")
 
 
 @functools.cache
@@ -357,7 +356,5 @@ def test_counts_are_what_strace_saw(where, tmp_path):
     for name in counted.keys() - {"peers", "ports", "peers_new"}:
         assert counted[name] == seen[name], (name, counted, seen)
     assert counted["peers"] == counted["peers_new"] == 1
-    assert counted["ports"] in (
-        ports,
-        ports - 1,
-    )  # the last is the system's choice: its hash may be another's
+    # the last is the system's choice: its hash may be another's
+    assert counted["ports"] in (ports, ports - 1)

@@ -29,9 +29,8 @@ PACKAGES = {
     core.QEMU: core.PACKAGE,
     "strace": "strace",
 }  # command, or a file: Debian package
-PATH = (
-    os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
-)  # where a broker lives, for people other than root
+# where a broker lives, for people other than root
+PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
 
 
 def missing(name: str) -> str:

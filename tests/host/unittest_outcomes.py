@@ -73,9 +73,8 @@ def main(out, mode, *names):
         sockets.install()
     from test import support
 
-    support.use_resources = (
-        ["network"] if names == ("test.test_socketserver",) else []
-    )  # its network is loopback
+    # its network is loopback
+    support.use_resources = ["network"] if names == ("test.test_socketserver",) else []
     signal.signal(signal.SIGALRM, late)
     suite = unittest.defaultTestLoader.loadTestsFromNames(names)
     prune(suite)

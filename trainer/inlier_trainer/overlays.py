@@ -22,11 +22,8 @@ from .infection_check import BEGUN, FAILED
 from .sources import counters_of
 
 DURATION_S = 1800
-SYN_BYTES, ACK_BYTES, DATA_BYTES = (
-    74,
-    66,
-    1514,
-)  # Ethernet frames: a SYN with its options, an acknowledgement, a full segment
+# Ethernet frames: a SYN with its options, an acknowledgement, a full segment
+SYN_BYTES, ACK_BYTES, DATA_BYTES = (74, 66, 1514)
 _AT = {name: i for i, name in enumerate(Packets.counters)}
 
 

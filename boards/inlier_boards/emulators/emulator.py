@@ -21,10 +21,8 @@ from inlier_boards.serial_line.connection import Connection
 from inlier_export.errors import BadInput
 
 DEVICE = Path(__file__).parent / "device"
-COUNTING = (
-    DEVICE / "instructions.py",
-    DEVICE / "instret.py",
-)  # what scripts that count instructions import
+# what scripts that count instructions import
+COUNTING = (DEVICE / "instructions.py", DEVICE / "instret.py")
 RAM_DISK_SPARE_BYTES = 24576
 ANSWER_S = 60  # a firmware that has not answered by then hangs, silent or not
 

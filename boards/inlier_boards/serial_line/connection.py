@@ -209,9 +209,8 @@ def find_port() -> str:
     """
     from serial.tools import list_ports
 
-    found = sorted(
-        port.device for port in list_ports.comports() if port.vid is not None
-    )  # of USB: a board or an adapter
+    # of USB: a board or an adapter
+    found = sorted(port.device for port in list_ports.comports() if port.vid is not None)
     if not found:
         raise BadInput(
             "no board found: plug it in with a cable that carries data, or name its port with "

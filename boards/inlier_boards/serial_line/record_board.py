@@ -66,9 +66,8 @@ class Intake:
     counters: tuple[str, ...] = ()
     about: About = NOTHING
     damaged: int = 0
-    _early: list[list[str]] = field(
-        default_factory=list
-    )  # windows before the names of their counters
+    # windows before the names of their counters
+    _early: list[list[str]] = field(default_factory=list)
 
     def take(self, line: str) -> Iterator[Window]:
         try:

@@ -9,10 +9,8 @@ import sys
 
 from .. import __version__
 
-BIRTH = (
-    "homeassistant/status",
-    b"online",
-)  # Home Assistant's own birth message: whoever sees it announces again
+# Home Assistant's own birth message: whoever sees it announces again
+BIRTH = ("homeassistant/status", b"online")
 
 
 def config_topic(device_id):

@@ -37,9 +37,8 @@ class Log(Teller):
     def _append(self, line):
         try:
             if 2 * (os.stat(self._path)[6] + len(line)) >= self._max_bytes:
-                os.rename(
-                    self._path, self._path + ".old"
-                )  # replaces: with littlefs, FAT's driver and Linux alike
+                # replaces: with littlefs, FAT's driver and Linux alike
+                os.rename(self._path, self._path + ".old")
             elif self._torn and not self._ends_whole():
                 line = "\n" + line
         except OSError:

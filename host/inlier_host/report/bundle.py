@@ -18,7 +18,6 @@ def vega() -> str:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         bundle = vl_convert.javascript_bundle(SNIPPET).replace("</script", "<\\/script")
-        write_atomic(
-            path, f"(() => {{{bundle}}})();\n".encode()
-        )  # its many short names stay its own
+        # its many short names stay its own
+        write_atomic(path, f"(() => {{{bundle}}})();\n".encode())
     return path.read_text(encoding="utf-8")
