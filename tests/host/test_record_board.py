@@ -177,6 +177,9 @@ def test_a_ring_adds_what_is_new_to_what_was_fetched_before(tmp_path):
         match="other.csv: it is no recording of a board, which begins with boot,window,elapsed",
     ):
         record(ring, "/dev/ttyACM0", tmp_path / "other.csv", None, None, lambda *stage: None)
+    (tmp_path / "marks.csv").write_text("boot,window,elapsed\n1,0,1\n")
+    with pytest.raises(BadInput, match="marks.csv: it holds no counter"):
+        record(ring, "/dev/ttyACM0", tmp_path / "marks.csv", None, None, lambda *stage: None)
 
 
 def silent(lines):

@@ -136,7 +136,10 @@ class Table:
                 f"{self.path}: it is no recording of a board, which begins with "
                 f"{','.join(MARKS)}: record into another file"
             )
-        return self.recording(self.names[len(MARKS) :])
+        counters = self.names[len(MARKS) :]
+        if not counters:
+            raise BadInput(f"{self.path}: it holds no counter; record into another file")
+        return self.recording(counters)
 
     def _columns(self, names: tuple[str, ...]) -> Ints:
         out = np.empty((len(self), len(names)), np.int64)
