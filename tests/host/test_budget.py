@@ -2,11 +2,20 @@
 interval, and how much more to record.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import gamma
 
-from inlier_trainer.budget import LADDER, MEASURED_WEEKS, PRIOR_WEEKS, choose, prior_rate
+from inlier_trainer.budget import (
+    LADDER,
+    MEASURED_WEEKS,
+    OTHER,
+    PRIOR_WEEKS,
+    choose,
+    prior_rate,
+)
 
 WEEK = 60_480  # windows of 10 s
 NONE = [0] * len(LADDER)
@@ -114,3 +123,9 @@ def test_a_long_recording_says_no_more_than_the_six_did():
 def test_windows_of_another_length_are_as_much_time():
     tenths = choose(NONE, 10 * WEEK, 1_000, 1.0)
     assert tenths == choose(NONE, WEEK, 10_000, 1.0)
+
+
+def test_what_the_six_were_trained_on_and_what_is_said_beside_are_what_pages_tell():
+    page = " ".join((Path(__file__).parents[2] / "docs/how_it_decides.md").read_text().split())
+    assert f"({round(7 * MEASURED_WEEKS, 1)} days)" in page
+    assert OTHER == 3, "a summary's delay_windows_at_3_times"

@@ -32,6 +32,18 @@ def first(overlay, windows=2):
     return {name: rows[:, AT[name]].tolist() for name in AT if rows[:, AT[name]].any()}
 
 
+def test_attacks_are_those_that_the_page_of_results_tells_of():
+    page = (Path(__file__).parents[2] / "docs/results.md").read_text()
+    scans, beacons, retries, floods, thefts = (
+        " / ".join(f"{rate:g}" for rate in rates)
+        for rates in (
+            overlays.SCANS, overlays.BEACONS, overlays.RETRIES, overlays.FLOODS, overlays.THEFTS
+        )
+    )  # fmt: skip
+    head = f"| scan {scans} a s | beacon {beacons} a min | retries {retries} a min | flood {floods}"
+    assert f"{head}/s | theft {thefts} KB/s |" in page
+
+
 def test_overlays_are_exact():
     """SYN 74 bytes, acknowledgement 66, full segment 1514, datagram 142: sums
     by hand.

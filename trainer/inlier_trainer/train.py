@@ -154,7 +154,7 @@ class Trainer:
             mean = (level if t < len(self.schema.scales) else full).mean(axis=0)
             start[:, t] = mean * (1 << k)
         progress("features", 0, 1)
-        parts = [reference.log_features(r, self.schema, start.reshape(-1)) for r in recorded]
+        parts = [reference.log_features(r, self.schema, start.ravel()) for r in recorded]
         self.f = np.concatenate(parts)
         progress("features", 1, 1)
         self.upper = np.tile(one_class_svm.upper_bounds(settings.counters, len(kinds)), 2)
