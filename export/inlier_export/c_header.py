@@ -2,6 +2,7 @@
 MicroPython (Arduino, ESP-IDF, Zephyr): the model's arrays before c/scorer.h.
 """
 
+import string
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from inlier.features import FULL_BITS, LEVEL_MAX
 from . import reference
 from .reference import Detector
 
+_PLAIN = (string.ascii_letters + string.digits + " -._").encode()
 SCORER = Path(__file__).parent / "c" / "scorer.h"
 
 
@@ -87,7 +89,7 @@ def _layers(d: Detector) -> list[str]:
     lines, table = [], []
     for i, layer in enumerate(d.layers):
         rows, cols = layer.weights.shape
-        lines.append(_array("int8_t", f"weights_{i}", layer.weights.reshape(-1).tolist()))
+        lines.append(_array("int8_t", f"weights_{i}", layer.weights.ravel().tolist()))
         lines.append(_array("int32_t", f"bias_{i}", layer.bias.tolist()))
         lines.append(_array("uint8_t", f"shift_{i}", layer.shift.tolist()))
         arrays = (f"inlier_{name}_{i}" for name in ("weights", "bias", "shift"))
@@ -108,5 +110,4 @@ def _string(text: str) -> str:
     """Every byte but plain ones in octal: names are the model's, and C has its
     own ideas of `\\` and `??/`.
     """
-    plain = set(b" -.") | {b for b in range(128) if chr(b).isalnum() or chr(b) == "_"}
-    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
+    return '"' + "".join(chr(b) if b in _PLAIN else f"\\{b:03o}" for b in text.encode()) + '"'

@@ -39,7 +39,7 @@ def damped(x: Sums, s: Sums, k: Sums) -> Sums:
     whole = n // STRETCH * STRETCH
     for start in range(0, whole, STRETCH * STRETCHES):
         part = slice(start, min(start + STRETCH * STRETCHES, whole))
-        shape = (-1, STRETCH, columns)
+        shape = ((part.stop - start) // STRETCH, STRETCH, columns)
         # (window of the stretch, stretch, column): a step's numbers lie together
         beside = _beside(x[part].reshape(shape).swapaxes(0, 1).copy(), s, k)
         out[part].reshape(shape)[:] = beside.swapaxes(0, 1)
@@ -62,17 +62,18 @@ def _run(x: Sums, s: Sums, k: Sums) -> Sums:
 def _beside(x: Sums, s: Sums, k: Sums) -> Sums:
     """As damped, of stretches (windows, stretches, columns) end to end."""
     n, stretches, columns = x.shape
-    x, k = x.reshape(n, -1), np.tile(k, stretches)  # their columns side by side
+    x, k = x.reshape(n, stretches * columns), np.tile(k, stretches)  # their columns side by side
     begun = np.tile(s, stretches)
     out = _run(x, begun, k)
-    begun[columns:] = out[-1, :-columns]
+    ends = out[-1]  # a view: as they are put right
+    begun[columns:] = ends[:-columns]
     head = _run(x[:SOON, columns:], begun[columns:], k[columns:])  # soon met by most
     apart = columns + np.flatnonzero(head[-1] != out[SOON - 1, columns:])
     out[:SOON, columns:] = head
     _again(x, apart, head[-1, apart - columns], k, out, SOON)
     for i in range(columns, stretches * columns, columns):
-        wrong = i + np.flatnonzero(out[-1, i - columns : i] != begun[i : i + columns])
-        _put_right(x, wrong, begun, k, out, columns)
+        wrong = i + np.flatnonzero(ends[i - columns : i] != begun[i : i + columns])
+        _put_right(x, wrong, ends[wrong - columns], begun, k, out)
     return out.reshape(n, stretches, columns)
 
 
@@ -89,11 +90,11 @@ def _again(x: Sums, at: Indices, s: Sums, k: Sums, out: Sums, start: int = 0) ->
         start += MEET_EVERY
 
 
-def _put_right(x: Sums, at: Indices, begun: Sums, k: Sums, out: Sums, columns: int) -> None:
-    """Columns `at` of one stretch, which began with the sums `begun`, where
-    those of the stretch before end.
+def _put_right(x: Sums, at: Indices, true: Sums, begun: Sums, k: Sums, out: Sums) -> None:
+    """Columns `at` of one stretch, which began with the sums `begun`, and not
+    with the true ones.
     """
-    true, top = out[-1, at - columns], (1 << k[at]) - 1
+    top = (1 << k[at]) - 1
     off = true - begun[at]
     low = np.concatenate([begun[None, at], out[:-1].take(at, axis=1)]) & top
     told_apart = (low.min(axis=0) + off < 0) | (low.max(axis=0) + off > top)

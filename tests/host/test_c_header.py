@@ -11,9 +11,10 @@ import pytest
 from inlier_boards.catalogue import read_board
 from inlier_boards.cost import in_c
 from inlier_export import golden, reference
-from inlier_export.c_header import c_header
+from inlier_export.c_header import SCORER, c_header
 from inlier_export.model_file import pack
 from inlier_export.synthetic import extreme_windows, random_detector, with_thresholds
+from test_model_file import DETECTOR
 
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(__file__).parent / "c/print_scores.c"
@@ -105,6 +106,53 @@ def test_the_page_s_program_compiles(tmp_path):
     (tmp_path / "page.c").write_text(program + "int main(void) { begin(); return 0; }")
     d, deltas = random_case(20)
     compiled(tmp_path, d, deltas, tmp_path / "page.c")
+
+
+def test_what_stands_before_the_scorer_is_the_model_number_by_number():
+    """A feature's first sum is the damped mean of its offset: 16 times its
+    octave and sixteenths, times 2^r.
+    """
+    text = c_header(DETECTOR)
+    before, scorer, after = text.partition(SCORER.read_text())
+    assert scorer and after == "\n#endif\n"
+    lines = before.splitlines()
+    assert lines[1:3] == ["#ifndef INLIER_MODEL_H", "#define INLIER_MODEL_H"]
+    told = dict(re.findall(r"#define INLIER_(\w+) (\S.*)", before))
+    assert told == {
+        "SOURCE": '"replay"', "WINDOW_MS": "1500", "MODEL_NUMBER": str(0x01020304),
+        "COUNTERS": "2", "KINDS": "3", "MEANS": "2", "FEATURES": "6", "LAYERS": "2",
+        "WIDEST": "6", "HORIZONS": "2", "LONGEST": "12", "BY_ROWS": "0", "AE_THRESHOLD": "111",
+        "QUIET_THRESHOLD": "222", "CLEAR_AFTER": "9", "QUIET_AFTER": "57", "COOLDOWN": "600",
+        "WARMUP": "700", "TELL_AFTER": "8", "GROWN": "4", "TOLD_MAX": "4",
+        "DELTA_MAX": str((1 << 30) - 1), "LEVEL_MAX": str((1 << 26) - 1), "FULL_BITS": "12",
+        "NAMES": '{"h\\303\\266he", "b"}',
+    }  # fmt: skip
+    assert [line for line in lines if line.startswith("static")] == [
+        "static const int8_t inlier_right_shift[] = {-8, 30};",
+        "static const uint8_t inlier_cap[] = {29, 4};",
+        "static const uint8_t inlier_decay[] = {0, 3, 5};",
+        "static const uint8_t inlier_out[] = {0, 3, 4};",
+        "static const struct inlier_k_of_n inlier_horizon[] = {{2, 8, 70000}, {8, 12, 300}};",
+        "static const struct inlier_feature inlier_features[] = {"
+        "{160, 10, 300, 288, 30, 0, 1, 2, 3}, {1408, 11, 21, 1, 31, 1, 4, 5, 6}, "
+        "{3072, 12, 22, 2, 32, 2, 7, 8, 9}, {208, 13, 23, 3, 33, 3, 10, 11, 12}, "
+        "{1792, 14, 24, 4, 34, 0, 13, 14, 15}, {1073737728, 288, 25, 5, 1000, 1, 16, 17, 127}};",
+        "static const int8_t inlier_weights_0[] = "
+        "{1, -2, 3, -4, 5, -6, 7, -8, 9, -10, 11, -12, 13, -14, 15, -16, 127, -128};",
+        "static const int32_t inlier_bias_0[] = {268435456, -268435456, 5};",
+        "static const uint8_t inlier_shift_0[] = {6, 7, 30};",
+        "static const int8_t inlier_weights_1[] = "
+        "{1, -1, 2, 2, -2, 4, 3, -3, 6, 4, -4, 8, 5, -5, 10, 6, -6, 12};",
+        "static const int32_t inlier_bias_1[] = {1, 2, 3, 4, 5, 6};",
+        "static const uint8_t inlier_shift_1[] = {1, 2, 3, 4, 5, 6};",
+        "static const struct inlier_layer inlier_layers[] = "
+        "{{3, 6, inlier_weights_0, inlier_bias_0, inlier_shift_0}, "
+        "{6, 3, inlier_weights_1, inlier_bias_1, inlier_shift_1}};",
+    ]
+    alone = c_header(replace(DETECTOR, layers=[], by_rows=True, horizons=((2, 9, 5),)))
+    assert "INLIER_LAYERS 0\n#define INLIER_WIDEST 1\n" in alone, "C99 has no array of none"
+    assert "inlier_layers[] = {{0, 0, 0, 0, 0}};" in alone and "INLIER_BY_ROWS 1\n" in alone
+    assert "INLIER_LONGEST 9\n" in alone
 
 
 def test_a_name_cannot_leave_its_string():

@@ -66,6 +66,67 @@ def test_sums_beside_each_other_are_those_one_after_the_other(kind, n, monkeypat
     assert (beside == one_by_one(x, s, k)).all(), "several recordings at once"
 
 
+@pytest.mark.parametrize(
+    ("kind", "steps", "again"),
+    [
+        ("busy", 2304, 2304 * 1.25),
+        ("silence", 2304, 2304 * 0.89),
+        ("constant", 2304, 2304 * 0.82),
+        ("turns", 2304, 2304 * 1.12),
+        ("largest", 816, 2304 * 0.42),
+    ],
+)
+def test_what_was_guessed_wrongly_is_run_again_and_no_more(kind, steps, again, monkeypatch):
+    """Of 2,304 windows in four times nine stretches, most of whose guesses are
+    wrong: so many steps of NumPy, and so many windows more than one run.
+    """
+    monkeypatch.setattr(damped, "STRETCH", 64)
+    monkeypatch.setattr(damped, "STRETCHES", 9)
+    monkeypatch.setattr(damped, "SOON", 16)
+    monkeypatch.setattr(damped, "MEET_EVERY", 8)
+    sizes = []
+    found = damped._run
+    monkeypatch.setattr(damped, "_run", lambda x, s, k: sizes.append(x.shape) or found(x, s, k))
+    k = np.arange(SCALE_MAX + 1 if kind == "largest" else PERSISTENCE_MAX + 1, dtype=np.int32)
+    rng = np.random.default_rng(5003)
+    s = rng.integers(0, 1 << 20, len(k)).astype(np.int32)
+    damped.damped(inputs(kind, 2304, len(k), rng), s, k)
+    assert sum(n for n, _ in sizes) <= steps
+    assert sum(n * columns for n, columns in sizes) / len(k) - 2304 <= again
+
+
+@pytest.mark.parametrize(
+    ("begun", "first", "true", "shifted"),
+    [
+        (1, 0, 5, True),  # below 2^3 a sum stays, whichever it is
+        (1, 2, 5, True),  # 3 and 7
+        (1, 3, 5, False),  # 4, and 8: of which one goes
+        (5, 0, 2, True),
+        (5, 0, 0, True),
+        (9, 0, 8, False),  # 9, 8, 7 and 8, 7
+        (9, 0, 10, False),
+        (17, 24, 18, False),
+        (16, 2, 17, True),  # 16 and 17, of both of which 2 go as long as they come
+        (80, 10, 84, True),
+    ],
+)
+def test_runs_that_no_window_tells_apart_stay_apart_and_are_not_run_again(
+    begun, first, true, shifted, monkeypatch
+):
+    """Of a sum of which an eighth goes in each window."""
+    k = np.array([3], np.int32)
+    x = np.array([[first], [0], [0], [0]] if begun < 9 else [[first]] * 4, np.int32)
+    out = one_by_one(x, np.array([begun]), k).astype(np.int32)
+    again, found = [], damped._again
+    monkeypatch.setattr(
+        damped, "_again", lambda x, at, *o: again.append(len(at)) or found(x, at, *o)
+    )
+    right = np.array([true], np.int32)
+    damped._put_right(x, np.array([0]), right, np.array([begun], np.int32), k, out)
+    assert (out == one_by_one(x, right, k)).all()
+    assert again == [0 if shifted else 1]
+
+
 @pytest.mark.parametrize("kind", KINDS[:5])
 def test_so_are_those_of_a_week_at_the_sizes_that_are_used(kind):
     n = damped.STRETCH * damped.STRETCHES + 3 * damped.STRETCH + 5
