@@ -262,6 +262,14 @@ def test_senders_of_all_pieces_are_counted_together_and_no_others_named(tmp_path
     )
 
 
+def test_who_was_there_first_is_counted_on_when_no_more_senders_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 60)
+    monkeypatch.setattr(counting, "SENDERS_MAX", 1)
+    asked = [ethernet(bytes(28), 0x0806, source=source) for source in (ROUTER, bytes(6), ROUTER)]
+    said = told(tmp_path, pcap(list(enumerate(asked))), "02:00:00:00:00:cc")
+    assert said.endswith("the busiest senders are 02:00:00:00:00:bb (2 packets)")
+
+
 def test_a_broken_file_without_the_device_says_both(tmp_path):
     said = told(tmp_path, pcap([(0, ASKED), (1, OWN)])[:-1])
     assert said == (

@@ -186,7 +186,7 @@ class AsSockets:
         moved: list[tuple[Ints, Ints, str, Ints]] = []
         for group in np.split(order, bounds):
             key = int(keys[group[0]])
-            marked = flags[group] & (SYN | RST) > 0
+            marked = flags[group] & (SYN | RST) != 0
             began = group[0]
             known = self._connections.get(key)
             if known is None:
@@ -206,17 +206,17 @@ class AsSockets:
             mine_ = [part for part in moved if part[2] == way]
             at_, new_, flags_ = (np.concatenate([part[i] for part in mine_]) for i in (0, 1, 3))
             self.tally.add(at_, _AT[f"bytes_{way}"], new_)
-            self.tally.add(at_[(new_ > 0) & (flags_ & PSH > 0)], _AT[calls], 1)
+            self.tally.add(at_[(new_ > 0) & (flags_ & PSH != 0)], _AT[calls], 1)
 
     def _new_bytes(self, known: _Connection, side: int, seq: Ints, size: Ints, flags: Ints) -> Ints:
         """Of each segment of one side (n,), the bytes that none before had."""
         if not len(seq):
             return size
-        start = seq + (flags & SYN > 0)
+        start = seq + (flags & SYN != 0)
         known_next = known.next[side]
         base = int(start[0]) if known_next is None else known_next
         begin = (start - base).astype(np.int32).astype(np.int64)  # as they are modulo 2^32
-        end = np.where(flags & RST > 0, np.minimum(begin, 0), begin + size)
+        end = np.where(flags & RST != 0, np.minimum(begin, 0), begin + size)
         reached = np.maximum.accumulate(np.concatenate([[0], end]))
         known.next[side] = base + int(reached[-1])
         new: Ints = np.maximum(end - np.maximum(begin, reached[:-1]), 0)

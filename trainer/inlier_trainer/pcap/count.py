@@ -245,7 +245,7 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window: Ints, windo
         ("packets_out", out),
         ("packets_in", into), ("syn_out", syn & out), ("syn_in", syn & into),
         ("synack_in", tcp & into & (flags == _SYN | _ACK)),
-        ("rst_in", tcp & into & (p.flags & _RST > 0)),
+        ("rst_in", tcp & into & (p.flags & _RST != 0)),
         ("udp_out", udp & out), ("udp_in", udp & into), ("icmp", icmp), ("arp", p.arp),
         ("dns", out & (p.port_to == 53)), ("broadcast", into & p.many),
     ):  # fmt: skip
@@ -262,7 +262,7 @@ def _add(state: _State, p: Packets, out: Bools, into: Bools, window: Ints, windo
     fresh = ~state.known[bits]
     state.tally.add(window[sent][first[fresh]], _AT["peers_new"], 1)
     state.known[bits] = True
-    _connects(state, p, tcp & (p.flags & (_SYN | _RST) > 0), out, window_ms)
+    _connects(state, p, tcp & (p.flags & (_SYN | _RST) != 0), out, window_ms)
 
 
 def _distinct(state: _State, name: str, window: Ints, bit: Ints, bits: int) -> None:
