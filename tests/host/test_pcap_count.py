@@ -99,8 +99,17 @@ def test_an_answer_may_come_until_three_seconds_have_passed(tmp_path):
         (None, 3, 1),
     ):
         frame = OWN if answer is None else into(ip4(PEER, IP, 6, tcp(80, 4000, answer)))
-        result = counted(tmp_path, nano([(0, syn), (late_s, frame)]))
-        assert moved(result, "connects_failed") == [[failed]], (answer, late_s)
+        for begin_s in (0, 20):
+            packets = [(0, OWN), (begin_s, syn), (begin_s + late_s, frame)]
+            (windows,) = moved(counted(tmp_path, nano(packets)), "connects_failed")
+            assert sum(windows) == failed, (answer, late_s, begin_s)
+
+
+def test_a_repeated_syn_is_given_no_more_time(tmp_path):
+    syn = out(ip4(IP, PEER, 6, tcp(4000, 80, SYN)))
+    for end_s, failed in ((2.999999999, 0), (3, 1), (5, 1)):
+        result = counted(tmp_path, nano([(0, syn), (2.5, syn), (end_s, OWN)]))
+        assert moved(result, "connects_failed") == [[failed]], end_s
 
 
 def test_a_connection_fails_in_the_window_in_which_that_is_known_or_in_none(tmp_path):
@@ -189,6 +198,7 @@ def hosts_of(same, differ):
         (KNOWN - 1, 0xFFFFFFFF, 1, 1),
         (PEERS // 2 - 1, PEERS // 2, 2, 2),
         (PEERS - 1 & ~1, 1, 2, 2),
+        (KNOWN - 1 & ~1, 1, 2, 2),
     ],
 )
 def test_distinct_and_new_hosts_are_bits_of_two_bitmaps(tmp_path, same, differ, peers, new):
@@ -203,9 +213,10 @@ def test_what_comes_two_windows_late_is_distinct_again(tmp_path, monkeypatch):
     """Of the newest window and the one before it, hosts and ports are kept."""
     monkeypatch.setattr(reader, "CHUNK_BYTES", 60)
     for stamps, distinct in (((0, 10, 9), [1, 1]), ((0, 10, 20, 9), [2, 1, 1])):
-        result = counted(tmp_path, pcap([(at, OWN) for at in stamps]))
-        assert moved(result, "peers", "ports") == [distinct, distinct], stamps
-        assert moved(result, "peers_new") == [[1] + [0] * (len(distinct) - 1)]
+        for frame in (OWN, to_port(4097)):  # whose bit is the first
+            result = counted(tmp_path, pcap([(at, frame) for at in stamps]))
+            assert moved(result, "peers", "ports") == [distinct, distinct], stamps
+            assert moved(result, "peers_new") == [[1] + [0] * (len(distinct) - 1)]
 
 
 def connection(slot, but=()):
@@ -219,7 +230,7 @@ def connection(slot, but=()):
 
 def test_another_connection_takes_the_slot_and_the_one_before_is_not_followed(tmp_path):
     first = connection(7)
-    second, other = connection(7, but=(first,)), connection(8)
+    second, other = connection(7, but=(first,)), connection(6)
 
     def syn(port, flags=SYN):
         return out(ip4(IP, PEER, 6, tcp(port, 80, flags)))
@@ -230,6 +241,7 @@ def test_another_connection_takes_the_slot_and_the_one_before_is_not_followed(tm
     for packets, failed in (
         ([(0, syn(first)), (1, syn(other)), (9, OWN)], 2),
         ([(0, syn(first)), (1, syn(second)), (9, OWN)], 1),
+        ([(0, syn(first)), (1, syn(second)), (3.5, OWN)], 0),  # the second has half a second
         ([(0, syn(first)), (1, syn(second)), (2, reset(first)), (9, OWN)], 1),
         ([(0, syn(first)), (1, syn(second)), (2, reset(second)), (9, OWN)], 1),
         ([(0, syn(first)), (3, syn(second)), (9, OWN)], 2),  # the first was known to have failed
