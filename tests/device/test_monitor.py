@@ -179,3 +179,33 @@ def test_latch_outlives_the_run_until_it_is_cleared():
     assert latch.is_set()
     latch.clear()
     assert not latch.is_set() and not monitor.Latch(None).is_set()
+
+
+def test_a_model_s_file_is_watched_for_its_source_and_with_the_latch_of_before():
+    if asyncio is None:
+        return "needs asyncio"
+    path = "latch.tmp"
+    source = Counting(load(GOLDEN))
+    for was in (True, False):
+        if was:
+            monitor.Latch(path).set("an alarm")
+        else:
+            monitor.Latch(path).clear()
+        asked = []
+        seen = []
+
+        def loaded(*what):
+            asked.append(what)
+            return load(*what)
+
+        async def main():
+            watching = asyncio.create_task(
+                monitor.watch(GOLDEN, source, on_window=seen.append, latch_path=path, load=loaded)
+            )
+            while len(seen) < 2 and not watching.done():
+                await asyncio.sleep(0)
+            watching.cancel()
+
+        punctual.run(monitor, main())
+        assert asked == [(GOLDEN, source.name, source.counters)]
+        assert len(seen) == 2 and seen[0].alarm.latched == was
