@@ -56,7 +56,7 @@ def test_of_two_models_of_one_number_the_record_says_which_runs():
     first, second = (signed(named(golden.blob(), last), number=5) for last in b"AB")
     assert first != second
     for blob in (first, second, first, second, second):
-        models.update(place, blob)
+        models.update(place, bytearray(blob))  # as it is put together when it comes in parts
         slot = models._current(place, None, None)[0]
         assert record.read_file(place + "/slot.%d" % slot) == blob
 

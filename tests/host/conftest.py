@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from broker import HANGS_S
+from broker import HANGS_S, umqtt_or_skip
+from inlier_boards.build import umqtt
 from inlier_boards.emulators.emulator import Emulated
 from inlier_boards.serial_line.connection import Connection
 from inlier_host import cli
@@ -32,6 +33,15 @@ def trained():
     from inlier_trainer.train import train
 
     return train([benign(1200)], SETTINGS, "w.csv")
+
+
+@pytest.fixture
+def mqtt():
+    umqtt_or_skip()
+    umqtt.importable()
+    from inlier.sinks import mqtt
+
+    return mqtt
 
 
 @pytest.fixture

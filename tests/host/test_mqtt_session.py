@@ -7,19 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from broker import umqtt_or_skip
-from inlier_boards.build import umqtt
-
 KEEPALIVE_S = 60
-
-
-@pytest.fixture
-def mqtt():
-    umqtt_or_skip()
-    umqtt.importable()
-    from inlier.sinks import mqtt
-
-    return mqtt
 
 
 class Wire:
@@ -27,12 +15,14 @@ class Wire:
 
     def __init__(self):
         self.packets = []
+        self.undrained = 0
 
     def write(self, data):
         self.packets.append(bytes(data))
+        self.undrained += 1
 
     async def drain(self):
-        pass
+        self.undrained = 0
 
     def kinds(self):
         """MQTT 3.1.1, table 2.1: 3 is PUBLISH, 12 PINGREQ."""

@@ -7,9 +7,7 @@ import json
 
 import pytest
 
-from broker import umqtt_or_skip
 from inlier.model import ModelError
-from inlier_boards.build import umqtt
 from test_mqtt_session import Wire
 
 BASE = b"inlier/bell-1"
@@ -69,6 +67,7 @@ class Device:
             self.sink._acknowledged = self.sink._packets.packet_id
             self.sink._wake.set()
         await sending
+        assert not self.wire.undrained
         return self.wire.packets[before:]
 
     def told(self):
@@ -79,9 +78,7 @@ class Device:
 
 
 @pytest.fixture
-def rollout():
-    umqtt_or_skip()
-    umqtt.importable()
+def rollout(mqtt):
     from inlier.sinks import rollout
 
     return rollout
@@ -114,6 +111,7 @@ def test_its_chunks_are_asked_for_once_and_it_runs_after_all_is_told(rollout):
     async def main():
         device = Device(rollout)
         assert device.sink.number() == 4
+        assert await device.sends() == [], "there is no offer"
         assert device.offered()
         (subscribe,) = await device.sends()
         assert subscribe[0] >> 4 == 8 and CHUNKS + b"+" in subscribe, "MQTT 3.1.1, table 2.1"
@@ -179,16 +177,18 @@ def test_what_the_slots_refuse_is_told_and_not_fetched_again(rollout):
     asyncio.run(main())
 
 
-def test_a_model_that_finds_no_memory_is_refused(rollout, monkeypatch):
-    def full(size=0):
-        if size:
+@pytest.mark.parametrize("what", ["bytearray", "set"])
+def test_a_model_that_finds_no_memory_is_refused(rollout, monkeypatch, what):
+    def full(wanted=None):
+        if wanted is not None:
             raise MemoryError
         return b""
 
     device = Device(rollout)
-    monkeypatch.setattr(rollout, "bytearray", full, raising=False)
+    monkeypatch.setattr(rollout, what, full, raising=False)
     assert not device.offered()
     assert device.told() == {"number": 4, "result": "refused", "offered": 5, "why": "no memory"}
+    assert len(device.sink._content) == 0, "what it got of it is free again"
     assert device.sink._wake.is_set(), "it is sent at once"
     monkeypatch.undo()
     assert not device.offered() and device.offered(number=6)
@@ -201,6 +201,7 @@ def test_it_tells_what_runs_and_listens_for_offers_whenever_it_connects(rollout)
         await device.sink._announce(device.wire)
         assert device.told() == {"number": 4, "result": "running"} and device.sink._wake.is_set()
         *published, subscribed = device.wire.packets
+        assert not device.wire.undrained
         assert [packet[0] >> 4 for packet in published] == [3] * len(published)
         assert any(BASE + b"/availability" in packet for packet in published)
         assert subscribed[0] >> 4 == 8 and BASE + b"/offer" in subscribed

@@ -80,7 +80,7 @@ class Mqtt(Teller):
         say=None,
     ):
         for c in device_id:
-            if not (c.isalpha() or c.isdigit() or c in "-_") or ord(c) > 127:
+            if not (c.isalpha() or c.isdigit() or c in "-_") or c > "z":
                 raise ValueError(
                     "mqtt: device_id '%s': use letters, digits, '-' and '_' only" % device_id
                 )
@@ -172,7 +172,6 @@ class Mqtt(Teller):
         retry_s = self._retry_s
         where = "%s:%d" % (self._host, self._port)
         while True:
-            why = None
             try:
                 await self._session()
             except Refused as error:

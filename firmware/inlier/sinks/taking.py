@@ -66,7 +66,6 @@ class Taking:
     def install(self, number, blob, limits):
         """Why it is refused, or None: then it runs from the next boot on."""
         try:
-            blob = bytes(blob)
             self._slots.update(self._folder, blob, self._source.name, self._source.counters)
             if limits and self._limits_path:
                 write_file(self._limits_path, limits)
