@@ -339,3 +339,30 @@ def test_an_alarm_of_the_first_window_grows_too():
     episode = Episode()
     assert episode.alarm(hot_at(0, 200), [])["grows"] == 0
     assert episode.alarm(hot_at(1, 200), [])["grows"] == 1
+
+
+def test_a_silence_lasts_from_its_first_window(monkeypatch):
+    monkeypatch.setattr(message, "far_below", lambda model, f: "bytes sent")
+    episode, now = Episode(), hot_at(10, 0, 10_000)
+    now.model.quiet_after, now.f, now.quiet = 6, (), SimpleNamespace(active=True)
+    gone = episode.quiet(now)
+    assert (gone["quiet"], gone["window"]) == ("ON", 10), "in the sixth, after 5 to 9"
+    now.index, now.quiet.active = 16, False
+    assert episode.quiet(now) == {"quiet": "OFF", "window": 16, "message": "back after 110 s"}
+
+
+@pytest.mark.parametrize(("every", "states"), [((), []), ((1,), [0, 1, 2, 3]), ((3,), [0, 3])])
+def test_a_sink_that_tells_gets_each_event_and_every_nth_state(monkeypatch, every, states):
+    monkeypatch.setattr(message, "state", lambda pipeline: pipeline.index)
+    teller, events, told = message.Teller(*every), [], []
+    teller.tell, teller.tell_state = events.append, told.append
+    for index in range(4):
+        teller.on_window(hot_at(index, 150))
+    now = hot_at(3, 150)
+    now.quiet = SimpleNamespace(active=False)
+    teller.on_alarm(now, [("peers", 100)])
+    teller.on_clear(now)
+    teller.on_quiet(now)
+    assert told == states
+    assert [event.get("began") for event in events] == [0, 0, None], "one episode, from window 0"
+    assert [event.get("alarm", event.get("quiet")) for event in events] == ["ON", "OFF", "OFF"]
