@@ -141,7 +141,7 @@ def test_it_announces_itself_and_what_was_last_unless_that_waits_itself(mqtt):
     ]
     (topic, config, retained, qos), online, *latest = announced(sink)
     assert topic == config_topic("bell-1") and retained and not qos
-    assert json.loads(config)["dev"]["name"] == "The bell"
+    assert json.loads(config)["dev"]["name"] == "The bell" and json.loads(config)["qos"] == 1
     assert online == (BASE + "/availability", b"online", True, 0) and latest == off
     assert len(announced(sink)) == 2, "once; who listened has seen the rest"
     sink.tell({"alarm": "ON"})
