@@ -183,15 +183,38 @@ def test_a_device_defender_report_is_the_documented_json():
     }
 
 
-def test_short_names_and_a_period_that_would_be_throttled():
-    (first,) = reports(True, 310)
-    assert (
-        first[2]["hed"] == {"rid": 1300, "v": "1.0"}
-        and first[2]["met"]["ns"]["bi"] == 3000
-        and "inlier_score" in first[2]["cmet"]
-    )
+def test_short_names_are_those_of_the_documentation():
+    p = pipeline()
+    p.model.counters = lambda: ("packets_out", "bytes_in", "packets_in", "bytes_out")
+    told = []
+    now = [5]
+    sink = Defender("bell", lambda topic, text: told.append(json.loads(text)), lambda: now[0], True)
+    p.alarm.active = True  # raised before the last boot
+    for i in range(4):
+        p.deltas[i] = i + 1
+    p.svm = p.least
+    for now[0] in (304.9, 305.4, 605.4):  # by whole seconds, and 300 of them
+        sink.on_window(p)
+        p.alarm.active = False
+        p.svm = 0
+    counted = {"po": 2, "bi": 4, "pi": 6, "bo": 8}, {"po": 1, "bi": 2, "pi": 3, "bo": 4}
+    assert told == [
+        {
+            "hed": {"rid": at, "v": "1.0"},
+            "met": {"ns": sums},
+            "cmet": {
+                "inlier_score": [{"number": number}],
+                "inlier_alarm": [{"number": number // 100}],
+            },
+        }
+        for at, sums, number in ((305, counted[0], 100), (605, counted[1], 0))
+    ]
+
+
+def test_a_period_that_would_be_throttled_is_refused():
+    Defender("bell", None, lambda: 0, period_s=300)
     try:
-        Defender("bell", None, lambda: 0, period_s=60)
+        Defender("bell", None, lambda: 0, period_s=299)
         raise AssertionError
     except ValueError as error:
-        assert "one report in 300 s" in str(error)
+        assert "period_s 299: Device Defender takes one report in 300 s" in str(error)
