@@ -46,8 +46,8 @@ class _Memory:
 
     settimeout = setblocking = close = connect
 
-    def write(self, data, n=-1):
-        self.written.extend(data if n < 0 else data[:n])
+    def write(self, data, n=None):
+        self.written.extend(memoryview(data)[:n])
 
     def read(self, n):
         if len(self.unread) < n:
@@ -70,7 +70,9 @@ class Packets:
         # umqtt counts characters where MQTT counts bytes: it is given bytes.
         user = user.encode() if user else None
         password = (password or "").encode() if user else None
-        self._client = simple.MQTTClient(client_id.encode(), "", 1, user, password, keepalive_s)
+        self._client = simple.MQTTClient(
+            client_id.encode(), "", user=user, password=password, keepalive=keepalive_s
+        )
         self._client.set_last_will(will[0].encode(), will[1], True, 1)
         self._client.set_callback(on_message)
 
@@ -113,7 +115,7 @@ class Packets:
         try:
             self._connect()
         except simple.MQTTException as error:
-            raise Refused(_REASONS.get(error.args[0], "refuses (code %d)" % error.args[0]))
+            raise Refused(_REASONS.get(*error.args) or "refuses (code %d)" % error.args)
         except (AssertionError, _Waiting):
             raise Refused(_GARBAGE)
 
@@ -137,17 +139,16 @@ class Packets:
         head = await reader.readexactly(1)
         length = 0
         for i in range(4):  # MQTT 3.1.1, 2.2.3: seven bits a byte, the lowest first
-            byte = await reader.readexactly(1)
-            head += byte
-            length |= (byte[0] & 0x7F) << 7 * i
-            if byte[0] < 0x80:
+            head += await reader.readexactly(1)
+            length |= (head[-1] & 0x7F) << 7 * i
+            if head[-1] < 0x80:
                 break
         else:
             raise Refused(_GARBAGE)
         if length <= limit:
-            return head + (await reader.readexactly(length) if length else b"")
+            return head + await reader.readexactly(length)
         while length:
-            length -= len(await reader.readexactly(min(length, 256)))
+            length -= len(await reader.readexactly(min(length, limit)))
         return None
 
     def handle(self, packet):
@@ -157,8 +158,6 @@ class Packets:
         memory = self._memory
         memory.unread = packet
         try:
-            if packet[0] & 0xF0 == 0x30 and len(packet) < 4:
-                raise Refused(_GARBAGE)
             if self._client.wait_msg() == 0x40:
                 memory.read(1)
                 high_low = memory.read(2)
