@@ -1,5 +1,5 @@
 /* The eighteen counters of the source `packets`, in the order of
-   firmware/inlier/packets.py, which a test holds. */
+   firmware/inlier/packet_counters.py, which a test holds. */
 #ifndef INLIER_COUNTERS_H
 #define INLIER_COUNTERS_H
 

@@ -4,7 +4,6 @@ under the address and undefined-behaviour sanitizers.
 
 import os
 import random
-import re
 import struct
 import subprocess
 from dataclasses import replace
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 from frames import windows
-from inlier import packet_counters, packets
+from inlier import packets
 from inlier.packet_counters import Packets
 from inlier_boards.build.micropython import search_path
 from inlier_export import reference
@@ -68,13 +67,6 @@ def agree(counted, expected):
         for window, i in np.argwhere(counted != expected)
     ]
     assert not different, different[:5]
-
-
-def test_both_sides_have_the_same_counters_and_sizes():
-    names = re.findall(r"^    N_(\w+),", (MODULE / "counters.h").read_text(), re.M)
-    assert tuple(name.lower() for name in names) == Packets.counters
-    sizes = re.findall(r"#define INLIER_([A-Z_]+) (\d+)", (MODULE / "packets.h").read_text())
-    assert len(sizes) == 5 and all(getattr(packet_counters, name) == int(n) for name, n in sizes)
 
 
 def test_a_firmware_without_the_module_says_what_to_build(monkeypatch):

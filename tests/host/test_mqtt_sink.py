@@ -198,6 +198,7 @@ def test_a_session_introduces_itself_listens_announces_and_sends(mqtt, monkeypat
         assert line.opened == [("127.0.0.1", port, options.get("ssl"))]
         assert line.wire.kinds() == [CONNECT] and not line.wire.undrained and not sink.connected
         assert b"bell-1" in line.wire.packets[0] and b"secret" in line.wire.packets[0]
+        assert line.wire.packets[0][10:12] == b"\0\x3c", "a keepalive of 60 s: MQTT 3.1.1, 3.1.2.10"
         await line.gives(ACCEPTED)
         assert sink.connected and sink.problem is None and not session.done()
         assert sink._heard_ms == sink._pinged_ms == 5_000_000

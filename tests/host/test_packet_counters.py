@@ -7,13 +7,20 @@ from pathlib import Path
 
 from inlier import packet_counters
 
-HEADER = (Path(__file__).parents[2] / "firmware/lwip/packets.h").read_text()
+LWIP = Path(__file__).parents[2] / "firmware/lwip"
+HEADER = (LWIP / "packets.h").read_text()
 
 
 def test_python_s_bitmaps_slots_and_patience_are_those_of_the_c_module():
     said = {name: int(n) for name, n in re.findall(r"#define INLIER_(\w+) (\d+)$", HEADER, re.M)}
     assert len(said) == 5
     assert said == {name: getattr(packet_counters, name) for name in said}
+
+
+def test_python_s_counters_are_those_of_the_c_module_in_their_order():
+    names = re.findall(r"N_(\w+),", (LWIP / "counters.h").read_text())
+    assert packet_counters.Packets.counters == tuple(name.lower() for name in names)
+    assert len(names) == 18
 
 
 def test_the_hash_is_a_32_bit_multiplication_folded_once():
