@@ -7,20 +7,18 @@ import random
 import struct
 import subprocess
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from frames import windows
-from inlier import packets
 from inlier.packet_counters import Packets
 from inlier_boards.build.micropython import search_path
 from inlier_export import reference
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector, with_thresholds
 from inlier_trainer.pcap.count import count
-from lwip_play import HERE, MODULE, Recorded, compiled, playing
+from lwip_play import HERE, Recorded, compiled, playing
 from micropython_lwip import built
 from test_pcap import (
     DATA,
@@ -67,13 +65,6 @@ def agree(counted, expected):
         for window, i in np.argwhere(counted != expected)
     ]
     assert not different, different[:5]
-
-
-def test_a_firmware_without_the_module_says_what_to_build(monkeypatch):
-    monkeypatch.setattr(packets, "sys", SimpleNamespace(platform="rp2"))
-    with pytest.raises(ImportError, match="USER_C_MODULES") as said:
-        packets.source()
-    assert "docs/lwip.md" in str(said.value) and (MODULE / "../../docs/lwip.md").exists()
 
 
 def everything():
