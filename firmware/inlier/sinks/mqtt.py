@@ -121,7 +121,6 @@ class Mqtt(Teller):
         self._announcing = True
         self._acknowledged = None  # the packet id of the last PUBACK
         self._broken = None  # why the connection is no more
-        self._heard_ms = self._pinged_ms = 0
         self.outbox = Outbox(queue)
         self.problem = None
         self.connected = False

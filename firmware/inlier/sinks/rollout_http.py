@@ -166,5 +166,4 @@ class Rollout(Sink):
         end = got.find(b"\r\n\r\n")
         if end < 0 or got[:5] != b"HTTP/":
             raise ValueError("no HTTP")
-        status = bytes(got[:16]).split(b" ")[1:2]
-        return got[end + 4 :] if status == [b"200"] else None
+        return got[end + 4 :] if got[9:12] == b"200" else None
