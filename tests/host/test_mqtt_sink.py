@@ -217,6 +217,21 @@ def test_a_session_introduces_itself_listens_announces_and_sends(mqtt, monkeypat
     asyncio.run(main())
 
 
+def test_a_broker_that_kept_nothing_learns_of_the_device_again(mqtt, monkeypatch):
+    async def main():
+        line, sink = Line(mqtt, monkeypatch), sink_of(mqtt)
+        sink._announcing = False  # it was connected before
+        session = asyncio.create_task(sink._session())
+        await line.gives(ACCEPTED)
+        assert line.wire.kinds() == [CONNECT, SUBSCRIBE, PUBLISH, PUBLISH]
+        topics = [published(packet)[0] for packet in line.wire.packets[2:]]
+        assert topics == [config_topic("bell-1"), BASE + "/availability"]
+        session.cancel()
+        await asyncio.gather(session, return_exceptions=True)
+
+    asyncio.run(main())
+
+
 def test_a_session_that_is_cancelled_leaves_no_task_and_closes(mqtt, monkeypatch):
     async def main():
         line = Line(mqtt, monkeypatch)
