@@ -35,7 +35,7 @@ BLOCK = 512
 PICOS = [name for name in names() if read_board(name).rp2040]
 EACH_DAY = [("test_replay", "pico")]
 PICO_S = 3600
-LOOPBACK = ("test_beside_native", "test_sockets")
+LOOPBACK = ("test_beside_native", "test_connection", "test_sockets")
 
 
 def arguments(where: str, test: str) -> list[str]:
