@@ -81,6 +81,16 @@ def test_a_scan_has_sixteen_new_hosts_sixteen_failures_and_half_of_its_connectio
     assert any("look like a scan" in sentence for sentence in said(rows)) == accused
 
 
+def test_a_slow_scan_gathers_its_sixteen_hosts_in_sixty_four_windows():
+    for last, accused in ((200 + 63, True), (200 + 64, False)):
+        rows = np.zeros((400, len(Sockets.counters)), np.int64)
+        put(rows, 200, 1, peers_new=15, connects=15, connects_failed=15)
+        put(rows, last, 1, peers_new=1, connects=1, connects_failed=1)
+        scans = [sentence for sentence in said(rows) if "look like a scan" in sentence]
+        assert len(scans) == accused, last
+        assert all("within 64 windows up to 16 hosts" in sentence for sentence in scans)
+
+
 def one_a_window(n=400):
     """Of each counter but failures and new hosts 8 in a span, so that the most
     that is not accused is 16 times 8 and 64 more.

@@ -46,6 +46,7 @@ def test_a_shift_is_two_to_five_of_the_device_s_own_counters_a_few_times_their_m
         for i in which:
             assert set(added[at, i].tolist()) == {MEDIANS[i] * factor}, (j, i)
     assert moved == {2, 3, 4, 5}
+    assert SHIFTS % (len(PERIODS) * len(FACTORS)) == 0, "each of both with each, as often"
     assert np.array_equal(made, shifts.made_up(windows(), COUNTERS)), "the same every time"
 
 
