@@ -49,8 +49,8 @@ def parts(kernels: tuple[str, ...]) -> dict[str, list[Path]]:
     core = runtime_files(kernels, recorder=True)
     return {
         "": core,
-        "-sinks": [f for f in runtime_files(kernels, recorder=True, sinks=True) if f not in core],
-        "-secure": [f for f in runtime_files(kernels, recorder=True, secure=True) if f not in core],
+        "-sinks": [f for f in runtime_files(kernels, sinks=True) if f not in core],
+        "-secure": [f for f in runtime_files(kernels, secure=True) if f not in core],
     }
 
 
