@@ -238,6 +238,11 @@ MOVED_2 = {"bytes_out": 2, "sends": 1}
         ((out(0, S, 1), out(1, R, 2), sent(9, 443)), {
             **OPENED, "connects_failed": 1, "datagrams_out": 1, "bytes_out": 1,
         }),
+        # the end of what a peer sends is no reset, and no call's end
+        ((out(0, S, 1), into(0.1, F, 0), sent(2, 443)), {
+            **OPENED, "datagrams_out": 1, "bytes_out": 1,
+        }),
+        ((*OPEN, out(1, F, 101, b"ab")), {**OPENED, "bytes_out": 2}),
         # a refused one that is tried with the same number is the same
         ((out(0, S, 1), into(0.1, R, 0), out(1, S, 1), into(1.1, R, 0)), {
             **OPENED, "connects_refused": 1,
@@ -278,6 +283,10 @@ MOVED_2 = {"bytes_out": 2, "sends": 1}
         ((sent(0, 53, question(1, 1)), sent(10, 53, question(1, 1))), {"lookups": 2}),
         (tuple(sent(at, 53, question(1, 1)) for at in (0, 6, 11)), {"lookups": 2}),
         ((sent(0, 53, question(1, 28)), sent(1, 53, question(2, 27))), {"lookups": 1}),
+        (  # it is its number that says that it is the same
+            (sent(0, 53, question(1, 1)), sent(1, 53, b"\0\1\0\0" + question(1, 1)[4:])),
+            {"lookups": 1},
+        ),
         ((heard(0, 53, question(1, 1)),), {}),
     ],
 )  # fmt: skip
@@ -347,10 +356,38 @@ def test_at_the_end_of_a_capture_an_answer_may_still_come(tmp_path):
     for end_s, failed in ((2.999999999, 0), (3, 1)):
         path.write_bytes(pcap([out(0, S, 1), sent(end_s, 9)], nano=True))
         assert count(path, DEVICE, 10_000, source="sockets").windows[:, column].tolist() == [failed]
-    others = end_s, ethernet(b"", 0x88CC, source=ROUTER, target=ROUTER)
-    path.write_bytes(pcap([sent(0, 9), out(8, S, 1), (12, others[1])], nano=True))
+    others = ethernet(b"", 0x88CC, source=ROUTER, target=ROUTER)
+    for begin_s, failed in ((8, 0), (1, 1)):  # 8: in a window that is none of the device's
+        path.write_bytes(pcap([sent(0, 9), out(begin_s, S, 1), (12, others)]))
+        windows = count(path, DEVICE, 10_000, source="sockets").windows
+        assert windows[:, column].tolist() == [failed], begin_s
+
+
+def test_what_is_older_than_the_first_packet_belongs_to_the_first_window(tmp_path, monkeypatch):
+    from inlier_trainer.pcap import reader
+
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 60)
+    path = tmp_path / "made.pcap"
+    older = [out(60, S, 1), into(60.1, R, 0), into(70, S, 5), out(70.1, SA, 1), into(70.2, A, 6)]
+    path.write_bytes(pcap([sent(100, 9), *older, sent(111, 9)]))
     windows = count(path, DEVICE, 10_000, source="sockets").windows
-    assert windows[:, column].tolist() == [0], "the window in which it fails is none of the device"
+    seen = [dict(zip(Sockets.counters, row, strict=True)) for row in windows.tolist()]
+    names = ("connects", "connects_refused", "accepts", "datagrams_out", "peers", "ports")
+    assert [[row[name] for name in names] for row in seen] == [
+        [1, 1, 1, 1, 1, 2],
+        [0, 0, 0, 1, 1, 1],
+    ]
+
+
+def test_an_answer_to_a_connect_that_was_given_up_is_none(tmp_path, monkeypatch):
+    from inlier_trainer.pcap import reader
+
+    path = tmp_path / "made.pcap"
+    column = Sockets.counters.index("connects_failed")
+    before = [out(0, S, 1), sent(1, 9), sent(5, 9)]
+    monkeypatch.setattr(reader, "CHUNK_BYTES", len(pcap(before)))  # it is looked at after each
+    path.write_bytes(pcap([*before, into(6, SA, 9)]))
+    assert count(path, DEVICE, 10_000, source="sockets").windows[:, column].tolist() == [1]
 
 
 def test_of_more_connections_than_are_kept_those_are_given_up_that_were_idle(tmp_path, monkeypatch):
@@ -377,10 +414,15 @@ def test_of_more_connections_than_are_kept_those_are_given_up_that_were_idle(tmp
 
 
 def test_of_more_look_ups_than_are_kept_one_that_is_asked_again_is_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(as_sockets, "CONNECTIONS_MAX", 2)
     path = tmp_path / "made.pcap"
     column = Sockets.counters.index("lookups")
-    for numbers, lookups in (((1, 2, 1, 2), 2), ((1, 2, 3, 1), 4), ((1, 2, 3, 3), 3)):
+    for most, numbers, lookups in (
+        (as_sockets.CONNECTIONS_MAX, (1, 2, 3, 1, 2, 3), 3),
+        (2, (1, 2, 1, 2), 2),
+        (2, (1, 2, 3, 1), 4),
+        (2, (1, 2, 3, 3), 3),
+    ):
+        monkeypatch.setattr(as_sockets, "CONNECTIONS_MAX", most)
         asked = [sent(at, 53, question(number, 1)) for at, number in enumerate(numbers)]
         path.write_bytes(pcap(asked))
         assert count(path, DEVICE, 10_000, source="sockets").windows[0, column] == lookups
@@ -413,6 +455,8 @@ def test_windows_are_the_same_in_pieces_of_any_size(tmp_path, monkeypatch):
     packets = [out(0, S, 100), into(0.1, SA, 900)]
     for i in range(200):
         packets += [out(0.2 + i / 9, PA, 101 + 5 * i, b"12345"), sent(0.2 + i / 9, i % 7 + 1)]
+        to = ethernet(ip4(IP, bytes((10, 0, 1, i % 13)), 17, udp(6000, 7)))
+        packets.append((0.2 + i / 9, to))
     path.write_bytes(pcap(sorted(packets)))
     whole = count(path, DEVICE, 1000, source="sockets").windows
     monkeypatch.setattr(reader, "CHUNK_BYTES", 500)

@@ -68,12 +68,12 @@ class AsSockets:
         self._window_ms = window_ms
         self._connections: dict[int, _Connection] = {}
         self._pending: set[int] = set()
-        self._bound = np.zeros(1 << 16, bool)
+        self._bound: set[int] = set()
         self._asked: dict[tuple[int, int], int] = {}
         self._texts: dict[int, str] = {}  # of the chunk's hosts, by hash
         self._source = Sockets()
         self._window = 0
-        self._former = [0] * len(_DISTINCT)
+        self._former = [0] * len(_AT)
         # of the chunk: window, host, port, and whether the device chose that
         self._contacts: set[tuple[int, int, int, bool]] = set()
 
@@ -91,7 +91,6 @@ class AsSockets:
     def end(self, latest_ms: int) -> None:
         """After the last packet of the capture."""
         self._expire(latest_ms)
-        self._note()
         self._flush()
 
     def _count(self, name: str, at_ms: int) -> None:
@@ -123,25 +122,25 @@ class AsSockets:
 
     def _flush(self) -> None:
         """The window in hand is over."""
-        totals = [self._source.totals[i] for i in _DISTINCT]
-        at = np.array([self._window])
-        for column, now, former in zip(_DISTINCT, totals, self._former, strict=True):
-            self.tally.add(at, column, now - former)
+        totals = [*self._former]
+        self._source.read(totals)
+        for column in _DISTINCT:
+            change = totals[column] - self._former[column]
+            self.tally.add(np.array([self._window]), column, change)
         self._former = totals
-        self._source.read([0] * len(_AT))
 
     # Datagrams.
 
     def _udp(self, fields: Fields, p: Packets, out: Bools, window: Ints, now_ms: Ints) -> None:
-        rows = np.flatnonzero((p.protocol == UDP) & (p.transport >= 0))
+        rows = np.flatnonzero((p.protocol == UDP) & (p.transport != -1))
         local = np.where(out, p.port_from, p.port_to)[rows]
         remote = np.where(out, p.port_to, p.port_from)[rows]
         self._ask(fields, p, rows[out[rows] & (remote == 53)], now_ms)
         own = np.isin(local, OWN_PORTS) | np.isin(remote, OWN_PORTS)
         rows, local, remote = rows[~own], local[~own], remote[~own]
         sent = out[rows]
-        self._bound[local[sent]] = True
-        heard = ~sent & self._bound[local]
+        self._bound.update(local[sent].tolist())
+        heard = ~sent & np.isin(local, [*self._bound])
         size = np.maximum(fields.number(p.transport[rows] + 4, 2, rows) - 8, 0)
         for which, way, host in ((sent, "out", p.host_to), (heard, "in", p.host_from)):
             at = window[rows[which]]
@@ -168,7 +167,7 @@ class AsSockets:
     # Streams.
 
     def _tcp(self, fields: Fields, p: Packets, out: Bools, window: Ints, now_ms: Ints) -> None:
-        rows = np.flatnonzero((p.protocol == TCP) & (p.transport >= 0))
+        rows = np.flatnonzero((p.protocol == TCP) & (p.transport != -1))
         if not len(rows):
             return
         sent = out[rows]
