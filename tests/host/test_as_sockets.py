@@ -207,7 +207,19 @@ MOVED_2 = {"bytes_out": 2, "sends": 1}
     ("packets", "expected"),
     [
         # a SYN takes a number, and may bring bytes with it (RFC 7413)
-        ((out(0, S, 100, b"abc"), out(1, PA, 104, b"d")), {**OPENED, "bytes_out": 4, "sends": 1}),
+        ((out(0, S, 100, b"abc"), out(1, PA, 103, b"cd")), {**OPENED, "bytes_out": 4, "sends": 1}),
+        # another connection has numbers of its own
+        (
+            (*OPEN, out(1, PA, 101, b"abc"), out(2, S, 50), into(2.1, SA, 7), out(3, PA, 51, b"de"),
+             into(4, PA, 8, b"f")),
+            {**OPENED, "connects": 2, "bytes_out": 5, "sends": 2, "bytes_in": 1, "receives": 1},
+        ),
+        # to another port, or host, from the same one
+        (
+            (out(0, PA, 1, b"a"), out(1, PA, 90, b"b", port=444), out(2, PA, 2, b"c"),
+             out(3, PA, 91, b"d", port=444)),
+            {"bytes_out": 4, "sends": 4},
+        ),
         # what comes behind a hole counts, what fills it does not
         (
             (*OPEN, out(1, PA, 101, b"12"), out(2, PA, 106, b"67"), out(3, PA, 103, b"345")),
@@ -281,6 +293,9 @@ MOVED_2 = {"bytes_out": 2, "sends": 1}
         ((sent(0, 53, question(1, 1)), sent(1, 53, question(1, 1), local=6001)), {"lookups": 2}),
         ((sent(0, 53, question(1, 1)), sent(9.999, 53, question(1, 1))), {"lookups": 1}),
         ((sent(0, 53, question(1, 1)), sent(10, 53, question(1, 1))), {"lookups": 2}),
+        ((sent(0, 9), sent(20, 53, question(1, 1)), sent(25, 53, question(1, 1))), {
+            "lookups": 1, "datagrams_out": 1, "bytes_out": 1, **CONTACT,
+        }),
         (tuple(sent(at, 53, question(1, 1)) for at in (0, 6, 11)), {"lookups": 2}),
         ((sent(0, 53, question(1, 28)), sent(1, 53, question(2, 27))), {"lookups": 1}),
         (  # it is its number that says that it is the same
@@ -379,6 +394,16 @@ def test_what_is_older_than_the_first_packet_belongs_to_the_first_window(tmp_pat
     ]
 
 
+def test_who_takes_up_a_connection_may_do_so_in_a_later_piece(tmp_path, monkeypatch):
+    from inlier_trainer.pcap import reader
+
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 60)
+    path = tmp_path / "made.pcap"
+    path.write_bytes(pcap([into(0, S, 1), out(1, SA, 7), into(2, A, 2), into(3, PA, 2, b"a")]))
+    seen = dict(zip(Sockets.counters, count(path, DEVICE, 10_000, source="sockets").windows[0]))
+    assert (seen["accepts"], seen["bytes_in"], seen["peers"]) == (1, 1, 1)
+
+
 def test_an_answer_to_a_connect_that_was_given_up_is_none(tmp_path, monkeypatch):
     from inlier_trainer.pcap import reader
 
@@ -409,6 +434,9 @@ def test_of_more_connections_than_are_kept_those_are_given_up_that_were_idle(tmp
     fifth = out(0.5, S, 1, local=5004)
     kept = out(0.4, A, 2, local=5000), out(0.45, A, 2, local=5001)
     assert seen(*kept, fifth, answers[0], answers[1], answers[4]) == (5, 2), "5002 and 5003"
+    monkeypatch.setattr(reader, "CHUNK_BYTES", len(pcap([*syns, *kept])))
+    assert seen(*kept, fifth, answers[0], answers[1], answers[4]) == (5, 2), "in one piece, too"
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 60)
     assert seen(fifth, answers[2], answers[3], answers[4]) == (5, 2), "5000 and 5001"
     assert seen(fifth, sent(2, 9)) == (5, 2), "the others may yet be answered"
 
@@ -454,7 +482,8 @@ def test_windows_are_the_same_in_pieces_of_any_size(tmp_path, monkeypatch):
     path = tmp_path / "made.pcap"
     packets = [out(0, S, 100), into(0.1, SA, 900)]
     for i in range(200):
-        packets += [out(0.2 + i / 9, PA, 101 + 5 * i, b"12345"), sent(0.2 + i / 9, i % 7 + 1)]
+        number = 101 + 5 * (i - i % 3)  # each is sent three times
+        packets += [out(0.2 + i / 9, PA, number, b"12345"), sent(0.2 + i / 9, i % 7 + 1)]
         to = ethernet(ip4(IP, bytes((10, 0, 1, i % 13)), 17, udp(6000, 7)))
         packets.append((0.2 + i / 9, to))
     path.write_bytes(pcap(sorted(packets)))

@@ -260,6 +260,17 @@ def test_ipv4_is_to_many_by_its_address(address, many):
     assert row(1, frame)["many"], "by the link"
 
 
+def test_a_connection_is_of_its_peer_s_host_and_port_and_of_this_end_s():
+    p = decode(
+        chunk_of(101, ip4(IP, PEER, 6, tcp(40001, 80, 2)), ip4(PEER, IP, 6, tcp(80, 40001, 4)))
+    )
+    key = mix(host(PEER) ^ (80 << 16 | 40001))
+    for found, expected in zip(
+        p.connections(np.array([True, False])), (host(PEER), 80, 40001, key), strict=True
+    ):
+        assert found.tolist() == [expected] * 2
+
+
 # IPv6 --------------------------------------------------------------------
 
 

@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from inlier.packet_counters import mix
 from inlier.sockets import Sockets
 from inlier_export.reference import Ints
 
@@ -43,15 +42,15 @@ _DISTINCT = [_AT[name] for name in ("peers", "ports", "peers_new")]
 
 @dataclass
 class _Connection:
-    """next: of what each side sends, the sequence number that follows, counted
-    on beyond 2^32; None: not known yet. isn: of the last SYN. began_ms: of it
+    """next: of what goes out and in, the sequence number that follows, counted
+    on beyond 2^32, where it is known. isn: of the last SYN. began_ms: of it
     while it is unanswered; until_ms: an answer is waited for. answered, taken:
     of one that a peer began, whether it was, and was accepted.
     """
 
     host: int
     port: int
-    next: list[int | None] = field(default_factory=lambda: [None, None])
+    next: dict[str, int] = field(default_factory=dict)
     isn: int | None = None
     began_ms: int | None = None
     until_ms: int = field(init=False)
@@ -170,35 +169,32 @@ class AsSockets:
         rows = np.flatnonzero((p.protocol == TCP) & (p.transport != -1))
         if not len(rows):
             return
-        sent = out[rows]
-        host = np.where(sent, p.host_to[rows], p.host_from[rows])
-        remote = np.where(sent, p.port_to[rows], p.port_from[rows])
-        local = np.where(sent, p.port_from[rows], p.port_to[rows])
-        keys = mix(host ^ (remote << 16 | local).astype(np.uint64))
-        at = p.transport[rows]
+        p, sent = p.taken(rows), out[rows]
+        host, remote, _, keys = p.connections(sent)
+        at = p.transport
         seq = fields.number(at + 4, 4, rows)
         head = (fields.number(at + 12, 1, rows) >> 4) * 4
-        size = np.maximum(p.end[rows] - at - head, 0)
-        flags, times, windows = p.flags[rows], now_ms[rows], window[rows]
+        size = p.end - at - head
+        flags, times, windows = p.flags, now_ms[rows], window[rows]
         order = np.argsort(keys, kind="stable")
         bounds = np.flatnonzero(np.diff(keys[order])) + 1
         moved: list[tuple[Ints, Ints, str, Ints]] = []
-        for group in np.split(order, bounds):
-            key = int(keys[group[0]])
-            marked = flags[group] & (SYN | RST) != 0
-            began = group[0]
+        distinct, first = np.unique(keys, return_index=True)
+        groups = np.split(order, bounds)
+        for key, i, group in zip(distinct.tolist(), first.tolist(), groups, strict=True):
             known = self._connections.get(key)
             if known is None:
-                known = self._connections[key] = _Connection(int(host[began]), int(remote[began]))
-            opens = self._handshakes(key, known, group, marked, sent, flags, seq, times)
+                known = self._connections[key] = _Connection(int(host[i]), int(remote[i]))
+            opens = self._handshakes(key, known, group, sent, flags, seq, times)
             cuts = [0, *opens, len(group)]
             for begin, end in itertools.pairwise(cuts):
                 if begin in opens:  # it is another connection from here on
-                    known.next = [None, None]
+                    known.next.clear()
                 part = group[begin:end]
+                part = part[flags[part] & RST == 0]  # which bears no data, wherever it is
                 for side, way in ((True, "out"), (False, "in")):
                     mine = part[sent[part] == side]
-                    new = self._new_bytes(known, way == "in", seq[mine], size[mine], flags[mine])
+                    new = self._new_bytes(known, way, seq[mine], size[mine], flags[mine])
                     moved.append((windows[mine], new, way, flags[mine]))
             known.last_ms = int(times[group[-1]])
         for way, calls in (("out", "sends"), ("in", "receives")):
@@ -207,17 +203,16 @@ class AsSockets:
             self.tally.add(at_, _AT[f"bytes_{way}"], new_)
             self.tally.add(at_[(new_ > 0) & (flags_ & PSH != 0)], _AT[calls], 1)
 
-    def _new_bytes(self, known: _Connection, side: int, seq: Ints, size: Ints, flags: Ints) -> Ints:
+    def _new_bytes(self, known: _Connection, way: str, seq: Ints, size: Ints, flags: Ints) -> Ints:
         """Of each segment of one side (n,), the bytes that none before had."""
         if not len(seq):
             return size
         start = seq + (flags & SYN != 0)
-        known_next = known.next[side]
-        base = int(start[0]) if known_next is None else known_next
+        base = known.next.get(way, int(start[0]))
         begin = (start - base).astype(np.int32).astype(np.int64)  # as they are modulo 2^32
-        end = np.where(flags & RST != 0, np.minimum(begin, 0), begin + size)
+        end = begin + size
         reached = np.maximum.accumulate(np.concatenate([[0], end]))
-        known.next[side] = base + int(reached[-1])
+        known.next[way] = base + int(reached[-1])
         new: Ints = np.maximum(end - np.maximum(begin, reached[:-1]), 0)
         return new
 
@@ -226,7 +221,6 @@ class AsSockets:
         key: int,
         known: _Connection,
         group: Ints,
-        marked: Bools,
         sent: Bools,
         flags: Ints,
         seq: Ints,
@@ -234,21 +228,17 @@ class AsSockets:
     ) -> list[int]:
         """Follow how connections begin; the places in the group where one does."""
         opens: list[int] = []
-        places = np.flatnonzero(marked).tolist()
-        if not known.taken or any(flags[group[i]] & (SYN | ACK) == SYN | ACK for i in places):
-            places = list(range(len(group)))  # what takes it up bears no mark
-        for place in places:
-            i = group[place]
-            flag, mine, now = int(flags[i]), bool(sent[i]), int(times[i])
+        columns = (column[group].tolist() for column in (flags, sent, seq, times))
+        for place, (flag, mine, number, now) in enumerate(zip(*columns, strict=True)):
             if flag & (SYN | ACK) == SYN:
-                if known.isn == int(seq[i]):  # sent again
+                if known.isn == number:  # sent again
                     if known.began_ms is not None:
                         known.until_ms = now + max(PATIENCE_MS, 2 * (now - known.began_ms))
                         known.began_ms = now
                     continue
                 self._give_up(key, known, now)
                 opens.append(place)
-                known.isn, known.answered, known.taken = int(seq[i]), False, mine
+                known.isn, known.answered, known.taken = number, False, mine
                 if mine:
                     known.began_ms, known.until_ms = now, now + PATIENCE_MS
                     self._pending.add(key)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inlier.packet_counters import KNOWN, PEERS, PORTS, UNANSWERED_MS, WAITING, mix
+from inlier.packet_counters import KNOWN, PEERS, PORTS, UNANSWERED_MS, WAITING
 from inlier.packet_counters import Packets as Source
 from inlier.sockets import Sockets
 from inlier_export.errors import BadInput
@@ -283,10 +283,7 @@ def _connects(state: _State, p: Packets, marked: Bools, out: Bools, window_ms: i
     answer one: a loop does.
     """
     chosen, sent = p.taken(marked), out[marked]
-    host = np.where(sent, chosen.host_to, chosen.host_from)
-    remote = np.where(sent, chosen.port_to, chosen.port_from)
-    local = np.where(sent, chosen.port_from, chosen.port_to)
-    keys = mix(host ^ (remote << 16 | local).astype(np.uint64))
+    _, _, _, keys = chosen.connections(sent)
     times = (chosen.time_ns - state.first_ns) // 1_000_000
     packets = zip(
         times.tolist(), chosen.flags.tolist(), sent.tolist(), keys.tolist(), strict=True

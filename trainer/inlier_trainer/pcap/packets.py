@@ -64,6 +64,15 @@ class Packets:
     def taken(self, rows: Ints | Bools) -> "Packets":
         return Packets(*(column[rows] for column in vars(self).values()))
 
+    def connections(self, out: Bools) -> tuple[Hashes, Ints, Ints, Hashes]:
+        """The peer's host and port, this end's port, and the key that
+        inlier/packet_counters.py makes of them. out: which the device sent.
+        """
+        host = np.where(out, self.host_to, self.host_from)
+        remote = np.where(out, self.port_to, self.port_from)
+        local = np.where(out, self.port_from, self.port_to)
+        return host, remote, local, mix(host ^ (remote << 16 | local).astype(np.uint64))
+
 
 def address_hash(octets: Bytes) -> Hashes:
     """`host` of inlier/packet_counters.py, of addresses (n, 4 or 16) uint8."""
