@@ -3,22 +3,17 @@ scripts run here, and its own self-test is made up.
 """
 
 import contextlib
-import hashlib
-import io
-import os
-from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 
-from inlier_boards.catalogue import EXAMPLES, read_board
+from board_of_a_folder import BOARD, FACTS, PASSED, Line, There
+from inlier_boards.catalogue import EXAMPLES
 from inlier_boards.deployment import deploy as deploying
 from inlier_boards.deployment import payload
 from inlier_boards.deployment.deploy import Deployment
-from inlier_boards.deployment.identify import Facts
-from inlier_boards.deployment.selftest import SelfTest
 from inlier_export.errors import BadInput, Interrupted
-from inlier_export.model_file import pack, parsed
+from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
 
 DETECTOR = random_detector(1, (8,), ("a", "b", "c"), (0,))
@@ -27,119 +22,6 @@ FORMER = {"inlier/model.py": b"former", "inlier/gone.py": b"former"}
 RUNTIME = {"inlier/model.py": b"new", "inlier/kernels/plain.py": b"new", "inlier/__init__.py": b""}
 STAMP = payload.digest(RUNTIME).encode()
 EXAMPLE = (EXAMPLES / "main_sockets.py").read_bytes()
-PASSED = SelfTest("plain", 20, 9000, None, 1.5)
-FACTS = Facts("micropython", (1, 25, 0), "Pico", (6, 3), "armv6m", 4096, 800_000, "lib", "", False)
-BOARD = replace(read_board("pico_w"), source="sockets")
-
-
-@dataclass
-class Line:
-    """A connection to a board whose flash is the current folder. said: what
-    was done, in order; limits: seconds that a script was given.
-    """
-
-    name: str = "port"
-    said: list[str] = field(default_factory=list)
-    limits: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self):
-        here = {name: getattr(os, name) for name in ("stat", "rename", "remove", "rmdir", "mkdir")}
-        here["ilistdir"] = lambda path: [(name, 0, 0) for name in os.listdir(path)]
-        self.scope = {"os": SimpleNamespace(**here)}
-
-    def connect(self, port, soft_reset=False):
-        self.said.append(f"connect {port} {soft_reset}")
-
-    def execute(self, code, limit_s=None):
-        if code.startswith('"""Moves'):
-            code = code.replace("import os\n", "")
-        else:
-            self.said.append(code)
-            self.limits[code] = limit_s
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            exec(code, self.scope)
-        return printed.getvalue()
-
-    def write(self, path, content, progress):
-        with open(path, "wb") as file:
-            file.write(content)
-        progress(len(content) // 2)
-        progress(len(content))
-
-    def sha256(self, path):
-        with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).digest()
-
-    def read(self, path):
-        try:
-            with open(path, "rb") as file:
-                return file.read()
-        except OSError:
-            raise BadInput("no such file") from None
-
-    def interrupt(self):
-        self.said.append("interrupt")
-
-    def restart(self):
-        self.said.append("restart")
-
-    def close(self):
-        self.said.append("close")
-
-
-@dataclass
-class There:
-    """What is there, and what is asked of this side."""
-
-    line: Line
-    flash: object
-    facts: Facts = FACTS
-    board: object = BOARD
-    replace_main: bool = True
-    asked: list = field(default_factory=list)
-    told: list = field(default_factory=list)
-
-    def deploy(self, blob=MODEL, replay=None, port="port"):
-        return deploying.deploy(
-            parsed(blob), port, "pico_w", replay, self._replace_main, self._bars
-        )
-
-    def _replace_main(self, name):
-        self.asked.append(("main", name))
-        return self.replace_main
-
-    def _bars(self):
-        return contextlib.nullcontext(lambda *told: self.told.append(told))
-
-    def identify(self, line):
-        assert line is self.line
-        rest = (self.flash / "lib/.inlier").exists()
-        return replace(
-            self.facts,
-            main=(self.flash / "main.py").exists(),
-            free_bytes=0 if rest else self.facts.free_bytes,
-        )
-
-    def choose(self, facts, name):
-        assert facts.machine == "Pico" and name == "pico_w"
-        return self.board
-
-    def self_test(self, line, board, detector, runtime, model, progress):
-        assert line is self.line and board is self.board and detector.counters == ("a", "b", "c")
-        self.asked.append(("self-test", runtime, model))
-        self.line.said.append("self-test")
-        progress("self-test", 1, 1)
-        return PASSED
-
-    def put(self, contents):
-        for name, content in contents.items():
-            path = self.flash / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-
-    def holds(self):
-        names = (path for path in self.flash.rglob("*") if path.is_file())
-        return {str(path.relative_to(self.flash)): path.read_bytes() for path in names}
 
 
 @pytest.fixture
@@ -172,7 +54,7 @@ def installed(**others):
 def test_all_is_copied_beside_what_runs_tested_there_and_then_put_in_its_place(there):
     there.put({f"lib/{name}": content for name, content in FORMER.items()})
     there.put({"model.inlier": b"former"})
-    done = there.deploy()
+    done = there.deploy(MODEL)
     assert there.holds() == installed(**{"main.py": EXAMPLE})
     moves = [("model.inlier", "model.inlier"), ("main.py", "main.py")]
     activate = f"activate('lib/.inlier', [('inlier', 'lib/inlier')], {moves})"
@@ -202,7 +84,7 @@ def test_all_is_copied_beside_what_runs_tested_there_and_then_put_in_its_place(t
 
 
 def test_how_far_it_is_is_told_in_bytes_of_all_that_is_copied(there):
-    there.deploy()
+    there.deploy(MODEL)
     copying = [told[1:] for told in there.told if told[0] == "copying"]
     sizes = [3, 3, 0, len(STAMP), len(MODEL), len(EXAMPLE)]
     expected, before = [], 0
@@ -214,7 +96,7 @@ def test_how_far_it_is_is_told_in_bytes_of_all_that_is_copied(there):
 
 
 def test_a_runtime_that_is_there_is_not_copied_again(there):
-    there.deploy()
+    there.deploy(MODEL)
     there.line.said.clear()
     there.asked.clear()
     other = pack(replace(DETECTOR, source="sockets", number=9))
@@ -230,13 +112,13 @@ def test_a_runtime_that_is_there_is_not_copied_again(there):
 @pytest.mark.parametrize("stamp", [b"", b"another", STAMP[:-1]])
 def test_another_runtime_is_replaced_with_all_its_files(there, stamp):
     there.put({"lib/inlier/deployed": stamp, "lib/inlier/gone.py": b"former"})
-    there.deploy()
+    there.deploy(MODEL)
     assert there.holds() == installed(**{"main.py": EXAMPLE})
 
 
 def test_a_runtime_within_the_firmware_needs_no_copy(there):
     there.facts = replace(FACTS, frozen="1.0")
-    assert there.deploy().copied == ["model.inlier", "main.py"]
+    assert there.deploy(MODEL).copied == ["model.inlier", "main.py"]
     assert there.asked == [("self-test", "", "lib/.inlier/model.inlier")]
     assert there.holds() == {"model.inlier": MODEL, "main.py": EXAMPLE}
 
@@ -253,14 +135,14 @@ def test_a_runtime_within_the_firmware_needs_no_copy(there):
 def test_a_main_py_of_one_s_own_is_replaced_only_when_told_so(there, mine, replaced, main, left):
     there.put({"main.py": mine})
     there.replace_main = replaced
-    assert there.deploy().main == main and there.holds()["main.py"] == left
+    assert there.deploy(MODEL).main == main and there.holds()["main.py"] == left
     assert (("main", "pico_w") in there.asked) == (main != "same")
 
 
 def test_the_rest_of_a_copy_that_was_cut_does_not_come_along(there):
     there.put({"lib/.inlier/inlier/renamed.py": b"", "lib/.inlier/model.inlier": b"cut"})
     (there.flash / "lib/.inlier/model.inlier").chmod(0o755)  # a file all the same
-    there.deploy()
+    there.deploy(MODEL)
     assert there.holds() == installed(**{"main.py": EXAMPLE})
 
 
@@ -276,7 +158,7 @@ def test_what_goes_wrong_before_the_end_leaves_what_ran(there, at, error):
 
     there._bars = lambda: contextlib.nullcontext(progress)
     with pytest.raises(type(error)) as raised:
-        there.deploy()
+        there.deploy(MODEL)
     assert raised.value is error and there.holds() == before
     assert there.line.said[-4:] == ["interrupt", "remove('lib/.inlier')", "restart", "close"]
 
@@ -288,7 +170,7 @@ def test_a_line_that_is_gone_hides_not_what_went_wrong(there):
     there.line.interrupt = there.line.restart = gone
     deploying.selftest.run = lambda *_: (_ for _ in ()).throw(BadInput("self-test"))
     with pytest.raises(BadInput, match="^self-test$"):
-        there.deploy()
+        there.deploy(MODEL)
     assert there.line.said[-1] == "close"
 
 
@@ -298,13 +180,13 @@ def test_a_board_that_does_not_answer_is_let_go(there):
 
     there.line.connect = connect
     with pytest.raises(BadInput, match="nothing there"):
-        there.deploy()
+        there.deploy(MODEL)
     assert there.line.said == ["close"], "what was not reached is not begun again"
 
 
 def test_without_a_port_it_is_found(there, monkeypatch):
     monkeypatch.setattr(deploying, "find_port", lambda: "found")
-    there.deploy(port=None)
+    there.deploy(MODEL, port=None)
     assert there.line.said[0] == "connect found True"
 
 
@@ -315,18 +197,18 @@ def test_the_copy_must_fit_beside_what_is_there(there, short):
     there.facts = replace(FACTS, free_bytes=need - short)
     there.put({"lib/inlier/deployed": b"another"})
     if not short:
-        assert there.deploy().copied_bytes < need
+        assert there.deploy(MODEL).copied_bytes < need
         return
     before = there.holds()
     with pytest.raises(BadInput, match=f"pico_w: {need} bytes of flash .* {need - 1} are free"):
-        there.deploy()
+        there.deploy(MODEL)
     assert there.holds() == before and "make_folder('lib')" not in there.line.said
 
 
 def test_the_rest_of_a_former_copy_takes_no_space(there):
     """As long as it is there nothing is free, as There.identify has it."""
     there.put({"lib/.inlier/rest": b""})
-    assert there.deploy().main == "copied"
+    assert there.deploy(MODEL).main == "copied"
 
 
 @pytest.mark.parametrize(
@@ -359,7 +241,7 @@ def test_a_model_runs_where_its_source_counts_or_windows_are_replayed(
 def test_a_model_that_leaves_the_application_too_little_is_not_copied(there):
     there.board = replace(BOARD, heap_bytes=1000)
     with pytest.raises(BadInput, match="bytes of heap, pico_w has 250 for it"):
-        there.deploy()
+        there.deploy(MODEL)
     assert there.holds() == {}
 
 
@@ -376,5 +258,5 @@ def test_what_is_read_back_otherwise_was_not_sent(there, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(Line, "write", damaged)
             with pytest.raises(BadInput, match=f"port: {name} is not on the board as it was sent"):
-                there.deploy()
+                there.deploy(MODEL)
         assert there.holds() == {}, name
