@@ -15,7 +15,7 @@ from tools_missing import needs_board
 DATA = re.compile(r"^ +data\(2, (0x\w{4}(?:, 0x\w{4})?)\)  # (.+)$", re.M)
 
 
-@needs_board("qemu_m4")
+@needs_board("qemu_m33")
 @pytest.mark.parametrize("name", ["dsp", "thumb_autoencoder"])
 def test_each_number_is_what_its_comment_says(name, tmp_path):
     source = (FIRMWARE / f"inlier/kernels/{name}.py").read_text()
@@ -24,9 +24,9 @@ def test_each_number_is_what_its_comment_says(name, tmp_path):
     numbers = [int(number, 16) for numbers, _ in found for number in numbers.split(", ")]
     text = [".syntax unified", ".thumb", *(instruction for _, instruction in found), ""]
     (tmp_path / "t.s").write_text("\n".join(text))
-    gcc = read_board("qemu_m4").build.compiler
+    gcc = read_board("qemu_m33").build.compiler
     subprocess.run(
-        [gcc, "-mcpu=cortex-m4", "-c", tmp_path / "t.s", "-o", tmp_path / "t.o"], check=True
+        [gcc, "-mcpu=cortex-m33", "-c", tmp_path / "t.s", "-o", tmp_path / "t.o"], check=True
     )
     copy = [gcc.replace("gcc", "objcopy"), "-O", "binary", tmp_path / "t.o", tmp_path / "t.bin"]
     subprocess.run(copy, check=True)

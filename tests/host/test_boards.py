@@ -38,7 +38,7 @@ def test_an_unknown_board_lists_the_known_ones():
 def test_a_real_board_cannot_be_emulated():
     with pytest.raises(
         BadInput,
-        match="'esp32' is no emulated one: choose one of qemu_m0, qemu_m3, qemu_m4, qemu_rv32, "
+        match="'esp32' is no emulated one: choose one of qemu_m0, qemu_m3, qemu_m33, qemu_rv32, "
         "pico, pico_w",
     ):
         none = Recording((), np.zeros((1, 14), np.int64))
@@ -156,7 +156,7 @@ def test_bench_is_the_committed_table(results):
 def test_bench_reaches_its_goals(results):
     rows = {(r.board.name, r.kernel): r.summary() for r in results}
     thumb = rows[M0, "thumb"]
-    assert rows["qemu_m4", "dsp"]["instructions_per_mac"] <= 2.2
+    assert rows["qemu_m33", "dsp"]["instructions_per_mac"] <= 2.2
     assert rows["qemu_rv32", "rv32"]["instructions_per_mac"] <= 4.5
     assert thumb["instructions_per_mac"] <= 4.5 and thumb["instructions_per_score"] <= 30_000
     assert (

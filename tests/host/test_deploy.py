@@ -21,6 +21,7 @@ from inlier.sockets import Sockets
 from inlier_boards.catalogue import EXAMPLES
 from inlier_boards.deployment import deploy as deploying
 from inlier_boards.emulators import unix_board
+from inlier_boards.leash import leashed
 from inlier_export import golden, reference
 from inlier_export.errors import BadInput, Interrupted
 from inlier_export.model_file import pack, parsed
@@ -196,3 +197,28 @@ def test_the_newcomer_s_script_ends_with_the_same_integers_here_and_on_the_emula
         read(tmp_path / name, Sockets.counters).windows for name in ("windows.csv", "back.csv")
     )
     assert len(back) == 100 and (sent == back).all()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * 3600)
+@pytest.mark.skipif("INLIER_NIGHTLY" not in os.environ, reason="slow: run `make nightly`")
+@pytest.mark.parametrize(
+    ("name", "kernel"),
+    [
+        pytest.param("qemu_m33", "dsp", marks=needs_board("qemu_m33")),
+        pytest.param("pico", "thumb", marks=needs_board("pico")),
+    ],
+)
+def test_an_emulated_board_tests_what_is_deployed_and_is_given_what_is_new(name, kernel):
+    replayed = random_detector(3, (8,))
+    rows = ",".join(replayed.counters).encode() + b"\n"
+    command = [sys.executable, "-m", "inlier_boards.serial_line.plug", name]
+    with subprocess.Popen(leashed(command), stdout=subprocess.PIPE, text=True) as plug:
+        port = plug.stdout.readline().strip()
+        done = deploy(port, pack(replayed), replay=rows)
+        assert (done.board.name, done.test.kernel, done.main) == (name, kernel, "copied")
+        assert done.test.windows == len(golden.extremes(len(replayed.counters)))
+        assert {"inlier/model.mpy", "model.inlier", "windows.csv", "main.py"} <= set(done.copied)
+        again = deploy(port, pack(replace(replayed, number=2)), replay=rows)
+        assert again.copied == ["model.inlier", "windows.csv"] and again.main == "same"
+        plug.terminate()

@@ -30,20 +30,20 @@ def test_calls_cost_the_same_each_time_however_optimised(board, optimise):
 
 
 def test_cmsis_nn_is_compared_with_where_it_is(monkeypatch, tmp_path):
-    m4, riscv = read_board("qemu_m4"), read_board("qemu_rv32")
+    m33, riscv = read_board("qemu_m33"), read_board("qemu_rv32")
     monkeypatch.delenv("INLIER_CMSIS_NN", raising=False)
-    assert in_c.cmsis_nn(m4) == []
+    assert in_c.cmsis_nn(m33) == []
     monkeypatch.setenv("INLIER_CMSIS_NN", str(tmp_path))
     with pytest.raises(BadInput, match=f"INLIER_CMSIS_NN={tmp_path}: there is no .*_s8.c: name"):
-        in_c.cmsis_nn(m4)
+        in_c.cmsis_nn(m33)
     assert in_c.cmsis_nn(riscv) == [], "it is for Cortex-M"
 
 
-@pytest.mark.boards("qemu_m4")
+@pytest.mark.boards("qemu_m33")
 @pytest.mark.skipif("INLIER_CMSIS_NN" not in os.environ, reason="INLIER_CMSIS_NN names no CMSIS-NN")
 def test_cmsis_nn_does_the_work():
     detector = bench_models.large()
     f = np.zeros(detector.features, np.int16)
-    found = in_c.measure(read_board("qemu_m4"), detector, f)
+    found = in_c.measure(read_board("qemu_m33"), detector, f)
     macs = sum(layer.weights.size for layer in detector.layers)
     assert 2 * macs < found.cmsis_nn < 20 * macs

@@ -24,6 +24,7 @@ MANIFEST = next(
 )
 DISK = Path(__file__).parent / "device/disk.py"
 BOOT_MODULE = Path(__file__).parent / "boot_module"
+BOARDS = Path(__file__).parent / "qemu"  # boards that MicroPython's qemu port lacks
 BOOT = """
 import sys, vfs, disk
 d = disk.{driver}({address}, {bytes})
@@ -99,6 +100,7 @@ def build(
         if stock
         else [MANIFEST, *runtime_files(board.kernels, secure=True)]
     )
+    sources += (BOARDS / board.build.board).glob("*")
     for path in sorted(sources):
         digest.update(path.read_bytes())
     kind = "-stock" if stock else ""
@@ -130,10 +132,12 @@ def _make(
     how, out = board.build, work / "build"
     assert how
     (work / "manifest.py").write_text(manifest)
+    ours = BOARDS / how.board
     micropython.make(
         tree,
         "ports/qemu",
         f"BOARD={how.board}",
+        *([f"BOARD_DIR={ours}"] if ours.is_dir() else []),
         f"BUILD={out}",
         f"FROZEN_MANIFEST={work}/manifest.py",
         f"MICROPY_HEAP_SIZE={board.heap_bytes}",

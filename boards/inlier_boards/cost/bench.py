@@ -344,7 +344,7 @@ def _built_with(results: list[KernelCost]) -> str:
         "`plain` 1,469,120;\nof 4-13-4-13-4, the model of one counter, 147,680 and 346,660: it "
         "comes before `plain`, whatever the size. CMSIS-NN is\nmeasured where INLIER_CMSIS_NN "
         "names its folder, for `--json`: 19.1.0 took 10.48 instructions a MAC on `qemu_m0`, 5.28\n"
-        "on `qemu_m3`, 4.23 on `qemu_m4`. Neither was there when this table was made.\n"
+        "on `qemu_m3`, 4.23 on a Cortex-M4. Neither was there when this table was made.\n"
     )
 
 

@@ -20,11 +20,12 @@ from inlier_export.reference import Detector
 
 SOURCE = Path(__file__).parent / "c"
 TIMES = 20
-# Of a board of MicroPython's qemu port: what drives its serial line, and where
-# its memory lies.
+# Of a board of MicroPython's qemu port, or of build/qemu: what drives its serial
+# line, and where its memory lies.
 MACHINES = {
     "MICROBIT": ("microbit.h", "cortex_m.ld"),
     "MPS2_AN385": ("mps2.h", "cortex_m.ld"),
+    "MPS2_AN505": ("an505.h", "an505.ld"),
     "VIRT_RV32": ("virt.h", "virt.ld"),
 }
 FLAGS = ("-ffreestanding", "-nostdlib", "-std=gnu99", "-Wall", "-Werror")

@@ -11,7 +11,7 @@ from inlier_trainer.progress import Progress, quiet
 from . import kills, mutations, soak, wraps
 from .outcome import CPYTHON, UNIX, Outcome, interpreter, is_board
 
-PLACES = (CPYTHON, UNIX, "qemu_m0", "qemu_m4", "qemu_rv32")
+PLACES = (CPYTHON, UNIX, "qemu_m0", "qemu_m33", "qemu_rv32")
 SOAK_EVERY = 1000
 
 
@@ -31,12 +31,12 @@ class Planned:
 CHECKS = {
     "mutations": Planned(
         mutations.run,
-        {CPYTHON: 2_000, UNIX: 10_000, "qemu_m0": 500, "qemu_m4": 500, "qemu_rv32": 500},
+        {CPYTHON: 2_000, UNIX: 10_000, "qemu_m0": 500, "qemu_m33": 500, "qemu_rv32": 500},
         {
             CPYTHON: 100_000,
             UNIX: 1_000_000,
             "qemu_m0": 20_000,
-            "qemu_m4": 20_000,
+            "qemu_m33": 20_000,
             "qemu_rv32": 20_000,
         },
     ),

@@ -25,7 +25,7 @@ def selfcheck(
     where: Annotated[
         list[str] | None,
         typer.Option(
-            help="cpython, unix (MicroPython), qemu_m0, qemu_m4 or qemu_rv32; may be repeated. "
+            help="cpython, unix (MicroPython), qemu_m0, qemu_m33 or qemu_rv32; may be repeated. "
             "By default all."
         ),
     ] = None,

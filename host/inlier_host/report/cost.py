@@ -17,7 +17,7 @@ from inlier_export.reference import Detector
 _STANDS_FOR = {
     "armv6m": "qemu_m0",
     "armv7m": "qemu_m3",
-    "armv7emsp": "qemu_m4",
+    "armv7emsp": "qemu_m33",
     "rv32imc": "qemu_rv32",
     "xtensawin": xtensa.NAME,
 }

@@ -1,15 +1,19 @@
-/* QEMU's mps2-an385 and mps2-an386. */
+/* QEMU's boards with a CMSDK UART: mps2-an385. */
 
 #include "cortex_m.h"
 
+#ifndef UART
+#define UART 0x40004000
+#endif
+
 static void put_char(char c) {
-    while (REG(0x40004004) & 1) {
+    while (REG(UART + 4) & 1) {
     }
-    REG(0x40004000) = c;
+    REG(UART) = c;
 }
 
 static void start_up(void) {
-    REG(0x40004010) = 16; /* the UART: a rate, enable sending */
-    REG(0x40004008) = 1;
+    REG(UART + 16) = 16; /* a rate, enable sending */
+    REG(UART + 8) = 1;
     start_systick();
 }
