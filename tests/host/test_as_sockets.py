@@ -250,6 +250,8 @@ MOVED_2 = {"bytes_out": 2, "sends": 1}
         ((out(0, S, 1), out(1, R, 2), sent(9, 443)), {
             **OPENED, "connects_failed": 1, "datagrams_out": 1, "bytes_out": 1,
         }),
+        # a SYN is one whatever else it says, but for an ACK
+        ((out(0, S | 0xE9, 1),), OPENED),
         # the end of what a peer sends is no reset, and no call's end
         ((out(0, S, 1), into(0.1, F, 0), sent(2, 443)), {
             **OPENED, "datagrams_out": 1, "bytes_out": 1,
@@ -265,6 +267,10 @@ MOVED_2 = {"bytes_out": 2, "sends": 1}
         # an answer without a question, and a question without an answer
         ((into(0, SA, 1), out(1, A, 2)), {}),
         ((into(0, S, 1), into(1, A, 2)), {}),
+        ((into(0, S, 1), into(0.1, SA, 7), into(1, A, 2)), {}),  # nor by itself
+        ((out(0, S, 1), out(0.1, SA, 1), sent(9, 443)), {
+            **OPENED, "connects_failed": 1, "datagrams_out": 1, "bytes_out": 1,
+        }),
         ((out(0, SA, 1), into(1, A, 2)), {}),
         ((into(0, S, 1), out(0.1, SA, 7), out(1, A, 8)), {}),
         ((into(0, S, 1), out(0.1, R, 7), into(1, A, 2)), {}),
@@ -434,8 +440,11 @@ def test_of_more_connections_than_are_kept_those_are_given_up_that_were_idle(tmp
     fifth = out(0.5, S, 1, local=5004)
     kept = out(0.4, A, 2, local=5000), out(0.45, A, 2, local=5001)
     assert seen(*kept, fifth, answers[0], answers[1], answers[4]) == (5, 2), "5002 and 5003"
-    monkeypatch.setattr(reader, "CHUNK_BYTES", len(pcap([*syns, *kept])))
-    assert seen(*kept, fifth, answers[0], answers[1], answers[4]) == (5, 2), "in one piece, too"
+    first = len(pcap([*syns, *kept]))
+    rest = first - len(pcap([fifth, sent(0.6, 9, b"")])) + len(pcap([]))
+    monkeypatch.setattr(reader, "CHUNK_BYTES", first)  # two pieces; what comes last in one, counts
+    packets = (*kept, fifth, sent(0.6, 9, bytes(rest)), answers[0], answers[1], answers[4])
+    assert seen(*packets) == (5, 2)
     monkeypatch.setattr(reader, "CHUNK_BYTES", 60)
     assert seen(fifth, answers[2], answers[3], answers[4]) == (5, 2), "5000 and 5001"
     assert seen(fifth, sent(2, 9)) == (5, 2), "the others may yet be answered"

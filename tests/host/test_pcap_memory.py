@@ -26,6 +26,7 @@ def test_windows_come_out_as_they_were_counted_whatever_the_order(monkeypatch):
     monkeypatch.setattr(tally, "OPEN_MAX", 2)
     rng = np.random.default_rng(3)
     expected, counts = np.zeros((400, 3), np.int64), tally.Tally(3)
+    assert counts.length == 0 and not list(counts.parts()), "no window yet"
     counts.length = 397  # which fills no block
     for _ in range(200):
         window = rng.integers(0, 397, 5)
@@ -35,6 +36,7 @@ def test_windows_come_out_as_they_were_counted_whatever_the_order(monkeypatch):
         counts.add(window, slice(None), np.ones((5, 3), np.int64))
         np.add.at(expected, window, 1)
         assert len(counts._open) <= 2, "an open block takes its whole memory"
+    assert len(counts._open) == 2
     assert (np.concatenate(list(counts.parts())) == expected[:397]).all()
 
 

@@ -3,6 +3,7 @@ the device that carries them out, through its own sockets. What others do to it
 (a flood of SYNs, a scan of its ports) such a device does not see at all.
 """
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +13,7 @@ from inlier_export.reference import Ints
 
 DATA_BYTES = 1448  # of a full segment: a call's worth
 _AT = {name: i for i, name in enumerate(Sockets.counters)}
+SERVER = ("203.0.113.7", 443)  # nobody's (RFC 5737)
 Contact = tuple[str, int]
 
 
@@ -19,16 +21,16 @@ def _counted(contacts: Ints, contact: Callable[[int], Contact], **columns: Ints)
     """Windows with so many contacts each, the i-th of all being contact(i):
     what is distinct is noted by the device's own code.
     """
-    source, values = Sockets(), [0] * len(_AT)
+    source, numbers = Sockets(), itertools.count()
     windows = np.zeros((len(contacts), len(_AT)), np.int64)
-    before, done = np.zeros(len(_AT), np.int64), 0
+    before = [0] * len(_AT)
     for window, n in enumerate(contacts.tolist()):
-        for i in range(done, done + n):
+        for i in itertools.islice(numbers, n):
             source.contact(contact(i), True)
-        done += n
-        source.read(values)
-        windows[window] = np.array(values) - before
-        before = np.array(values)
+        now = [*before]
+        source.read(now)
+        windows[window] = np.subtract(now, before)
+        before = now
     for name, column in columns.items():
         windows[:, _AT[name]] += column
     return windows
@@ -40,7 +42,7 @@ def _another(i: int) -> Contact:
 
 
 def _one(i: int) -> Contact:
-    return "203.0.113.7", 443
+    return SERVER
 
 
 def scan(n: Ints) -> Ints:
@@ -51,17 +53,17 @@ def scan(n: Ints) -> Ints:
 def beacon(n: Ints) -> Ints:
     """100 bytes each way over a connection of its own."""
     payload = {"sends": n, "receives": n, "bytes_out": 100 * n, "bytes_in": 100 * n}
-    return _counted(np.minimum(n, 1), _one, connects=n, **payload)
+    return _counted(np.sign(n), _one, connects=n, **payload)
 
 
 def flood(n: Ints) -> Ints:
     """Datagrams of 100 bytes."""
-    return _counted(np.minimum(n, 1), _one, datagrams_out=n, bytes_out=100 * n)
+    return _counted(np.sign(n), _one, datagrams_out=n, bytes_out=100 * n)
 
 
 def retries(n: Ints) -> Ints:
     """Of a server that does not answer."""
-    return _counted(np.minimum(n, 1), _one, connects=n, connects_failed=n)
+    return _counted(np.sign(n), _one, connects=n, connects_failed=n)
 
 
 def theft(n: Ints) -> Ints:

@@ -11,6 +11,7 @@ import numpy as np
 from inlier_export.reference import Ints
 
 BLOCK = 4096  # windows
+PACKING = 1  # zlib's level, the fastest
 OPEN_MAX = 16  # blocks: stamps out of order come back to those before
 
 
@@ -45,7 +46,7 @@ class Tally:
         self._open[at] = rows
         if len(self._open) > OPEN_MAX:
             oldest = next(iter(self._open))
-            self._packed[oldest] = zlib.compress(self._open.pop(oldest).tobytes(), 1)
+            self._packed[oldest] = zlib.compress(self._open.pop(oldest).tobytes(), PACKING)
         return rows
 
     def _unpacked(self, at: int) -> Ints:
