@@ -33,7 +33,7 @@ NIGHTLY = "INLIER_NIGHTLY" in os.environ
 BLOCK = 512
 # Real firmware, a minute or many for each file of tests; those that run each day.
 PICOS = [name for name in names() if read_board(name).rp2040]
-EACH_DAY = [("test_replay", "pico")]
+EACH_DAY = [("test_counters", "pico"), ("test_replay", "pico")]
 PICO_S = 3600
 LOOPBACK = ("test_beside_native", "test_connection", "test_sockets")
 
