@@ -211,6 +211,18 @@ def test_short_names_are_those_of_the_documentation():
     ]
 
 
+def test_a_report_of_a_device_without_evidence_is_of_zeros():
+    p = pipeline()
+    p.svm = -p.least
+    told = []
+    now = [0]
+    sink = Defender("bell", lambda topic, text: told.append(json.loads(text)), lambda: now[0])
+    now[0] = 300
+    sink.on_window(p)
+    zero = [{"number": 0}]
+    assert told[0]["custom_metrics"] == {"inlier_score": zero, "inlier_alarm": zero}
+
+
 def test_a_period_that_would_be_throttled_is_refused():
     Defender("bell", None, lambda: 0, period_s=300)
     try:
