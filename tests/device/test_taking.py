@@ -69,7 +69,8 @@ def test_what_is_no_offer_or_of_a_model_that_runs_is_not():
         return "needs hashlib"
     taking = Taking(Slots(), "models", Source)
     for told in (
-        "", "[]", "{}", "5", "[" * 2000, b"\xff", offer(number=4), offer(number=-1),
+        None, bytearray(), "", "[]", "{}", "5", "[" * 2000, b"\xff", offer(number=4),
+        offer(number=-1),
         offer(bytes=0), offer(bytes=-1), offer(bytes=16385), offer(number=None), offer(number="x"),
         offer().replace("5", "1e999"), offer(type="+"), offer(type="a/b"), offer(type="a#"),
         offer(type="a b"), offer(type="\u00e9"), offer(type="{"), offer(type=7),

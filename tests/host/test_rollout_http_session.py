@@ -83,9 +83,9 @@ def test_a_device_s_name_is_a_file_s(device_id):
 def test_it_asks_for_its_offer_and_tells_how_it_is(monkeypatch, options, port, path):
     device = Served(monkeypatch, answer(b"", b"404 Not Found"), **options)
     assert device.sink.number() == 4 and device.sink.problem is None
-    for event in (1, 2, 1, 0):  # raised, grown, raised again
+    for event in (1, 2, 1, 0, 1):  # raised, grown, raised again
         device.sink.on_alarm(SimpleNamespace(event=event), [])
-    assert device.polls() == [path + "offers/bell-1.json?number=4&result=running&alarms=2"]
+    assert device.polls() == [path + "offers/bell-1.json?number=4&result=running&alarms=3"]
     assert device.opened == [("10.0.0.1", port, options.get("ssl"))] and device.closed == 1
     assert len(device.sink._boot) == 8 and device.sink._boot != Served(monkeypatch).sink._boot
 
@@ -228,6 +228,23 @@ def test_it_asks_again_after_a_while_and_tells_what_became_of_an_offer_at_once(m
     ]  # fmt: skip
     sentences = ["no route", "no answer", "no HTTP", "no HTTP", "no route"]
     assert said == [f"rollout: 10.0.0.1:80: {why}; trying again" for why in sentences]
+
+
+def test_who_wants_no_sentences_finds_the_problem(monkeypatch):
+    device = Served(monkeypatch)
+
+    async def poll():
+        raise OSError("no route")
+
+    async def sleep(s):
+        raise asyncio.CancelledError
+
+    device.sink._poll = poll
+    stand_in = SimpleNamespace(sleep=sleep, TimeoutError=asyncio.TimeoutError)
+    monkeypatch.setattr(rollout_http, "asyncio", stand_in)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(device.sink.run())
+    assert device.sink.problem == "no route"
 
 
 def test_a_quarter_of_an_hour_passes_unless_told_otherwise(monkeypatch):

@@ -3,6 +3,7 @@ section, and what a broker may not send.
 """
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -66,6 +67,16 @@ def test_what_is_sent_is_a_packet_and_waits_for_no_answer(memory):
     assert made.ping() == b"\xc0\0"
     assert made.handle(b"\x90\3\0\1\0") is None
     assert made.publish("t", b"y", True, 1) == sized(0x33, text("t") + b"\0\3" + b"y")
+
+
+def test_umqtt_s_own_module_of_sockets_is_back_whatever_happens(memory):
+    made, own = packets(memory), memory.simple.socket
+    for answer in (b"\x20\2\0\0", b"\x20\2\0\5"):
+        made.connect()
+        assert memory.simple.socket is own
+        with contextlib.suppress(memory.Refused):
+            made.connected(answer)
+        assert memory.simple.socket is own
 
 
 def test_packet_ids_go_round_within_16_bits(memory):
@@ -135,6 +146,18 @@ def test_a_packet_is_read_whole_or_thrown_away_whole(memory, length, size):
         assert await asyncio.wait_for(made.read(reader, 1000), 20) == b"\xd0\0", "the next one"
 
     asyncio.run(main())
+
+
+def test_what_is_thrown_away_takes_no_more_memory_than_what_is_kept(memory):
+    parts, head = [], iter(b"\x30\xff\xff\x03")
+
+    class Reader:
+        async def readexactly(self, n):
+            parts.append(n)
+            return bytes([next(head)]) if n == 1 else bytes(n)
+
+    assert asyncio.run(packets(memory).read(Reader(), 20_000)) is None
+    assert parts == [1, 1, 1, 1, 20_000, 20_000, 20_000, 65_535 - 60_000]
 
 
 def test_a_length_of_five_bytes_is_none(memory):

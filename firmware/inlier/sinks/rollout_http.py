@@ -127,7 +127,7 @@ class Rollout(Sink):
             if self._result == "installed" and self._installed is not None:
                 self._installed()
             return
-        wanted = self._taking.wanted(offer) if offer else None
+        wanted = self._taking.wanted(offer)
         if wanted is None:
             return
         number, type_, size, limits, _ = wanted
@@ -164,6 +164,6 @@ class Rollout(Sink):
             if len(got) > HEAD_MAX + most:
                 raise ValueError("an answer of more than %d bytes" % most)
         end = got.find(b"\r\n\r\n")
-        if end < 0 or got[:5] != b"HTTP/":
+        if end == -1 or got[:5] != b"HTTP/":
             raise ValueError("no HTTP")
         return got[end + 4 :] if got[9:12] == b"200" else None

@@ -29,11 +29,9 @@ _GARBAGE = "does not answer like an MQTT broker; check address and port, and whe
 
 
 class _Memory:
-    """Stands in for umqtt's socket module and for the socket."""
-
-    def __init__(self):
-        self.written = bytearray()
-        self.unread = b""
+    """Stands in for umqtt's socket module and for the socket. written: what it
+    sent; unread: what it may read.
+    """
 
     def socket(self, *_):
         return self
@@ -69,7 +67,7 @@ class Packets:
         self._memory = _Memory()
         # umqtt counts characters where MQTT counts bytes: it is given bytes.
         user = user.encode() if user else None
-        password = (password or "").encode() if user else None
+        password = (password or "").encode()
         self._client = simple.MQTTClient(
             client_id.encode(), "", user=user, password=password, keepalive=keepalive_s
         )
