@@ -17,8 +17,9 @@ EXAMPLES = HERE / "examples" if (HERE / "examples").is_dir() else HERE.parents[1
 
 @dataclass(frozen=True)
 class Emulator:
-    """command with arguments: QEMU; timer: "systick" or "instret", which ticks
-    once in instructions_per_tick.
+    """command with arguments: QEMU.
+
+    timer: "systick" or "instret", which ticks once in instructions_per_tick.
     """
 
     command: str
@@ -57,8 +58,9 @@ class Disk:
 @dataclass(frozen=True)
 class Rp2040:
     """The firmware of the real board, run by rp2040py: its name of the board,
-    and the file system at the end of flash. port: of MicroPython's rp2 port,
-    where an image is built here.
+    and the file system at the end of flash.
+
+    port: of MicroPython's rp2 port, where an image is built here.
     """
 
     board: str
@@ -71,9 +73,10 @@ class Board:
     """Sizes in bytes, clock in Hz.
 
     machine: a pattern for sys.implementation._machine; empty: no MicroPython.
-    emulator, build, disk: of boards that QEMU emulates alone; like: another one
-    that differs from it in the instructions of its kernel alone. rp2040: of
-    those whose own firmware is emulated.
+    emulator, build, disk: of boards that QEMU emulates alone.
+    like: another one that differs from it in the instructions of its kernel
+        alone.
+    rp2040: of those whose own firmware is emulated.
     """
 
     name: str

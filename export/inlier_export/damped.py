@@ -29,8 +29,10 @@ MEET_EVERY = 64  # windows between looks whether a run has met the former one
 
 def damped(x: Sums, s: Sums, k: Sums) -> Sums:
     """The sums after each window of inputs x (n, columns), from the sums s
-    (columns,) before the first one. k: shifts (columns,). Also of several
-    recordings, x (recordings, n, columns) and s (recordings, columns).
+    (columns,) before the first one. Also of several recordings, x (recordings,
+    n, columns) and s (recordings, columns).
+
+    k: shifts (columns,).
     """
     if x.ndim > 2:  # they lie beside each other already
         return np.moveaxis(_run(np.moveaxis(x, -2, 0), s, k), 0, -2)

@@ -32,7 +32,10 @@ def what_helps(error: OSError) -> str:
 
 
 def said(error: OSError, path: object = None) -> str:
-    """'PATH: what happened; what helps'. path: where the error does not say."""
+    """'PATH: what happened; what helps'.
+
+    path: where the error does not say.
+    """
     where = error.filename if path is None else path
     where = os.fsdecode(where) if isinstance(where, bytes) else where
     told = f"{error.strerror or error}; {what_helps(error)}"

@@ -32,8 +32,11 @@ FLOAT32_EXACT = 1 << 24  # any sum of integers that stays below is exact, in wha
 
 @dataclass
 class Layer:
-    """One quantised dense layer. weights: int8 (rows, cols); bias: int32
-    (rows,), shift: uint8 (rows,).
+    """One quantised dense layer.
+
+    weights: int8 (rows, cols).
+    bias: int32 (rows,).
+    shift: uint8 (rows,).
     """
 
     weights: NDArray[np.int8]
@@ -43,11 +46,12 @@ class Layer:
 
 @dataclass
 class Schema:
-    """What makes log features of windows.
+    """What makes log features of windows: counter-major, each counter's in the
+    order of `kinds`.
 
     shifts: (counters,), left shift of a delta: at most 8, negative to the
-    right. caps: (counters,), a persistence counts at most 2^cap events a
-    window. Features are counter-major, each counter's in the order of `kinds`.
+        right.
+    caps: (counters,), a persistence counts at most 2^cap events a window.
     """
 
     counters: tuple[str, ...]
@@ -71,9 +75,10 @@ class Schema:
 class Detector:
     """Everything a model file holds, unpacked.
 
-    offset, high, low, far, input_shift: (features,). weights: (features, 3),
-    0 to 127: beyond high, below low, beyond far. by_rows: windows have no
-    order; both sides and the autoencoder's squared error decide at once.
+    offset, high, low, far, input_shift: (features,).
+    weights: (features, 3), 0 to 127: beyond high, below low, beyond far.
+    by_rows: windows have no order; both sides and the autoencoder's squared
+        error decide at once.
     """
 
     source: str
@@ -240,9 +245,14 @@ def contributions(f: NDArray[np.int16], y: Bytes, d: Detector) -> Ints:
 
 @dataclass
 class Trace:
-    """What a run over windows gives: f (n, features) int16, x and y (n,
-    features) uint8, scores and quiet scores (n,), hot (n,) bool, event (n,): 1
-    raised, 2 grown, -1 cleared; gone (n,): 1 gone quiet, -1 back.
+    """What a run over n windows gives.
+
+    f: (n, features) int16, log features.
+    x, y: (n, features) uint8, the autoencoder's inputs and outputs.
+    ae, svm, quiet: (n,), the scores.
+    hot: (n,) bool.
+    event: (n,): 1 raised, 2 grown, -1 cleared.
+    gone: (n,): 1 gone quiet, -1 back.
     """
 
     f: NDArray[np.int16]
@@ -264,8 +274,9 @@ def run(detector: Detector, deltas: Counts, progress: Advance | None = None) -> 
 
 
 def score(d: Detector, f: NDArray[np.int16], theirs: Bytes | None = None) -> Trace:
-    """The same of log features (n, features), in bounded memory. theirs: the
-    reconstruction, where it is another's (tflite.py).
+    """The same of log features (n, features), in bounded memory.
+
+    theirs: the reconstruction, where it is another's (tflite.py).
     """
     x = np.empty(f.shape, np.uint8)
     y = np.empty_like(x) if theirs is None else theirs
@@ -310,8 +321,9 @@ def settings(d: Detector) -> SimpleNamespace:
 def alarm_events(
     d: Detector, scores: Ints, odd: NDArray[np.bool_], leading: Callable[[int], int]
 ) -> Ints:
-    """The alarm's decisions (n,), by the runtime's own rule. leading: of a
-    window, the counter that contributes most.
+    """The alarm's decisions (n,), by the runtime's own rule.
+
+    leading: of a window, the counter that contributes most.
     """
     alarm = Alarm(settings(d))
     out = np.zeros(len(scores), np.int64)

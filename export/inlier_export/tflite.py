@@ -24,7 +24,9 @@ SAMPLES = 500
 
 def to_tflite(layers: list[tuple[Floats, Floats]], x: Bytes) -> bytes:
     """Full-integer int8 model: input int8 q (scale 1/64, zero point 0), output
-    int8. x: (n, features), benign examples.
+    int8.
+
+    x: (n, features), benign examples.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras

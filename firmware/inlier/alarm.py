@@ -54,13 +54,14 @@ class Horizons:
 
 
 class Alarm:
-    """`step(score)` once a window.
+    """`step(score)` once a window. For `warmup` windows after boot and
+    `cooldown` windows after a clear nothing is raised.
 
-    active: raised and not yet cleared. latched: raised since `acknowledge()`;
-    the caller keeps it over a reboot. For `warmup` windows after boot and
-    `cooldown` windows after a clear nothing is raised. idle: a window whose
-    score is over no threshold need not be taken. The other fields are for
-    secure/state.py.
+    active: raised and not yet cleared.
+    latched: raised since `acknowledge()`; the caller keeps it over a reboot.
+    idle: a window whose score is over no threshold need not be taken.
+
+    The other fields are for secure/state.py.
     """
 
     def __init__(self, model, latched=False):
@@ -83,8 +84,9 @@ class Alarm:
         is on grows (the score is GROWN times what was told, or another counter
         leads), -1 when it clears it, else 0.
 
-        also: a reason besides the score. leading(): index of the counter that
-        contributes most to this window; asked once in TELL_AFTER windows.
+        also: a reason besides the score.
+        leading(): index of the counter that contributes most to this window;
+            asked once in TELL_AFTER windows.
         """
         if self.hold:
             self.hold -= 1
@@ -149,8 +151,8 @@ class Quiet:
     longest persistences lie below the lowest benign ones.
 
     active: over the threshold for `quiet_after` windows in a row, and not yet
-    back; back after `clear_after` in a row that are not. event: 1 when it goes
-    quiet, -1 when it is back, else 0.
+        back; back after `clear_after` in a row that are not.
+    event: 1 when it goes quiet, -1 when it is back, else 0.
     """
 
     def __init__(self, model, sums):

@@ -40,8 +40,8 @@ class Counting:
         totals[i] = totals[i] + n & self._mask
 
     def moved(self, s, n, direction, address=None):
-        """direction: "out" or "in". address: the other side's, if the call says
-        so.
+        """direction: "out" or "in".
+        address: the other side's, if the call says so.
         """
         if not is_ip(s):
             return

@@ -17,10 +17,11 @@ def contribution(model, table, f, y, i):
 
 def top_features(model, f, y, count):
     """The `count` features that contributed most to the score: a list of (name,
-    per cent), largest first.
+    per cent), largest first. Names are `counter` for the window itself and
+    `counter~16` for what it did over about 16 windows.
 
-    f: log features; y: the reconstruction. Names are `counter` for the window
-    itself and `counter~16` for what it did over about 16 windows.
+    f: log features.
+    y: the reconstruction.
     """
     table = model.table()
     parts = [contribution(model, table, f, y, i) for i in range(model.features)]

@@ -41,7 +41,9 @@ class Latch:
 
 class Faults:
     """What failed beside the scoring, which goes on: counts by name, each said
-    once. log: the sink.
+    once.
+
+    log: the sink.
     """
 
     def __init__(self, log=print):

@@ -22,9 +22,10 @@ class Firmware(Packets):
 
 
 def source(interface=None):
-    """What counts packets here. interface: on Linux, its name; None: the one
-    of the default route. Raises ImportError where nothing can count them,
-    OSError where Linux does not let us.
+    """What counts packets here. Raises ImportError where nothing can count
+    them, OSError where Linux does not let us.
+
+    interface: on Linux, its name; None: the one of the default route.
     """
     try:
         from _inlier_packets import read

@@ -84,8 +84,9 @@ def default_interface(root="/proc/net"):
 
 
 class Linux(Packets):
-    """Packets of one interface. said(text): is told what was not counted, and
-    why; clock() -> ms.
+    """Packets of one interface.
+
+    said(text): is told what was not counted, and why; clock() -> ms.
 
     lost: packets that the kernel dropped in the window that was read last;
     more than 0 also where the interface was another one.

@@ -4,8 +4,9 @@ Raspberry Pi, by CPython or MicroPython.
 
 
 class Procfs:
-    """Host-wide counters of all interfaces but `lo`. root: where /proc/net is,
-    for tests.
+    """Host-wide counters of all interfaces but `lo`.
+
+    root: where /proc/net is, for tests.
     """
 
     name = "procfs"

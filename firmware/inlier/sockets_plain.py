@@ -57,8 +57,10 @@ def host_hash(host):
 
 
 def note(bits, totals, host, port):
-    """Count a contact with a host of this hash. port: -1 where this device did
-    not choose it; with CONNECT where it connects.
+    """Count a contact with a host of this hash.
+
+    port: -1 where this device did not choose it; with CONNECT where it
+        connects.
     """
     bits[0] = 1
     if host > HASH_MASK:

@@ -31,8 +31,9 @@ BACKENDS = ("numpy", "keras")
 @dataclass(frozen=True)
 class Examples:
     """Rows of log features on the autoencoder's scale, q / 64: x as int8 sees
-    them, y as they are; both (n, features) float32. groups: features of a
-    counter, which are hidden together.
+    them, y as they are; both (n, features) float32.
+
+    groups: features of a counter, which are hidden together.
     """
 
     x: NDArray[np.float32]
@@ -41,7 +42,10 @@ class Examples:
 
 
 def examples(f: NDArray[np.int16], offset: Ints, input_shift: Ints, groups: int) -> Examples:
-    """Of distinct log features f (n, features); groups: features a counter."""
+    """Of distinct log features f (n, features).
+
+    groups: features a counter.
+    """
     centred = f.astype(np.int64) - offset
     unit = float(1 << INPUT_BITS)
     x = np.clip(centred >> input_shift, -128, 127) / unit

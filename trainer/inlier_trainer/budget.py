@@ -51,9 +51,13 @@ def weeks_for(evidence: float) -> float:
 
 @dataclass(frozen=True)
 class Choice:
-    """The rung that meets a budget. per_week: alarms a week on new kinds of
-    events; low, high: its 80 % interval; counted: alarms on left-out folds;
-    weeks: how long these are. met: whether any rung meets the budget;
+    """The rung that meets a budget.
+
+    per_week: alarms a week on new kinds of events.
+    low, high: its 80 % interval.
+    counted: alarms on left-out folds.
+    weeks: how long these are.
+    met: whether any rung meets the budget.
     weeks_more: recording that would, where none does.
     """
 
@@ -68,8 +72,10 @@ class Choice:
 
 
 def choose(counts: Sequence[int], windows: int, window_ms: int, per_week: float) -> Choice:
-    """The most watchful rung whose rate meets `per_week`. counts: alarms on the
-    left-out folds at each rung of LADDER, in `windows` windows.
+    """The most watchful rung whose rate meets `per_week`.
+
+    counts: alarms on the left-out folds at each rung of LADDER, in `windows`
+        windows.
     """
     from scipy.stats import gamma
 

@@ -23,10 +23,11 @@ _INTEGER = re.compile(r"\s*[+-]?0*[0-9]{1,19}\s*", re.ASCII)
 
 
 def parse(content: bytes, first: int = 2, kind: type = int) -> Columns:
-    """From the line of names on; first: the line of the first row, as messages
-    tell it. A column is int64, or float64 where that is `kind`; where a cell is
-    none, it holds str, "" of a cell that is not there. Raises ValueError,
-    Malformed.
+    """From the line of names on. A column is int64, or float64 where that is
+    `kind`; where a cell is none, it holds str, "" of a cell that is not there.
+    Raises ValueError, Malformed.
+
+    first: the line of the first row, as messages tell it.
     """
     content = content.removeprefix(b"\xef\xbb\xbf")
     header, _, rest = content.partition(b"\n")

@@ -39,9 +39,12 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have n
     nothing is raised in the first 32 windows.
 
     source: what counted; its counters are the columns, unless `counters` names
-    others. window_ms: a window's length in ms. false_alarms: the budget, such
-    as "3/week". allow_constant: counters that may never change, or "all". The
-    others are options of `inlier train`, which gives the same bytes for the
+        others.
+    window_ms: a window's length in ms.
+    false_alarms: the budget, such as "3/week".
+    allow_constant: counters that may never change, or "all".
+
+    The others are options of `inlier train`, which gives the same bytes for the
     same windows.
 
     There is no decision_function: whether an alarm is on follows from many
@@ -87,9 +90,12 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have n
         return tags
 
     def fit(self, X: Any, y: None = None, groups: Any = None) -> Self:
-        """Fit on benign windows. groups (n,): which of several units of one
-        type counted a window; a unit's windows lie side by side. `y` is
-        ignored. Raises ValueError where nothing can be learned.
+        """Fit on benign windows. Raises ValueError where nothing can be
+        learned.
+
+        groups (n,): which of several units of one type counted a window; a
+            unit's windows lie side by side.
+        y: is ignored.
         """
         with _as_value_error():
             of_source = counters_of(self.source) if self.counters is None else self.counters

@@ -38,9 +38,12 @@ LEAD_IN = 900
 
 @dataclass
 class Laid:
-    """One attack over one capture. detected: at every start; delay_s: from the
-    first attack packet to the end of the window that alarmed, the median of the
-    starts that were seen; unseen: the share of attack windows before the alarm.
+    """One attack over one capture.
+
+    detected: at every start.
+    delay_s: from the first attack packet to the end of the window that
+        alarmed, the median of the starts that were seen.
+    unseen: the share of attack windows before the alarm.
     """
 
     name: str
@@ -54,10 +57,11 @@ class Laid:
 
 @dataclass
 class Evaluation:
-    """days: of the test part; alarm_episodes: in it, without any attack.
+    """days: of the test part.
+    alarm_episodes: in it, without any attack.
     novel_alarms: on folds of the training part that were left out of
-    everything, in novel_days; novel_per_week, with its interval: what the
-    model was chosen by.
+        everything, in novel_days.
+    novel_per_week, with its interval: what the model was chosen by.
     """
 
     name: str
@@ -91,7 +95,9 @@ def awake(seen: NDArray[Any], window_ms: int) -> Ints:
 @dataclass(frozen=True)
 class Capture:
     """The windows (n, counters) int32 that a device in a capture would have
-    counted. left_out: of long silences.
+    counted.
+
+    left_out: of long silences.
     """
 
     name: str

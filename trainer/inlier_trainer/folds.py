@@ -22,8 +22,11 @@ SETTLE = 300  # windows in which the longest sums come from zero
 
 @dataclass(frozen=True)
 class Plan:
-    """What recordings of these lengths can carry. blocks: indices of windows of
-    recordings laid end to end, that follow each other; fold: of each block.
+    """What recordings of these lengths can carry.
+
+    blocks: indices of windows of recordings laid end to end, that follow
+        each other.
+    fold: of each block.
     """
 
     scales: tuple[int, ...]

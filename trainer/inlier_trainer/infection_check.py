@@ -50,8 +50,8 @@ USUAL = 0.9  # part of the spans that an infection does not reach
 
 @dataclass(frozen=True)
 class Anomaly:
-    """first, last: windows, from 0; what: the rest of a sentence that begins
-    with them.
+    """first, last: windows, from 0.
+    what: the rest of a sentence that begins with them.
     """
 
     first: int

@@ -18,8 +18,9 @@ from .units import LeftOut, Runs, fit, leave_each_out
 
 @dataclass(frozen=True)
 class Learned:
-    """left_out: of several units, each tested on the others' model. before:
-    the detector as trained, where `added` windows then raised its thresholds.
+    """left_out: of several units, each tested on the others' model.
+    before: the detector as trained, where `added` windows then raised its
+        thresholds.
     """
 
     trained: Trained
@@ -42,9 +43,12 @@ def learn(
     added: Sequence[Ints] = (),
     progress: Progress = quiet,
 ) -> Learned:
-    """units: of each, its windows (n, counters) in runs that nothing
-    interrupted; names: where they came from. added: spans that were false
-    alarms. Raises BadInput.
+    """A model of what was recorded. Raises BadInput.
+
+    units: of each, its windows (n, counters) in runs that nothing
+        interrupted.
+    names: where they came from.
+    added: spans that were false alarms.
     """
     everything = set(settings.counters)
     whole = [np.concatenate(unit) for unit in units]

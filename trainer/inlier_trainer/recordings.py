@@ -50,7 +50,8 @@ PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zX")
 @dataclass
 class Recording:
     """windows: (n, counters) int64, a row each, also those that were
-    interrupted; marks: (n, 3) int64, None where each follows the one before.
+        interrupted.
+    marks: (n, 3) int64, None where each follows the one before.
     """
 
     counters: tuple[str, ...]
@@ -85,7 +86,9 @@ class Recording:
 @dataclass
 class Table:
     """A file as it was read, before one knows whose counters it should hold.
-    first: the line of its first row. Raises BadInput for the form before this.
+    Raises BadInput for the form before this.
+
+    first: the line of its first row.
     """
 
     path: Path
@@ -306,8 +309,9 @@ def write_parts(path: Path, parts: Iterable[Recording]) -> None:
 def in_parts(
     counters: tuple[str, ...], about: About, windows: Iterable[Ints], cut: int | None = None
 ) -> Iterator[Recording]:
-    """Recordings of windows that come some thousands at a time. cut: which
-    window was interrupted, if one was.
+    """Recordings of windows that come some thousands at a time.
+
+    cut: which window was interrupted, if one was.
     """
     at = 0
     for part in windows:

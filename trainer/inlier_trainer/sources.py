@@ -24,8 +24,9 @@ def counters_of(source: str) -> tuple[str, ...]:
 
 
 def open_source(source: str, interface: str | None = None) -> Any:
-    """The source that counts this machine. interface: whose packets. Raises
-    BadInput where it can't.
+    """The source that counts this machine. Raises BadInput where it can't.
+
+    interface: whose packets.
     """
     counters_of(source)
     if source == Packets.name:

@@ -30,8 +30,10 @@ DETECTORS = ("svm", "autoencoder", "both")
 
 @dataclass
 class Settings:
-    """What the user chooses. backend: fits the autoencoder. detectors: whose
-    part of the score counts.
+    """What the user chooses.
+
+    backend: fits the autoencoder.
+    detectors: whose part of the score counts.
     """
 
     source: str
@@ -48,9 +50,10 @@ class Settings:
 
 @dataclass
 class Fitted:
-    """Ranges and autoencoder of some folds. high, offset, input_shift, far:
-    (features,), without pads. x: the autoencoder's inputs of distinct rows, that
-    it was fitted on.
+    """Ranges and autoencoder of some folds.
+
+    high, offset, input_shift, far: (features,), without pads.
+    x: the autoencoder's inputs of distinct rows, that it was fitted on.
     """
 
     high: Ints
@@ -64,8 +67,11 @@ class Fitted:
 
 @dataclass
 class Outlying:
-    """The windows of a block with any excess. at: their places in it; excess:
-    (windows, 2 * features), beyond high, then beyond far; length: of the block.
+    """The windows of a block with any excess.
+
+    at: their places in it.
+    excess: (windows, 2 * features), beyond high, then beyond far.
+    length: of the block.
     """
 
     at: Ints
@@ -80,11 +86,15 @@ class Outlying:
 
 @dataclass
 class Trained:
-    """A model, with what is known of it. choice: the point on the budget's
-    line; windows: recorded; benign: all windows, end to end; x_fit: the
-    autoencoder's inputs of distinct benign rows. delay, other_delay: median
-    windows to the alarm over made-up shifts, at the budget and at budget.OTHER
-    times it. anomalies: what looks like an infection, and was accepted.
+    """A model, with what is known of it.
+
+    choice: the point on the budget's line.
+    windows: recorded.
+    benign: all windows, end to end.
+    x_fit: the autoencoder's inputs of distinct benign rows.
+    delay, other_delay: median windows to the alarm over made-up shifts, at
+        the budget and at budget.OTHER times it.
+    anomalies: what looks like an infection, and was accepted.
     """
 
     detector: Detector
@@ -343,11 +353,12 @@ def train(
     unit: Sequence[int] | None = None,
 ) -> Trained:
     """Train on benign windows (n, counters) of each recording, in the
-    order in which they were counted; several are units of one type.
+    order in which they were counted; several are units of one type. The same
+    windows and settings give the same bytes. Raises BadInput.
 
-    origin: where they came from, for error messages. unit: which unit each is
-    of, where some have several: between these the device began at boot. The
-    same windows and settings give the same bytes. Raises BadInput.
+    origin: where they came from, for error messages.
+    unit: which unit each is of, where some have several: between these the
+        device began at boot.
     """
     allowed = set(settings.allow_constant)
     benign = end_to_end(recorded)

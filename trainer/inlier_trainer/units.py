@@ -52,7 +52,9 @@ def leave_each_out(
     units: Sequence[Runs], settings: Settings, names: Sequence[str], progress: Progress
 ) -> list[LeftOut]:
     """Train on all units but one and count the false alarms of that one, for
-    each. names: where each came from. Raises BadInput.
+    each. Raises BadInput.
+
+    names: where each came from.
     """
     results = []
     for i, (unit, name) in enumerate(zip(units, names, strict=True)):

@@ -17,8 +17,10 @@ RUNTIME_HEAP_BYTES = 5632
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes. heap: with the model loaded from a file; one that is frozen into
-    the firmware stays in flash.
+    """Bytes.
+
+    heap: with the model loaded from a file; one that is frozen into the
+        firmware stays in flash.
     """
 
     heap: int

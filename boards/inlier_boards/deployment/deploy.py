@@ -32,8 +32,8 @@ Bars = Callable[[], AbstractContextManager[Progress]]
 
 @dataclass(frozen=True)
 class Deployment:
-    """copied: names of what was; main: "copied", "kept" (there was another) or
-    "same".
+    """copied: names of what was.
+    main: "copied", "kept" (there was another) or "same".
     """
 
     port: str
@@ -66,7 +66,7 @@ def deploy(
     replace_main: Callable[[str], bool],
     bars: Bars,
 ) -> Deployment:
-    """name: of the board, None: as it says;
+    """name: of the board, None: as it says.
     replay: windows (CSV) for a board that replays.
 
     replace_main is asked with the board's name before another main.py is

@@ -34,11 +34,13 @@ ARCHITECTURES += ["rv32imc", "rv64imc"]
 
 @dataclass(frozen=True)
 class Facts:
-    """As the board says. mpy: version of .mpy files (major, minor), (0, 0):
-    none; arch: of native code, "": none.
+    """As the board says.
 
-    lib: folder of libraries; frozen: version of a runtime within the firmware,
-    "": none; main: whether there is a main.py.
+    mpy: version of .mpy files (major, minor), (0, 0): none.
+    arch: of native code, "": none.
+    lib: folder of libraries.
+    frozen: version of a runtime within the firmware, "": none.
+    main: whether there is a main.py.
     """
 
     name: str

@@ -32,7 +32,10 @@ def runtime(
 
 
 def compiled(compiler: Path, arch: str, paths: list[Path]) -> dict[str, bytes]:
-    """Path below `lib` -> content of the .mpy; arch: of native code, "": none."""
+    """Path below `lib` -> content of the .mpy.
+
+    arch: of native code, "": none.
+    """
     options = [f"-march={arch}"] if arch else []
     contents = {}
     for path in paths:

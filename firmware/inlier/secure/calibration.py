@@ -68,9 +68,10 @@ def apply(model, blob, calibration, key=None):
 
 def apply_file(model, blob, path, authentic):
     """The same of the file at `path`, where there is one. Returns why it was
-    not applied, or None: a calibration that does not fit leaves the type's own
-    thresholds, and must not stop the watching. authentic: authentic.Authentic,
-    or None.
+    not applied, or None: a calibration that does not fit leaves the type's
+    own thresholds, and must not stop the watching.
+
+    authentic: authentic.Authentic, or None.
     """
     mine = read_file(path)
     if mine:
@@ -85,8 +86,8 @@ class Calibrated:
     """A loader for monitor.watch: the model at a path, with the thresholds of
     the calibration at another.
 
-    authentic: authentic.Authentic, or None. problem: why it was not applied,
-    or None.
+    authentic: authentic.Authentic, or None.
+    problem: why it was not applied, or None.
     """
 
     def __init__(self, authentic, path):
@@ -106,8 +107,10 @@ class Calibrated:
 
 
 class CalibratedSlots(Slots):
-    """Two slots (slots.py) whose models get this device's thresholds. limits:
-    path of the calibration. problem: why it was not applied, or None.
+    """Two slots (slots.py) whose models get this device's thresholds.
+
+    limits: path of the calibration.
+    problem: why it was not applied, or None.
     """
 
     def __init__(self, authentic, limits, key=None, floor=None):

@@ -19,7 +19,10 @@ class KeyFault(ValueError):
 
 
 def parse(text, where):
-    """The key (bytes) in `text`. where: for the error. Raises KeyFault."""
+    """The key (bytes) in `text`. Raises KeyFault.
+
+    where: for the error.
+    """
     try:
         key = unhexlify(text.strip())
     except ValueError:

@@ -43,8 +43,10 @@ def read_file(path):
 
 class Record:
     """`path` + ".0" and ".1". The empty key makes the seal a checksum, a secret
-    one lets nobody else forge a record. magic: of one purpose, so that under
-    one key a record of another can't be put in its place.
+    one lets nobody else forge a record.
+
+    magic: of one purpose, so that under one key a record of another can't be
+        put in its place.
     """
 
     def __init__(self, path, key, magic):

@@ -35,9 +35,10 @@ class Slots:
     models are allowed. Its key seals the record too: who can't sign a model
     can't name one either, or forbid the next.
 
-    key: another one for the record, see record.Record. floor: keeps the lowest
-    number that may ever run where an attacker who writes files can't, such as
-    an ESP32's NVS: an object of yours with read() and raise_to(number).
+    key: another one for the record, see record.Record.
+    floor: keeps the lowest number that may ever run where an attacker who
+        writes files can't, such as an ESP32's NVS: an object of yours with
+        read() and raise_to(number).
     """
 
     def __init__(self, authentic, key=None, floor=None):

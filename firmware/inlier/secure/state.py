@@ -43,9 +43,10 @@ def _sums(pipeline):
 
 
 class Keeper:
-    """path: see record.Record. key: that of the models (authentic.Authentic's);
-    b"" where whoever writes files may also clear the alarm. every: windows
-    between writes while the alarm does not change.
+    """path: see record.Record.
+    key: that of the models (authentic.Authentic's); b"" where whoever writes
+        files may also clear the alarm.
+    every: windows between writes while the alarm does not change.
     """
 
     def __init__(self, path, key, every=360):

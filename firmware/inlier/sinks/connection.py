@@ -8,7 +8,9 @@ import sys
 
 
 async def open_stream(host, port, ssl=None):
-    """(reader, writer) of asyncio. ssl: an SSLContext or None. Raises OSError.
+    """(reader, writer) of asyncio. Raises OSError.
+
+    ssl: an SSLContext or None.
 
     Give the address in numbers where scoring must never wait: MicroPython's
     getaddrinfo blocks while it asks for a name.

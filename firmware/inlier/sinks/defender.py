@@ -38,8 +38,8 @@ _COUNTED = ("bytes_in", "bytes_out", "packets_in", "packets_out")
 
 
 class Defender(Sink):
-    """publish(topic, payload): takes a report, such as Mqtt's. clock_s():
-    seconds that only grow, over reboots too.
+    """publish(topic, payload): takes a report, such as Mqtt's.
+    clock_s(): seconds that only grow, over reboots too.
 
     Raises ValueError for a period that would be throttled.
     """

@@ -18,8 +18,9 @@ def config_topic(device_id):
 
 
 def discovery(device_id, name, base):
-    """The payload for config_topic, as a dict. base: the topic below which the
-    device publishes.
+    """The payload for config_topic, as a dict.
+
+    base: the topic below which the device publishes.
     """
     unique = "inlier_" + device_id
     return {

@@ -8,7 +8,8 @@ class Outbox:
     which the next one repeats.
 
     lost: events of qos 1, such as alarms and clears, that had to go because
-    `limit` of them waited; dropped: scores that went.
+        `limit` of them waited.
+    dropped: scores that went.
     """
 
     def __init__(self, limit=32):

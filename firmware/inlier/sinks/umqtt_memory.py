@@ -29,8 +29,10 @@ _GARBAGE = "does not answer like an MQTT broker; check address and port, and whe
 
 
 class _Memory:
-    """Stands in for umqtt's socket module and for the socket. written: what it
-    sent; unread: what it may read.
+    """Stands in for umqtt's socket module and for the socket.
+
+    written: what it sent.
+    unread: what it may read.
     """
 
     def socket(self, *_):
