@@ -1,5 +1,5 @@
-"""A web server of microdot's (`mpremote mip install github:miguelgrinberg/microdot`)
-that is watched, and says on /health how it is.
+"""A web server of microdot's that is watched, and says on /health how it is.
+(`mpremote mip install github:miguelgrinberg/microdot`)
 """
 
 from inlier import monitor, sockets

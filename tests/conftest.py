@@ -9,7 +9,8 @@ import pytest
 from inlier_boards.catalogue import names
 from tools_missing import missing, missing_tool
 
-# Most people have it not; with it a program that forgets to flush seems to work.
+# Most people have it not; with it a program that forgets to flush seems to
+# work.
 os.environ.pop("PYTHONUNBUFFERED", None)
 
 # Each trains, and most of them several times.

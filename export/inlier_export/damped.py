@@ -42,7 +42,8 @@ def damped(x: Sums, s: Sums, k: Sums) -> Sums:
     for start in range(0, whole, STRETCH * STRETCHES):
         part = slice(start, min(start + STRETCH * STRETCHES, whole))
         shape = ((part.stop - start) // STRETCH, STRETCH, columns)
-        # (window of the stretch, stretch, column): a step's numbers lie together
+        # (window of the stretch, stretch, column): a step's numbers lie
+        # together
         beside = _beside(x[part].reshape(shape).swapaxes(0, 1).copy(), s, k)
         out[part].reshape(shape)[:] = beside.swapaxes(0, 1)
         s = out[part.stop - 1]

@@ -28,13 +28,13 @@ captures by the trainer. Distinct means by a bit of a bitmap:
                32-bit word of the address, one of IPv4, four of IPv6
 
 so that of n hosts in a window about PEERS * (1 - exp(-n / PEERS)) are counted.
-A connection waits in slot `key & WAITING - 1`, where key is
-mix(host ^ (remote port << 16 | local port)), with its SYN's time in ms; a SYN
-that is repeated within UNANSWERED_MS changes nothing, another connection's takes
-the slot. A packet with SYN or RST from the other side frees it. It has failed
-when that has RST, and at UNANSWERED_MS after its SYN: whoever finds a slot of
-that age or older, be it by a packet of the connection or one that wants the
-slot, counts it first, and the end of a window counts those that are older.
+A connection waits in slot `key & WAITING - 1`, where key is mix(host ^ (remote
+port << 16 | local port)), with its SYN's time in ms; a SYN that is repeated
+within UNANSWERED_MS changes nothing, another connection's takes the slot. A
+packet with SYN or RST from the other side frees it. It has failed when that has
+RST, and at UNANSWERED_MS after its SYN: whoever finds a slot of that age or
+older, be it by a packet of the connection or one that wants the slot, counts it
+first, and the end of a window counts those that are older.
 """
 
 PEERS = 4096

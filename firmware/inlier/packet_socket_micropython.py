@@ -55,7 +55,8 @@ class PacketSocket:
         return uctypes.bytearray_at(self._at, size)
 
     def bind(self, interface):
-        # sockaddr_ll: family, protocol in network order, index, type, kind, address
+        # sockaddr_ll: family, protocol in network order, index, type, kind,
+        # address
         index = index_of(interface)
         self._s.bind(struct.pack("<HHiHBB8s", AF_PACKET, ETH_P_ALL << 8, index, 0, 0, 0, b""))
         name = bytearray(20)

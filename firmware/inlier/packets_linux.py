@@ -4,9 +4,10 @@ or on MicroPython with ffi. It needs the capability CAP_NET_RAW.
 The kernel writes the first 190 bytes of each packet into a ring of slots that
 is mapped into our memory (TPACKET_V2, Documentation/networking/packet_mmap.rst
 of Linux), so that no packet costs a system call. Integers are those of
-inlier/packet_counters.py, as from a capture that this machine takes of itself: what the
-network card leaves to segment or has put together is one packet, a VLAN tag that
-it took off is counted. When a connection began and ended is known to DRAIN_MS.
+inlier/packet_counters.py, as from a capture that this machine takes of itself:
+what the network card leaves to segment or has put together is one packet, a
+VLAN tag that it took off is counted. When a connection began and ended is known
+to DRAIN_MS.
 
 A packet that the kernel had to drop counts as one in and one out, more than it
 was: dropping them hides no flood.
@@ -36,8 +37,8 @@ _VLAN_VALID = 0x10
 _OUTGOING = 4
 _HEADERS = 48  # Ethernet, IPv4 without options, TCP up to its flags
 # tpacket2_hdr: status, length, length kept, the frame's place; sockaddr_ll:
-# packet type; then of a frame that begins at _PLACE: first octet, Ethertype with
-# IPv4's version, fragment, protocol, target, ports, TCP's flags
+# packet type; then of a frame that begins at _PLACE: first octet, Ethertype
+# with IPv4's version, fragment, protocol, target, ports, TCP's flags
 _SLOT = "<IIIH28xB23xB11x3s5x2sxB6x4s2s2s9xB"
 _HEAD = "<IIIH28xB"
 # TPACKET_ALIGN(52 + 16) - 14; one that is sent with tags begins before that

@@ -19,10 +19,10 @@ class Pipeline:
     After each `step`: deltas (array('i'), one a counter), f (log features), x
     and y (the autoencoder's inputs + 128 and their reconstruction), ae (squared
     reconstruction error) and svm (the one score of both detectors, which the
-    alarm rests on), hot (it is over `least`, the lowest threshold), alarm.active,
-    event (what `step` returned); quiet.score, quiet.active and quiet.event (1:
-    gone quiet in this window, -1: back). `kernel` is a module of
-    inlier.kernels; by default the fastest that loads here.
+    alarm rests on), hot (it is over `least`, the lowest threshold),
+    alarm.active, event (what `step` returned); quiet.score, quiet.active and
+    quiet.event (1: gone quiet in this window, -1: back). `kernel` is a module
+    of inlier.kernels; by default the fastest that loads here.
     """
 
     def __init__(self, model, source, kernel=None, latched=False):

@@ -15,9 +15,9 @@ _KNOWN_AT = const(132)
 _WINDOW = const(63)
 _KNOWN = const(511)
 
-# Frozen code for ARMv6-M lies on halfwords, and would load a 32-bit literal from
-# beside it: a mask is made in two steps. A store is at a variable's index or at
-# 0: see kernels/viper.py.
+# Frozen code for ARMv6-M lies on halfwords, and would load a 32-bit literal
+# from beside it: a mask is made in two steps. A store is at a variable's index
+# or at 0: see kernels/viper.py.
 
 
 @micropython.viper

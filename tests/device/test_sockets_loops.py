@@ -1,5 +1,5 @@
-"""The loops of the `sockets` source in native code give plain Python's integers,
-and a kernel's subtraction those of counters.py.
+"""The loops of the `sockets` source in native code give plain Python's
+integers, and a kernel's subtraction those of counters.py.
 """
 
 from array import array

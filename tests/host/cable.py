@@ -1,5 +1,5 @@
-"""A cable with two ends in a network namespace of its own, over which frames are
-played to a listener at one end.
+"""A cable with two ends in a network namespace of its own, over which frames
+are played to a listener at one end.
 
 `python cable.py CAPTURE ADDRESS WINDOW_MS LISTENER…`, begun by `in_namespace`,
 prints the windows that the listener counted, as JSON.
@@ -58,7 +58,8 @@ class Cable:
 
     def __init__(self, listener):
         self._ends = {name: self._socket(name, 0) for name in (HERE, THERE)}
-        # Opened before the listener's, it has a frame after the listener has it.
+        # Opened before the listener's, it has a frame after the listener has
+        # it.
         self._after = self._socket(HERE, 3)
         self._listener = subprocess.Popen(
             leashed([*listener, HERE]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -6,11 +6,12 @@ constants are left alone, for they are choices (`tuned`); survivors.toml which
 survivors are known, and why each may live. One that is not listed fails.
 Arguments are parts of modules' paths, to look at these alone.
 
-A fault is written into a copy of the tree, one copy a core. The tests run in a process forked
-from this one, which has loaded what is slow to load; what CPython does not
-notice, Unix MicroPython, where native kernels run, may. cosmic-ray does the
-same with ten replacements for each operator and a new interpreter for each;
-mutmut finds no test for a module that lies in a folder which is no package.
+A fault is written into a copy of the tree, one copy a core. The tests run in a
+process forked from this one, which has loaded what is slow to load; what
+CPython does not notice, Unix MicroPython, where native kernels run, may.
+cosmic-ray does the same with ten replacements for each operator and a new
+interpreter for each; mutmut finds no test for a module that lies in a folder
+which is no package.
 """
 
 import ast

@@ -49,10 +49,10 @@ HOST, GATEWAY = "127.0.0.1", "10.0.0.1"  # the same for the guest
 
 @dataclass
 class Line:
-    """What came of it. windows: those that the watched board told of, as `inlier
-    monitor --json` prints them; messages: (topic, payload, retained) that a
-    subscriber received; denied: what its network was; virtual_s: of the guest,
-    took_s: here.
+    """What came of it. windows: those that the watched board told of, as
+    `inlier monitor --json` prints them; messages: (topic, payload, retained)
+    that a subscriber received; denied: what its network was; virtual_s: of the
+    guest, took_s: here.
     """
 
     recording: Path

@@ -1,8 +1,8 @@
 """A device that takes models, for test_fleet_rollout.py and
 test_fleet_rollout_web.py: under CPython and Unix MicroPython. argv: a file of
 JSON with `way` (module of inlier.sinks), `device` (arguments of its Rollout),
-`key`, `folder` and `limits`. Prints what happens, a JSON object a line, and ends when
-a model was installed, as a board would by a reset.
+`key`, `folder` and `limits`. Prints what happens, a JSON object a line, and
+ends when a model was installed, as a board would by a reset.
 """
 
 import asyncio

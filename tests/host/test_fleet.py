@@ -95,7 +95,8 @@ def test_a_worker_that_is_killed_changes_no_byte(fleet, tmp_path):
             if stage in ("fitting", "profiles") and 0 < done < total and stage not in killed:
                 killed.append(stage)
                 busy = [w for w, tasks in on.client.processing().items() if tasks]
-                # all may have ended since: then one that waits for work is killed
+                # all may have ended since: then one that waits for work is
+                # killed
                 pids = on.client.run(os.getpid, workers=busy[:1] or None)
                 os.kill(next(iter(pids.values())), signal.SIGKILL)
 

@@ -55,7 +55,8 @@ def test_what_moved_is_named_with_version_week_and_octaves(fleet, inlier):
     code, out, error = inlier("fleet", "drift", fleet, "--workers", "0", "--json")
     assert code == 0, error
     told = json.loads(out)
-    # 8 is three octaves; the features hold 1 + mean / 256, and bins are quarters
+    # 8 is three octaves; the features hold 1 + mean / 256, and bins are
+    # quarters
     first = [m for m in told["moved"] if m["week"] == "2026-01-08"]
     assert [(m["type"], m["version"], m["counter"]) for m in first] == [
         ("type1", "2.0", "bytes_out")

@@ -41,7 +41,9 @@ def test_a_file_may_be_as_long_as_the_limit_and_not_a_byte_longer(sized):
 
 @pytest.fixture
 def pipe(tmp_path):
-    """write(before): a pipe, into which a thread writes after `before` returned."""
+    """write(before): a pipe, into which a thread writes after `before`
+    returned.
+    """
     path = tmp_path / "pipe"
     os.mkfifo(path)
     writers = []

@@ -1,5 +1,6 @@
 """The MQTT sink by itself, packet by packet: what may be a topic, what waits to
-be sent, what is announced, how a connection begins and ends, what is said of it.
+be sent, what is announced, how a connection begins and ends, what is said of
+it.
 """
 
 import asyncio

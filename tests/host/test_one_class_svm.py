@@ -51,7 +51,8 @@ def test_what_others_do_to_the_device_is_bounded_in_every_source():
         upper = upper_bounds(tuple(source.counters), 4).reshape(-1, 4)
         for name, bounds in zip(source.counters, upper, strict=True):
             assert (bounds == bounds[0]).all(), "all features of a counter"
-            # an eighth, and of what goes out when names are asked for, a quarter
+            # an eighth, and of what goes out when names are asked for, a
+            # quarter
             inbound, asked = name in INBOUND | LOOKUPS, name in HOLD_LOOKUPS
             assert bounds[0] == (1 / 8 if inbound else 1 / 4 if asked else 1), name
         assert {"bytes_out", "peers_new"} & set(source.counters)

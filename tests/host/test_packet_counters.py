@@ -29,7 +29,8 @@ def test_python_s_counters_are_those_of_the_c_module_in_their_order():
 
 def test_the_hash_is_a_32_bit_multiplication_folded_once():
     """0x9E3779B1 is the prime next to 2^32 over the golden ratio. Its upper 17
-    bits, 0x13C6E, go into the lower ones: 0x79B1 ^ 0x3C6E = 0x45DF, and 0x9E37 ^ 1.
+    bits, 0x13C6E, go into the lower ones: 0x79B1 ^ 0x3C6E = 0x45DF, and 0x9E37
+    ^ 1.
     """
     for word, hashed in ((0, 0), (1, 0x9E3645DF), (2, 0x3C6E8BBF), (0xFFFFFFFF, 0x61C845DE)):
         assert packet_counters.mix(word) == hashed

@@ -1,6 +1,6 @@
 """The source `packets` against the kernel: a machine listens at one end of a
-cable, in a network namespace that the test makes, and counts what is played into
-both ends as `record --pcap` counts it.
+cable, in a network namespace that the test makes, and counts what is played
+into both ends as `record --pcap` counts it.
 """
 
 import json

@@ -38,8 +38,9 @@ def test_what_is_kept_is_whole_whenever_the_power_fails(kind, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr + done.stdout
-    # A file that was open when the power failed is closed once more by a garbage
-    # collection, which complains: of a file system that is no longer there.
+    # A file that was open when the power failed is closed once more by a
+    # garbage collection, which complains: of a file system that is no longer
+    # there.
     lines = done.stdout.splitlines()
     assert not [line for line in lines if line.startswith("wrong")]
     assert int(lines[-1].split()[0]) >= KINDS[kind]

@@ -36,7 +36,8 @@ def index(tmp_path_factory):
 
 def mpremote(port, *arguments):
     done = subprocess.run(
-        # resume: the interpreter has just begun, a soft reset would begin another
+        # resume: the interpreter has just begun, a soft reset would begin
+        # another
         [sys.executable, "-m", "mpremote", "connect", port, "resume", *arguments],
         capture_output=True,
         text=True,

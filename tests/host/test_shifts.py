@@ -90,7 +90,8 @@ def test_an_alarm_that_only_the_windows_before_give_is_not_the_shift_s():
     busy = np.zeros((1500, 1), np.int64)
     busy[:, 0] = 1
     assert shifts.delays(busy, [detector(1, 1)]) == [1], "from the first window of a shift on"
-    # a score of one event is 16, of two 16 * log2(3), and of five (4 times the median) 41
+    # a score of one event is 16, of two 16 * log2(3), and of five (4 times the
+    # median) 41
     assert shifts.delays(busy, [detector(1, 1, 16)]) == [1]
     busiest = np.full((1500, 1), (1 << 31) - 1, np.int32)
     assert shifts.delays(busiest, [detector(1, 1)]) == [1], "more than the most is no less"

@@ -79,7 +79,9 @@ def stopped(machine):
 
 
 def suspended(machine):
-    """To RAM: neither CLOCK_MONOTONIC nor a counter goes on; the wall clock does."""
+    """To RAM: neither CLOCK_MONOTONIC nor a counter goes on; the wall clock
+    does.
+    """
     machine.wall_s += A_DAY_S / 3
 
 
@@ -151,8 +153,8 @@ CALM = (RATE, 1)
         ({5: suspended_where_the_clock_goes_on}, {4: (0, 0)}),  # an hour's mean, and no burst
         ({5: set_back, 9: set_ahead}, {}),
         ({5: set_ahead, 9: set_back}, {}),
-        # What it had counted when it was reset is unknown: of an interface it is
-        # nothing, of the rest what the window before had.
+        # What it had counted when it was reset is unknown: of an interface it
+        # is nothing, of the rest what the window before had.
         ({5: counters_reset}, {4: (0, 1)}),
         ({5: interface_gone, 8: interface_back}, dict.fromkeys((4, 5, 6, 7), (0, 1))),
         ({5: unreadable}, {}),  # waited for: the mean of two

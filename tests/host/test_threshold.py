@@ -19,7 +19,8 @@ def test_a_rate_that_cannot_be_read_is_refused(text):
 
 def test_so_many_rows_of_a_thousand_exceed_their_threshold_and_of_few_none():
     scores = np.random.default_rng(1).permutation(999)
-    # 1,000 ranks are equally likely for a new row: at 0.5 % it may take the five above
+    # 1,000 ranks are equally likely for a new row: at 0.5 % it may take the
+    # five above
     assert row_threshold(scores, 0.005) == 994
     assert row_threshold(scores[:100], 0.005) == scores[:100].max()
     # of 1,001 ranks six would be 0.6 %

@@ -1,5 +1,5 @@
-"""Each step of a training by hand: what it is handed, and what it makes of that.
-Their order: test_train.py; whole trainings: test_fit.py.
+"""Each step of a training by hand: what it is handed, and what it makes of
+that. Their order: test_train.py; whole trainings: test_fit.py.
 """
 
 from dataclasses import replace
@@ -51,7 +51,8 @@ def test_sums_begin_where_a_device_that_always_does_the_same_holds_them():
     """
     made = trainer(np.tile([3, 0, 1], (N, 1)))
     assert (made.f == made.f[0]).all()
-    # log2(1 + 3) = 2 octaves; of 16 and 2^6 windows (1 + 16 * 2^12 / 2^12), each full
+    # log2(1 + 3) = 2 octaves; of 16 and 2^6 windows (1 + 16 * 2^12 / 2^12),
+    # each full
     assert made.f[0].reshape(3, KINDS)[:, :2].tolist() == [[32, 32], [0, 0], [16, 16]]
     assert made.schema.caps.tolist() == [2, 0, 0]
     for i, full in ((0, 3 / 4), (1, 0), (2, 1)):

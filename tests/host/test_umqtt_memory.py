@@ -1,5 +1,5 @@
-"""umqtt.simple as a maker and reader of packets: bytes of MQTT 3.1.1, section by
-section, and what a broker may not send.
+"""umqtt.simple as a maker and reader of packets: bytes of MQTT 3.1.1, section
+by section, and what a broker may not send.
 """
 
 import asyncio

@@ -1,10 +1,10 @@
 """Attack traffic to lay over benign windows: from an infected device's capture,
 and synthetic.
 
-An overlay is windows (n, counters) of the source `packets` that are added to the
-benign ones. Sums of distinct hosts and ports are exact as long as the attack's
-are others than the device's own; where they are not, the attack is overstated
-by those.
+An overlay is windows (n, counters) of the source `packets` that are added to
+the benign ones. Sums of distinct hosts and ports are exact as long as the
+attack's are others than the device's own; where they are not, the attack is
+overstated by those.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from inlier_export.printable import printable
 
-# stage, done, total; total 0: nobody knows how long it takes, until the next begins
+# stage, done, total; total 0: nobody knows how long it takes, until the next
+# begins
 Progress = Callable[[str, int, int], None]
 
 

@@ -263,7 +263,8 @@ def check_kind(path: Path, by_lines: bool = False) -> None:
 
 def _parquet(path: Path, buffered: BinaryIO) -> Table:
     parquet = _polars(path)
-    # a seek in the buffer would not move the descriptor, from which polars reads
+    # a seek in the buffer would not move the descriptor, from which polars
+    # reads
     file: BinaryIO = getattr(buffered, "raw", buffered)
     try:
         rows = parquet.rows(file)

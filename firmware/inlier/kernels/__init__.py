@@ -2,8 +2,8 @@
 golden vectors.
 
 Each module offers the same five functions (see plain.py): prepare, subtract,
-features, autoencoder, evidence. The fastest that this interpreter can load is chosen here,
-once, at import.
+features, autoencoder, evidence. The fastest that this interpreter can load is
+chosen here, once, at import.
 """
 
 for NAME in ("dsp", "thumb", "rv32", "viper", "array", "plain"):

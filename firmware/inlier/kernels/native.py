@@ -14,9 +14,9 @@ from ..features import start_state
 
 # The header, in words, which thumb.py and viper.py repeat for the compiler's
 # constants: 0 counters, kinds, features, layers, 4 where their records are, x,
-# the network in params, y, 8 level, 9 full, 10 the log features, 11 five words of
-# scratch, 16 three words a kind: k, r and where its level lies. Names cost RAM:
-# only what others use has one.
+# the network in params, y, 8 level, 9 full, 10 the log features, 11 five words
+# of scratch, 16 three words a kind: k, r and where its level lies. Names cost
+# RAM: only what others use has one.
 X_AT = 5
 LOGS_AT = 10
 STATE = 34

@@ -36,7 +36,8 @@ def identity(blob):
 
 
 def apply(model, blob, calibration, key=None):
-    """Give `model`, loaded from `blob`, the thresholds in `calibration` (bytes).
+    """Give `model`, loaded from `blob`, the thresholds in `calibration`
+    (bytes).
 
     key: what it must be signed with; None takes any. Raises ModelError.
     """

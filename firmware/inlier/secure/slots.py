@@ -79,7 +79,8 @@ class Slots:
         entries = [_entry(read_file(_slot(folder, i))) for i in (0, 1)]
         record.write(bytes([free]) + entries[0] + entries[1])
         if self._floor is not None and former is not None:
-            # not to the new one's: the one before must stay allowed, to be fallen back to
+            # not to the new one's: the one before must stay allowed, to be
+            # fallen back to
             self._floor.raise_to(former)
 
     def _record(self, folder):

@@ -8,7 +8,8 @@ log keeps them on flash, signal switches an LED, lines prints them, mqtt
 publishes them for Home Assistant, defender (legacy) reports to AWS.
 
     from inlier.sinks import Together, log, signal
-    sinks = Together(log.Log("alarms.log"), signal.Signal(Pin("LED", Pin.OUT).value))
+    led = Pin("LED", Pin.OUT)
+    sinks = Together(log.Log("alarms.log"), signal.Signal(led.value))
     asyncio.create_task(
         monitor.watch(
             "model.inlier",

@@ -2,12 +2,13 @@
 never waits for the broker.
 
     from inlier.sinks import mqtt
-    sink = mqtt.Mqtt("doorbell1", "192.168.1.10", user="doorbell", password="…", say=print)
+    sink = mqtt.Mqtt("doorbell1", "192.168.1.10", user="bell", password="…")
     # connects, announces, sends what waits; for ever
     asyncio.create_task(sink.run())
     asyncio.create_task(
         monitor.watch(
-            "model.inlier", source, sink.on_alarm, sink.on_clear, sink.on_window, sink.on_quiet
+            "model.inlier", source,
+            sink.on_alarm, sink.on_clear, sink.on_window, sink.on_quiet
         )
     )
 

@@ -1,5 +1,5 @@
-"""Takes new models from `inlier fleet rollout --folder`, over HTTP, into the two
-slots: asks any web server for two files now and then, and needs no broker.
+"""Takes new models from `inlier fleet rollout --folder`, over HTTP, into the
+two slots: asks any web server for two files now and then, and needs no broker.
 
     from inlier.secure import authentic, calibration, keys
     from inlier.sinks import Together, log, rollout_http

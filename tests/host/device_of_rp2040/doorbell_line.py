@@ -1,6 +1,6 @@
-"""main.py of a Pico W: the demonstration's doorbell joins Wi-Fi and is recorded,
-or beside a model watched, its alarms going out over MQTT. After a while it is
-infected. For pico_w_line.py, whose settings.json lies beside it.
+"""main.py of a Pico W: the demonstration's doorbell joins Wi-Fi and is
+recorded, or beside a model watched, its alarms going out over MQTT. After a
+while it is infected. For pico_w_line.py, whose settings.json lies beside it.
 """
 
 from inlier import monitor, recorder, sockets

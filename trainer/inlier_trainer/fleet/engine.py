@@ -26,7 +26,8 @@ Summary = dict[str, Any]
 Work = Callable[..., Summary]  # (store, item, *settings) -> what it tells
 
 # Items that travel together take about so long: a journey costs more than a
-# small device, and what one worker still has in hand at the end keeps all waiting.
+# small device, and what one worker still has in hand at the end keeps all
+# waiting.
 BATCH_S = 1.0
 AHEAD = 3  # batches a worker: what waits does not grow with the fleet
 CONNECT_S = 10.0

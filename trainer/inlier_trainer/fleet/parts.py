@@ -64,8 +64,8 @@ class Span:
 
     @property
     def stretches(self) -> list[slice]:
-        """Rows between which no more than GAP windows are missing, as one that a
-        broker lost. Where more are, the device was away, or nobody listened:
+        """Rows between which no more than GAP windows are missing, as one that
+        a broker lost. Where more are, the device was away, or nobody listened:
         what was before tells nothing of now, and it begins as at boot.
         """
         missing = np.diff(self.time) > (GAP + 1) * self.window_ms

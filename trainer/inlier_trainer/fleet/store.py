@@ -26,7 +26,8 @@ from inlier_trainer.files import write_atomic
 PART = "windows.parquet"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}")
 SHOWN = 60
-# what tells one content of a file from the next, as fsspec's file systems have it
+# what tells one content of a file from the next, as fsspec's file systems have
+# it
 STAMPS = ("mtime", "ETag", "etag", "md5Hash", "LastModified", "last_modified", "created")
 
 
@@ -86,8 +87,8 @@ class Store:
 
     def write(self, name: str, content: bytes, settled: bool = True) -> None:
         """Whole or not at all: beside it and renamed, or as one object. Without
-        `settled` a power cut may still empty it: nobody waits for the disk, which
-        all workers share. Raises OSError.
+        `settled` a power cut may still empty it: nobody waits for the disk,
+        which all workers share. Raises OSError.
         """
         fs, path = self._opened[0], self.path(name)
         if not self.is_local:
@@ -124,8 +125,8 @@ class Store:
         return found
 
     def names(self, folder: str) -> list[str]:
-        """What lies in a folder, sorted; nothing where there is none. What begins
-        with a dot is being written, or was when its process was killed.
+        """What lies in a folder, sorted; nothing where there is none. What
+        begins with a dot is being written, or was when its process was killed.
         """
         fs, path = self._opened[0], self.path(folder)
         try:

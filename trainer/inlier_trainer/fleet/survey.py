@@ -18,9 +18,9 @@ DAYS_MIN = 4
 
 @dataclass(frozen=True)
 class Days:
-    """all: every date, sorted. Models are fitted on the first ones; tails, which
-    must not have seen their ranges, on the next; limits are tried on those that
-    follow, and the last day is judged.
+    """all: every date, sorted. Models are fitted on the first ones; tails,
+    which must not have seen their ranges, on the next; limits are tried on
+    those that follow, and the last day is judged.
     """
 
     all: tuple[str, ...]

@@ -53,7 +53,9 @@ class Tail:
     days: Floats
 
     def chance(self, x: Floats) -> Floats:
-        """That a day is at least as bad as x octaves, of each device (devices,)."""
+        """That a day is at least as bad as x octaves, of each device
+        (devices,).
+        """
         reached = len(self.days) - np.searchsorted(self.days, x, side="left")
         within = (reached + 1) / (len(self.days) + 1)
         beyond = self.rate * _survives((x - self.base) / self.scale, self.shape)
