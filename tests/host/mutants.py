@@ -18,6 +18,7 @@ import ast
 import compileall
 import contextlib
 import copy
+import ctypes
 import gc
 import importlib.util
 import json
@@ -200,6 +201,10 @@ def survivors(
     print(f"{name}: {count} faults tried", flush=True)
 
 
+def die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, of Linux
+
+
 def copy_of_tree(folder: Path) -> Path:
     """One a worker, into which it writes its faults, and where its tests run."""
     copied = folder / str(os.getpid())
@@ -243,7 +248,7 @@ def main(wanted: list[str]) -> int:
     fork = multiprocessing.get_context("fork")  # for workers that have loaded it all
     with (
         tempfile.TemporaryDirectory() as folder,
-        ProcessPoolExecutor(os.cpu_count(), mp_context=fork) as workers,
+        ProcessPoolExecutor(os.cpu_count(), fork, die_with_parent) as workers,
     ):
         looks = [
             workers.submit(look_at, Path(folder).resolve(), name, tests, argued.get(name, []))

@@ -326,13 +326,13 @@ def test_an_episode_s_times_are_those_of_its_windows_and_its_peak_is_of_its_own(
     assert over["message"] == "Calm again after 5 hours." and over["began"] == 100
 
 
-def test_what_was_on_before_a_reboot_has_lasted_since_the_first_window():
+def test_since_when_something_was_on_before_a_reboot_is_not_told():
     """secure/state.py brings an alarm back, and nothing of its words."""
     now = hot_at(11, 0, 10_000)
     over = Episode().clear(now)
-    assert (over["began"], over["message"]) == (0, "Calm again after 110 s.")
+    assert (over["began"], over["message"]) == (0, "Calm again after a reboot.")
     now.quiet = SimpleNamespace(active=False)
-    assert Episode().quiet(now)["message"] == "back after 110 s"
+    assert Episode().quiet(now)["message"] == "back after a reboot"
 
 
 def test_an_alarm_of_the_first_window_grows_too():

@@ -149,7 +149,7 @@ class Episode:
     def __init__(self):
         self.began = 0
         self._raised = None  # in which window, where one is on
-        self._silent = 0  # the first window of a device that has gone quiet
+        self._silent = None  # the first window of a device that has gone quiet
         self._last_hot = -1000
         self._peak = 0
 
@@ -199,6 +199,7 @@ class Episode:
 
     def clear(self, pipeline):
         """{"alarm": "OFF", ...}, of the alarm that `alarm` described."""
+        since = self._since(pipeline, None if self._raised is None else self.began)
         self._raised = None
         return {
             "alarm": "OFF",
@@ -206,9 +207,14 @@ class Episode:
             "began": self.began,
             "score": self._peak,
             "features": [],
-            "message": "Calm again after %s."
-            % lasting(pipeline.model, pipeline.index - self.began),
+            "message": "Calm again %s." % since,
         }
+
+    def _since(self, pipeline, began):
+        """None: unknown, for secure/state.py restores an alarm without its words."""
+        if began is None:
+            return "after a reboot"
+        return "after " + lasting(pipeline.model, pipeline.index - began)
 
     def quiet(self, pipeline):
         """{"quiet": "ON" or "OFF", ...}: the device has gone quiet, or is
@@ -223,7 +229,8 @@ class Episode:
                 lasting(model, model.quiet_after),
             )
         else:
-            message = "back after %s" % lasting(model, pipeline.index - self._silent)
+            message = "back " + self._since(pipeline, self._silent)
+            self._silent = None
         return {
             "quiet": "ON" if active else "OFF",
             "window": pipeline.index,
