@@ -46,7 +46,7 @@ def test_lines_are_exact():
     assert device and firmware.startswith(sys.implementation.name + "-")
     assert clock == "-" or len(clock) == 20 and clock[0] == "2" and clock[-1] == "Z"
     assert line.seal(head) == "%s *%s" % (head, check)
-    # python3 -c "import zlib; print('%08x' % zlib.crc32(b'~w 7 0 1 1,536870912'))"
+    # '%08x' % zlib.crc32(b'~w 7 0 1 1,536870912')
     assert lines == [
         "~w 7 0 1 1,536870912 *4dfa2446",
         "~w 7 1 5 0,3 12 -3 1 1 *a300a4c4",

@@ -31,7 +31,8 @@ ROOM = 24576
 LACKS = "|".join(map(re.escape, runpy.run_path(str(DEVICE / "run.py"))["_PLATFORM"]))
 NIGHTLY = "INLIER_NIGHTLY" in os.environ
 BLOCK = 512
-# Real firmware, a minute or many for each file of tests; those that run each day.
+# Real firmware, a minute or many for each file of tests; those that run each
+# day.
 PICOS = [name for name in names() if read_board(name).rp2040]
 EACH_DAY = [("test_counters", "pico"), ("test_replay", "pico")]
 PICO_S = 3600

@@ -122,7 +122,8 @@ def test_a_connection_fails_in_the_window_in_which_that_is_known_or_in_none(tmp_
     packets = [(0, OWN), (6.999999999, syn(1)), (7, syn(2)), (9.9, syn(3)), (10, reset(3))]
     result = counted(tmp_path, nano([*packets, (20, OWN)]))
     assert moved(result, "syn_out", "connects_failed") == [[3, 0, 0], [1, 2, 0]]
-    # Others go on; nothing is known of a window in which the device is not there.
+    # Others go on; nothing is known of a window in which the device is not
+    # there.
     result = counted(tmp_path, nano([(0, OWN), (7, syn(1)), (15, into(bytes(9))), (25, ASKED)]))
     assert moved(result, "connects_failed") == [[0, 1, 0]]
     others = ethernet(ip4(PEER, IP, 17, udp(1, 2)), source=ROUTER, target=ROUTER)
@@ -131,7 +132,9 @@ def test_a_connection_fails_in_the_window_in_which_that_is_known_or_in_none(tmp_
 
 
 def test_what_is_older_than_the_first_packet_belongs_to_the_first_window(tmp_path, monkeypatch):
-    """In a piece of the file of its own: in one piece the earliest is the first."""
+    """In a piece of the file of its own: in one piece the earliest is the
+    first.
+    """
     monkeypatch.setattr(reader, "CHUNK_BYTES", 58)
     syn = out(ip4(IP, PEER, 6, tcp(4000, 80, SYN)))
     packets = [(100, OWN), (60, OWN), (80, syn), (95, ASKED), (111, OWN)]

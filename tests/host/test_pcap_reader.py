@@ -122,7 +122,9 @@ def of_many(n=50):
 
 
 def test_where_it_breaks_is_counted_from_the_file_s_first_byte(told, monkeypatch):
-    """A piece of 48 bytes is the head and a packet, then three of 16 bytes each."""
+    """A piece of 48 bytes is the head and a packet, then three of 16 bytes
+    each.
+    """
     monkeypatch.setattr(reader, "CHUNK_BYTES", 48)
     content = head() + record(0, 0, bytes(8)) + record(0, 0, b"") * 6
     found, said = told(content + struct.pack("<IIII", 0, 0, 1 << 30, 0))

@@ -25,8 +25,8 @@ TOOLS = {
 }
 # What the port's own manifest freezes, without the drivers of micropython-lib.
 MANIFEST = 'freeze("$(PORT_DIR)/modules")\ninclude("$(MPY_DIR)/extmod/asyncio")\n'
-# Nothing in the firmware is C++, but pico-sdk links as if: without these, all of
-# libstdc++ would have to be installed.
+# Nothing in the firmware is C++, but pico-sdk links as if: without these, all
+# of libstdc++ would have to be installed.
 CXX = "-mcpu=cortex-m0plus -mthumb -DPICO_CXX_DISABLE_ALLOCATION_OVERRIDES=1"
 LIBSTDCXX = "libstdc++.a"
 FROM_OTHERS = {"mbedtls", "pico-sdk", "tinyusb"}

@@ -20,8 +20,8 @@ ARCHITECTURES = {"kernels/dsp.py": "armv7em", "kernels/rv32.py": "rv32imc"}
 
 
 def measure() -> list[tuple[str, int, int]]:
-    """(file, lines, bytes of bytecode; native code is compiled for ARMv6-M, where
-    it can be) of each file. Raises BadInput.
+    """(file, lines, bytes of bytecode; native code is compiled for ARMv6-M,
+    where it can be) of each file. Raises BadInput.
     """
     compiler = mpy_cross()
     rows = []

@@ -20,8 +20,8 @@ from inlier_export.reference import Detector
 
 SOURCE = Path(__file__).parent / "c"
 TIMES = 20
-# Of a board of MicroPython's qemu port, or of build/qemu: what drives its serial
-# line, and where its memory lies.
+# Of a board of MicroPython's qemu port, or of build/qemu: what drives its
+# serial line, and where its memory lies.
 MACHINES = {
     "MICROBIT": ("microbit.h", "cortex_m.ld"),
     "MPS2_AN385": ("mps2.h", "cortex_m.ld"),
@@ -99,8 +99,8 @@ def run(board: Board, sources: list[Path], name: str, text: str, *flags: str) ->
 
 
 def cmsis_nn(board: Board) -> list[str]:
-    """The compiler's further arguments where INLIER_CMSIS_NN names the library's
-    folder; it is for Cortex-M alone. Raises BadInput.
+    """The compiler's further arguments where INLIER_CMSIS_NN names the
+    library's folder; it is for Cortex-M alone. Raises BadInput.
     """
     named = os.environ.get("INLIER_CMSIS_NN")
     assert board.build

@@ -1,5 +1,5 @@
-"""The kernel `array` on an emulated board: its firmware needs ulab, whose source
-a developer may have. INLIER_ULAB names the folder that holds its `code`.
+"""The kernel `array` on an emulated board: its firmware needs ulab, whose
+source a developer may have. INLIER_ULAB names the folder that holds its `code`.
 """
 
 import os

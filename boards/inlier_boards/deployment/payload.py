@@ -46,7 +46,8 @@ def compiled(compiler: Path, arch: str, paths: list[Path]) -> dict[str, bytes]:
         try:
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
         except subprocess.CalledProcessError:
-            # MicroPython before 1.25 has no assembler for RISC-V: the next kernel runs
+            # MicroPython before 1.25 has no assembler for RISC-V: the next
+            # kernel runs
             if name.stem != "rv32":
                 raise
             continue

@@ -1,5 +1,6 @@
 """What a release consists of: the wheel, and the runtime as packages for
-MicroPython's `mip`, in the form of its index (micropython-lib, "tools/build.py").
+MicroPython's `mip`, in the form of its index (micropython-lib,
+"tools/build.py").
 
 `python -m inlier_boards.deployment.release FOLDER [--no-wheel]` makes it, from
 a checkout: FOLDER/mip is what a web server serves.

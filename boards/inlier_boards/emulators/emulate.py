@@ -33,12 +33,13 @@ NS_PER_CYCLE = 8  # of the Pico, at its 125 MHz, which rp2040py always runs at
 @dataclass
 class Emulation:
     """What the board said, a row a window; of one that was interrupted nothing.
+
     mismatches: windows in which the NumPy reference differs in any integer.
     cost: of each window, in instructions, or where the real firmware runs in
-    nanoseconds of the guest's time.
+        nanoseconds of the guest's time.
 
-    alarms: features (name, per cent) by window. heap: bytes in use before the
-    first and after the last window.
+    alarms: features (name, per cent) by window.
+    heap: bytes in use before the first and after the last window.
     """
 
     board: Board
@@ -137,7 +138,8 @@ def emulate(
     return Emulation(board, kernel, ours, cost, alarms, (before, after), int((~same).sum()))
 
 
-# Puts windows where the board finds them by the name, or by another: says which.
+# Puts windows where the board finds them by the name, or by another: says
+# which.
 Windows = Callable[[bytes, str], str]
 
 

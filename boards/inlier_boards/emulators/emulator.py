@@ -41,7 +41,9 @@ class Emulated(Connection):
         self._said = said
 
     def mount_for(self, content: bytes) -> None:
-        """A RAM disk for `content`, the scripts beside it, and what littlefs takes."""
+        """A RAM disk for `content`, the scripts beside it, and what littlefs
+        takes.
+        """
         self.mount(-(-len(content) // 512) * 512 + RAM_DISK_SPARE_BYTES)
 
     def mount(self, size: int) -> None:
@@ -104,8 +106,8 @@ def qemu_command(board: Board, firmware: Path) -> list[str | Path]:
 
 @dataclass(frozen=True)
 class Plugged:
-    """port: the pseudo-terminal that is the board's serial line; said: a file
-    of all that came from there.
+    """port: the pseudo-terminal that is the board's serial line.
+    said: a file of all that came from there.
     """
 
     process: subprocess.Popen[bytes]

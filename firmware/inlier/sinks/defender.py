@@ -4,8 +4,8 @@ since 2026-08-31; docs/alarms.md says how to move away.
 
     from inlier.sinks import defender, mqtt
     # the thing's name, its certificate
-    aws = mqtt.Mqtt("doorbell1", "….iot.eu-central-1.amazonaws.com", ssl=context)
-    sink = defender.Defender("doorbell1", aws.publish, time.time)
+    aws = mqtt.Mqtt("bell1", "….iot.eu-central-1.amazonaws.com", ssl=context)
+    sink = defender.Defender("bell1", aws.publish, time.time)
 
 The report is the documented JSON (AWS IoT Device Defender, "Device-side
 metrics", with its short names): network_stats are what was counted since the

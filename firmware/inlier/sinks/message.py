@@ -211,7 +211,7 @@ class Episode:
         }
 
     def _since(self, pipeline, began):
-        """None: unknown, for secure/state.py restores an alarm without its words."""
+        """None: unknown, for secure/state.py keeps an alarm without its words."""
         if began is None:
             return "after a reboot"
         return "after " + lasting(pipeline.model, pipeline.index - began)

@@ -43,9 +43,12 @@ _DISTINCT = [_AT[name] for name in ("peers", "ports", "peers_new")]
 @dataclass
 class _Connection:
     """next: of what goes out and in, the sequence number that follows, counted
-    on beyond 2^32, where it is known. isn: of the last SYN. began_ms: of it
-    while it is unanswered; until_ms: an answer is waited for. answered, taken:
-    of one that a peer began, whether it was, and was accepted.
+        on beyond 2^32, where it is known.
+    isn: of the last SYN.
+    began_ms: of it while it is unanswered.
+    until_ms: an answer is waited for.
+    answered, taken: of one that a peer began, whether it was, and was
+        accepted.
     """
 
     host: int

@@ -67,11 +67,13 @@ def mac_text(mac: int) -> str:
 class Counted:
     """windows: (n, counters) int64 from the first packet of the device on;
     seen: (n,) packets of the device in each. Both take the memory that their
-    length needs: parts() does not. first_ns: since 1970.
+    length needs: parts() does not.
 
-    broken: "", or where the file ends too early. packets: of the whole file.
+    first_ns: since 1970.
+    broken: "", or where the file ends too early.
+    packets: of the whole file.
     telnet: connections that the device began to TELNET ports: no counter, since
-    a device never sees them, but what a bot looks for first.
+        a device never sees them, but what a bot looks for first.
     """
 
     tally: Tally
@@ -307,5 +309,7 @@ def _connects(state: _State, p: Packets, marked: Bools, out: Bools, window_ms: i
 
 
 def _fail(state: _State, at_ms: int, window_ms: int) -> None:
-    """What is after the device's last packet is no window: the tally forgets it."""
+    """What is after the device's last packet is no window: the tally forgets
+    it.
+    """
     state.tally.add(np.array([max(0, at_ms // window_ms)]), _AT["connects_failed"], 1)

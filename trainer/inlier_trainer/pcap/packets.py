@@ -40,7 +40,9 @@ class Packets:
     """Columns (n,) of packets. mac_*: -1 where there is none; host_*: hash of
     an IP address, 0 where there is none.
 
-    protocol: of IP, -1 if none; flags: of TCP; ports: 0 where unknown;
+    protocol: of IP, -1 if none.
+    flags: of TCP.
+    ports: 0 where unknown.
     from_here: the capturing machine sent it.
     """
 
@@ -66,7 +68,9 @@ class Packets:
 
     def connections(self, out: Bools) -> tuple[Hashes, Ints, Ints, Hashes]:
         """The peer's host and port, this end's port, and the key that
-        inlier/packet_counters.py makes of them. out: which the device sent.
+        inlier/packet_counters.py makes of them.
+
+        out: which the device sent.
         """
         host = np.where(out, self.host_to, self.host_from)
         remote = np.where(out, self.port_to, self.port_from)

@@ -39,9 +39,12 @@ _TSRESOL = 9
 
 @dataclass
 class Chunk:
-    """Packets of one link type. data: uint8 (bytes,); at, captured, original:
-    (n,) place in data and lengths in bytes;
-    time_ns: (n,) since 1970. read: bytes of the file that were read so far.
+    """Packets of one link type.
+
+    data: uint8 (bytes,).
+    at, captured, original: (n,) place in data and lengths in bytes.
+    time_ns: (n,) since 1970.
+    read: bytes of the file that were read so far.
     """
 
     link: int

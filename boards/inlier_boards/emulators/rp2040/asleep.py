@@ -17,15 +17,15 @@ from rp2040py.usb.cdc import USBCDC
 
 # A host's bytes come so long after the first of them is sent: rp2040py's delay.
 DELIVERED_NS = 10_000
-# A sleeping guest's clock leaps so far at most before the sockets of its network
-# have a turn, which costs some 100 us.
+# A sleeping guest's clock leaps so far at most before the sockets of its
+# network have a turn, which costs some 100 us.
 LEAP_NS = 2_000_000
 EACH_INSTRUCTION = 1
 
 
 class Line(USBCDC):  # type: ignore[misc]
-    """The computer's end of the USB serial line, which says nothing while it has
-    nothing to say.
+    """The computer's end of the USB serial line, which says nothing while it
+    has nothing to say.
 
     rp2040py's answers a guest that is ready to receive with an empty packet, at
     once and for ever: an interrupt each 28 us, and no sleep.

@@ -36,8 +36,9 @@ class Guest(Emulated):
 
 @dataclass(frozen=True)
 class Plugged:
-    """port: the pseudo-terminal that is the board's USB serial line; said: a
-    file of all that came from there; denied: one of what its network was.
+    """port: the pseudo-terminal that is the board's USB serial line.
+    said: a file of all that came from there.
+    denied: one of what its network was.
     """
 
     process: subprocess.Popen[bytes]
@@ -94,10 +95,12 @@ def plugged(
     dns: tuple[str, int] | None = None,
     journal: Path | None = None,
 ) -> Iterator[Plugged]:
-    """Boot a board; files: path -> content, of its flash, or a whole file
-    system; None: what its firmware makes of an empty one. dns: answers names,
-    on a loopback address. journal: is
-    written, of the commands that change flash. Raises BadInput.
+    """Boot a board. Raises BadInput.
+
+    files: path -> content, of its flash, or a whole file system; None: what
+        its firmware makes of an empty one.
+    dns: answers names, on a loopback address.
+    journal: is written, of the commands that change flash.
     """
     assert board.rp2040
     with tempfile.TemporaryDirectory() as folder:
@@ -126,7 +129,8 @@ def plugged(
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,  # a Ctrl-C is for whoever plugged it in
-                # Each instruction moves the clock: figures do not depend on a setting.
+                # Each instruction moves the clock: figures do not depend on a
+                # setting.
                 env={**os.environ, "RP2040PY_CLOCK_TICK_BATCH": "1"},
             )
         try:

@@ -10,8 +10,9 @@ VERSION = 0x00020000  # what every MicroPython reads
 
 
 def littlefs(files: dict[str, bytes], size: int) -> bytes:
-    """Of so many bytes; files: path -> content. Raises OSError where they do
-    not fit.
+    """Of so many bytes. Raises OSError where they do not fit.
+
+    files: path -> content.
     """
     from littlefs import LittleFS, UserContext
 

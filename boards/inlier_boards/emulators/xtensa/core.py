@@ -1,6 +1,6 @@
-"""Runs the kernel on QEMU's Xtensa core. Instructions are counted (-icount): one
-takes 1,024 ns there, and the core's own counter of cycles ticks once in 64 ns,
-so that two readings say how many lay between, the same at every run.
+"""Runs the kernel on QEMU's Xtensa core. Instructions are counted (-icount):
+one takes 1,024 ns there, and the core's own counter of cycles ticks once in 64
+ns, so that two readings say how many lay between, the same at every run.
 
 dc232b is not the ESP32's LX6, but has all that mpy-cross emits for `xtensawin`
 (windows, narrow instructions, 32-bit multiplication), and stricter memory: a
@@ -46,8 +46,10 @@ WINDOW_S = 1  # far more than any takes
 @dataclass(frozen=True)
 class Scored:
     """Of windows (n,): log features and inputs + 128 (n, features), the
-    autoencoder's error, the score and the quiet score (n,); instructions: from
-    `entry` to `retw` of each call, by function's name, (n,).
+    autoencoder's error, the score and the quiet score (n,).
+
+    instructions: from `entry` to `retw` of each call, by function's name,
+        (n,).
     """
 
     f: NDArray[np.uint16]
@@ -59,7 +61,9 @@ class Scored:
 
 
 def score(functions: dict[str, bytes], model: Model, deltas: Ints) -> Scored:
-    """functions: native_code.functions(); deltas (n, counters). Raises BadInput."""
+    """functions: native_code.functions(); deltas (n, counters). Raises
+    BadInput.
+    """
     made = program(functions, model, deltas)
     said = run(made, ANSWER_S + WINDOW_S * len(deltas))
     if len(said) != made.answer_bytes * len(deltas):

@@ -1,6 +1,6 @@
-"""What lies in the emulated core's memory: the kernel's native code, the objects
-of MicroPython that such code looks at, a model, its windows, and a loop that
-hands them to the kernel and sends the results to the host.
+"""What lies in the emulated core's memory: the kernel's native code, the
+objects of MicroPython that such code looks at, a model, its windows, and a loop
+that hands them to the kernel and sends the results to the host.
 
 Of MicroPython's functions the kernel calls two, which convert its arguments and
 its result; here they are pointers and integers already, and come back as they
@@ -53,8 +53,9 @@ ARGUMENTS = (
 
 @dataclass(frozen=True)
 class Program:
-    """reset: what lies at RESET; memory: at RAM; answer_bytes: of each window:
-    RESULT and the work buffer.
+    """reset: what lies at RESET.
+    memory: at RAM.
+    answer_bytes: of each window: RESULT and the work buffer.
     """
 
     reset: bytes
@@ -78,8 +79,9 @@ class _Memory:
 
 
 def program(functions: dict[str, bytes], model: Model, deltas: Ints) -> Program:
-    """Of windows `deltas` (n, counters). functions: by name, as native_code has
-    them.
+    """Of windows `deltas` (n, counters).
+
+    functions: by name, as native_code has them.
     """
     memory = _Memory()
     code = Assembler(CODE)
@@ -195,8 +197,8 @@ def _exit(code: Assembler, status: int) -> None:
 
 
 def _traps(code: Assembler, words: int) -> None:
-    """Where an exception, and a function of MicroPython's that is not here, end:
-    they send what they know, and stop.
+    """Where an exception, and a function of MicroPython's that is not here,
+    end: they send what they know, and stop.
     """
     code.label("fault")
     code.literal(6, words)
