@@ -8,9 +8,11 @@ import golden
 from golden import KEY, folder, signed
 
 try:
+    from torn import File
+
     from inlier.secure import authentic, record, slots
 except ImportError:  # a MicroPython without hashlib
-    authentic = None
+    authentic, File = None, object
 from inlier.model import ModelError
 
 
@@ -189,18 +191,7 @@ class Forgetful:
         return ForgetfulFile(f) if "w" in mode and "/slot." in path else f
 
 
-class ForgetfulFile:
-    def __init__(self, f):
-        self._f = f
-        self.fileno = getattr(f, "fileno", None)
-        self.flush = f.flush
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self._f.close()
-
+class ForgetfulFile(File):
     def write(self, content):
         self._f.write(content[:700] + bytes([content[700] ^ 1]) + content[701:])
 

@@ -20,10 +20,11 @@ class Torn:
         return TornFile(f, self) if "w" in mode else f
 
 
-class TornFile:
-    def __init__(self, f, power):
+class File:
+    """One that is written through: what does more overrides write()."""
+
+    def __init__(self, f):
         self._f = f
-        self._power = power
         self.fileno = getattr(f, "fileno", None)
         self.flush = f.flush
 
@@ -32,6 +33,12 @@ class TornFile:
 
     def __exit__(self, *error):
         self._f.close()
+
+
+class TornFile(File):
+    def __init__(self, f, power):
+        super().__init__(f)
+        self._power = power
 
     def write(self, content):
         left = self._power.left
