@@ -57,6 +57,24 @@ def commands_of(path):
                     yield [program, *words[1:]], whole
 
 
+def test_the_readme_says_of_each_board_what_the_table_says():
+    """Every board whose row has 10,000 windows, what stood for it, and no
+    other.
+    """
+    lines = re.findall(r"^\|.*\|$", (ROOT / "docs/boards.md").read_text(), re.M)[2:]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    readme = (ROOT / "README.md").read_text()
+    said = " ".join(readme.split("**Verified on**")[1].split("\n\n")[0].split())
+    boards = [re.sub("Raspberry Pi (?=P)", "", board) for board, *_ in rows]
+    assert "Raspberry Pi" in boards and "ESP32-C3" in boards, "the table was found"
+    for board, (_, stand_in, _, windows, *_) in zip(boards, rows, strict=True):
+        assert windows.startswith("10,000"), f"{board}: the README says so"
+        assert all(name in said for name in board.split(", ")), board
+        for word in re.findall("`[^`]+`|official|Debian|machine code|CPython|Unix", stand_in):
+            assert word in said, (board, word)
+    assert set(re.findall("`[^`]+`", said)) <= set(re.findall("`qemu_[^`]+`", str(rows)))
+
+
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_of_a_page_is_one(path):
     for (program, *arguments), whole in commands_of(path):
