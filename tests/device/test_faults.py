@@ -2,6 +2,8 @@
 scored; the watchdog is fed by scoring alone.
 """
 
+import golden
+
 try:
     import asyncio
     import os
@@ -14,7 +16,7 @@ try:
 except ImportError:
     asyncio = None
 
-GOLDEN = (__file__.rsplit("/", 1)[0] if "/" in __file__ else ".") + "/../golden/model.inlier"
+GOLDEN = golden.FOLDER + "model.inlier"
 
 
 class Vanishing:

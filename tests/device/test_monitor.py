@@ -2,6 +2,8 @@
 the callbacks, a recording is a CSV.
 """
 
+import golden
+
 try:
     import asyncio
 
@@ -15,9 +17,7 @@ from inlier.kernels import plain
 from inlier.model import load
 from inlier.pipeline import Pipeline
 
-GOLDEN = (__file__.rsplit("/", 1)[0] if "/" in __file__ else ".") + "/../golden/model.inlier"
-
-
+GOLDEN = golden.FOLDER + "model.inlier"
 HIGH = 1000  # the threshold
 
 
