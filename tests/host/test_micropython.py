@@ -2,6 +2,8 @@
 sources; what is missing is named.
 """
 
+import tarfile
+
 import pytest
 
 from inlier_boards.build import debian_source, micropython
@@ -88,3 +90,26 @@ def test_one_on_path_serves_from_1_22_on(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("MICROPYTHON", raising=False)
     assert micropython.find_or_build() == path
+
+
+def test_a_source_package_is_unpacked_by_a_python_without_filters_too(tmp_path, monkeypatch):
+    """As Debian 12's own, 3.11.2."""
+    packed = tmp_path / "packed"
+    (packed / "micropython-1.0").mkdir(parents=True)
+    (packed / "micropython-1.0/readme").write_text("here")
+    unfiltered = tarfile.TarFile.extractall
+
+    def without_filter(self, path):
+        unfiltered(self, path)
+
+    def download(folder, line, package):
+        with tarfile.open(folder / "micropython_1.0.orig.tar.xz", "w:xz") as tar:
+            tar.add(packed / "micropython-1.0", "micropython-1.0")
+
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    monkeypatch.setattr(tarfile.TarFile, "extractall", without_filter)
+    monkeypatch.setattr(debian_source, "_download", download)
+    monkeypatch.setattr(debian_source, "distribution", lambda: "debian")
+    monkeypatch.setattr(debian_source, "mirrors", lambda: [debian_source.Mirror("x", "")])
+    (tmp_path / "out").mkdir()
+    assert (debian_source.unpack(tmp_path / "out") / "readme").read_text() == "here"

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -129,6 +130,14 @@ class Device:
 
     def goes_on(self, window):
         Path(f"{self._settings.name}.{window}").touch()
+
+    @contextlib.contextmanager
+    def held(self):
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def problem(self):
         return self.until(lambda line: "problem" in line)["problem"]
@@ -275,7 +284,10 @@ def test_a_broker_killed_and_restarted_loses_and_doubles_no_alarm(tmp_path, runt
             broker.kill()
             device.goes_on(40)
             device.paused(120)  # three more raised and cleared meanwhile
-            broker.start()
+            before = subscriber.subscriptions
+            with device.held():  # a broker that forgot its subscriber would drop what comes first
+                broker.start()
+                eventually(lambda: subscriber.subscriptions > before)
             device.goes_on(120)
             end = device.end()
             assert end["waiting"] == end["lost"] == 0

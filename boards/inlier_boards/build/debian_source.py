@@ -95,7 +95,9 @@ def unpack(folder: Path, package: str = "micropython") -> Path:
             tarballs = list(folder.glob(f"{package}_*.orig.tar.*"))
             if tarballs:
                 with tarfile.open(tarballs[0]) as tar:
-                    tar.extractall(folder, filter="data")
+                    # Python 3.11.2, Debian 12's, knows no filters yet
+                    tar.extraction_filter = getattr(tarfile, "data_filter", None)
+                    tar.extractall(folder)
                 return next(p for p in folder.glob(f"{package}-*") if p.is_dir())
     raise BadInput(
         f"the source package {package} could not be fetched ({last}): check the network, or put "
