@@ -41,7 +41,8 @@ LISTS = ROOT / "tests/mutants"
 FOLDERS = ("firmware", "export", "trainer", "boards", "host")
 SLOW_TO_LOAD = (
     "pytest", "xdist", "hypothesis", "numpy", "scipy.optimize", "scipy.stats", "dpkt", "typer",
-    "rich.progress", "polars", "mpremote", "paho.mqtt.client", "urllib.request", "tarfile", "pdb",
+    "rich.progress", "polars", "mpremote", "paho.mqtt.client", "pytest_timeout",
+    "urllib.request", "tarfile", "pdb",
     "sklearn.utils.validation",
 )  # fmt: skip
 MEMORY_BYTES = 4 << 30  # a fault may make a loop that gathers without end
@@ -156,8 +157,10 @@ def run_tests(copied: Path, device: Sequence[str], host: Sequence[str], limit_s:
             failed = subprocess.run(run, check=False).returncode != 0
         if not failed and host:
             paths = [str(copied / "tests/host" / test) for test in host]
-            # without its plugins but xdist, whose mark tests/conftest.py sets
+            # without its plugins but those whose marks the tests have; their
+            # time limit would take the alarm above
             options = ["-qx", "--assert=plain", "-p", "no:cacheprovider", "-p", "xdist"]
+            options += ["-p", "pytest_timeout", "--timeout=0"]
             failed = sys.modules["pytest"].main([*options, *paths]) != 0
     os._exit(failed)
 
