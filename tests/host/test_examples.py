@@ -243,7 +243,8 @@ def test_the_readme_s_program_that_records_fills_its_ring(tmp_path):
     (tmp_path / "main.py").write_text(program.replace("10_000", "5"))
     with Running(tmp_path / "main.py", tmp_path, model=False):
         eventually((tmp_path / "windows.0").exists)
-    assert "~w 1 0 1 " in (tmp_path / "windows.0").read_text()
+    kept = (tmp_path / "windows.0").read_text()  # on a busy machine the first may be the 15th
+    assert re.search(r"^~w 1 \d+ \d+ [\d,]+ \*", kept, re.M)
 
 
 def test_the_readme_s_programs_are_those_that_run():
