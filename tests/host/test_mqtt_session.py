@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from retrying import run_until_cancelled
+
 KEEPALIVE_S = 60
 
 
@@ -113,8 +115,5 @@ def test_it_waits_twice_as_long_after_each_failure_and_begins_anew_once_it_was_c
             raise asyncio.CancelledError
 
     monkeypatch.setattr(sink, "_session", session)
-    stand_in = SimpleNamespace(sleep=sleep, TimeoutError=asyncio.TimeoutError)
-    monkeypatch.setattr(mqtt, "asyncio", stand_in)
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(sink.run())
+    run_until_cancelled(monkeypatch, mqtt, sink, sleep)
     assert waited == [1, 2, 4, 8, 16, 32, 60, 60] + [1, 2, 4] + [1] + [1, 2]

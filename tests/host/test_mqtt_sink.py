@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from inlier.sinks.home_assistant import BIRTH, config_topic
+from retrying import run_until_cancelled
 from test_mqtt_session import Wire, connected
 
 BASE = "inlier/bell-1"
@@ -410,10 +411,7 @@ def test_what_went_wrong_is_said_once_in_a_sentence(mqtt, monkeypatch):
             raise asyncio.CancelledError
 
     monkeypatch.setattr(sink, "_session", session)
-    stand_in = SimpleNamespace(sleep=sleep, TimeoutError=asyncio.TimeoutError)
-    monkeypatch.setattr(mqtt, "asyncio", stand_in)
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(sink.run())
+    run_until_cancelled(monkeypatch, mqtt, sink, sleep)
     expected = [sentence for _, _, sentence in outcomes if sentence]
     assert said == ["mqtt: " + sentence for sentence in expected] and sink.problem == expected[-1]
     assert sleeps == [1, 2, 4, 8, 16, 1, 2], "a second at first, unless told otherwise"

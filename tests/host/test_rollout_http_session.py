@@ -10,6 +10,7 @@ import pytest
 
 from inlier.model import ModelError
 from inlier.sinks import rollout_http
+from retrying import run_until_cancelled
 from test_mqtt_session import Wire
 from test_rollout_session import Slots, Source
 
@@ -216,10 +217,7 @@ def test_it_asks_again_after_a_while_and_tells_what_became_of_an_offer_at_once(m
             raise asyncio.CancelledError
 
     device.sink._poll = poll
-    stand_in = SimpleNamespace(sleep=sleep, TimeoutError=asyncio.TimeoutError)
-    monkeypatch.setattr(rollout_http, "asyncio", stand_in)
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(device.sink.run())
+    run_until_cancelled(monkeypatch, rollout_http, device.sink, sleep)
     assert [s for s, _, _ in sleeps] == [77] * 9
     assert [n for _, n, _ in sleeps] == [1, 2, 3, 4, 5, 6, 8, 9, 10], "not after the one that ended"
     problems = [problem for _, _, problem in sleeps]
@@ -240,10 +238,7 @@ def test_who_wants_no_sentences_finds_the_problem(monkeypatch):
         raise asyncio.CancelledError
 
     device.sink._poll = poll
-    stand_in = SimpleNamespace(sleep=sleep, TimeoutError=asyncio.TimeoutError)
-    monkeypatch.setattr(rollout_http, "asyncio", stand_in)
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(device.sink.run())
+    run_until_cancelled(monkeypatch, rollout_http, device.sink, sleep)
     assert device.sink.problem == "no route"
 
 
