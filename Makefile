@@ -1,5 +1,5 @@
 # Every target does all the set-up itself.
-#     make quick                  what needs no board, no browser and no minutes
+#     make quick                  what needs no board, no browser and no second by itself
 #     make board=qemu_m0 t=alarm  tests/device/test_alarm.py on one board, or on unix, cpython
 #     make test                   lint, types and every test
 #     make docs                   the pages as a site, in build/docs
@@ -23,8 +23,9 @@ demo: .venv/stamp micropython
 test: lint micropython packages
 	$(PYTEST)
 
+# Who adds a test of more than a second marks it slow.
 quick: .venv/stamp micropython
-	$(PYTEST) -q -m "not boards and not browser and not slow"
+	$(PYTEST) -q -m "not boards and not browser and not slow" --durations=5 --durations-min=1
 
 one: .venv/stamp micropython
 	INLIER_NIGHTLY=1 $(BIN)/pytest -q -s "tests/host/test_device.py::test_device[test_$(t)-$(board)]"

@@ -161,6 +161,7 @@ def test_windows_that_are_added_are_held_against_the_recording_too(inlier, tmp_p
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("about", "expected"),
     [
@@ -182,6 +183,7 @@ def test_a_model_refuses_a_recording_of_another_kind(inlier, trained, tmp_path, 
         refused(inlier(*command), expected)
 
 
+@pytest.mark.slow
 def test_a_recording_says_what_the_options_need_not(inlier, tmp_path, monkeypatch):
     """100 ms windows were trained as 10 s without a word."""
     monkeypatch.setattr(autoencoder, "STEPS", 100)
@@ -204,6 +206,7 @@ def test_a_recording_says_what_the_options_need_not(inlier, tmp_path, monkeypatc
 # Interruptions -----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_is_never_trained_on(monkeypatch):
     monkeypatch.setattr(autoencoder, "STEPS", 100)
     monkeypatch.setattr(autoencoder, "EPOCHS", 1)

@@ -117,6 +117,7 @@ def alarms(detector, recording, span):
     return int((event == 1).sum())
 
 
+@pytest.mark.slow
 def test_thresholds_rise_just_so_far_that_what_was_added_is_quiet(trained):
     detector, recording = trained.detector, trained.benign
     update = benign(30, 8)

@@ -52,6 +52,7 @@ def twin(path):
     return dict(zip(Sockets.counters, windows[0].tolist(), strict=True))
 
 
+@pytest.mark.slow
 def test_each_counter_is_what_the_application_counted_itself(tmp_path, monkeypatch):
     monkeypatch.setattr(as_sockets, "PATIENCE_MS", 500)
     counted, path = in_a_namespace(tmp_path, "small")

@@ -136,6 +136,7 @@ def test_the_service_is_a_sound_unit(tmp_path):
     assert done.returncode == 0 and "inlier.service" not in done.stderr, done.stderr
 
 
+@pytest.mark.slow
 def test_the_raspberry_pi_needs_nothing_that_trains(tmp_path):
     """What pip installs there without an extra: NumPy, Typer, rich."""
     model, windows = tmp_path / "model.inlier", tmp_path / "windows.csv"

@@ -74,6 +74,7 @@ def assert_same(words, d, deltas):
     return wanted
 
 
+@pytest.mark.slow
 @pytest.mark.tool("cc")
 @pytest.mark.parametrize(
     "kind", [{}, {"by_rows": True}, {"layers": False}, {"hidden": ()}], ids=str

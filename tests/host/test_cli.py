@@ -130,6 +130,7 @@ former, Progress.update = Progress.update, update
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["record", "train"])
 def test_ctrl_c_leaves_the_former_file(tmp_path, command):
     out = tmp_path / "out"

@@ -69,6 +69,7 @@ def files(flash: Path) -> set[str]:
     return {str(path.relative_to(flash)) for path in flash.rglob("*")}
 
 
+@pytest.mark.slow
 def test_runtime_model_and_example_are_copied_and_tested_there(flash, port):
     done = deploy(port)
     assert (flash / "model.inlier").read_bytes() == MODEL
@@ -100,6 +101,7 @@ def test_another_main_py_is_replaced_only_when_told_so(flash, port):
     assert deploy(port).main == "copied" and "monitor.run" in (flash / "main.py").read_text()
 
 
+@pytest.mark.slow
 def test_the_command_asks_before_it_replaces_a_main_py(
     inlier, flash, port, tmp_path_factory, monkeypatch
 ):

@@ -114,6 +114,7 @@ def test_a_port_in_use(inlier, model, port):
         )
 
 
+@pytest.mark.slow
 def test_a_board_without_micropython(inlier, monkeypatch, model):
     monkeypatch.setattr(Connection, "answer_s", 1)
     board, line = pty.openpty()
@@ -124,6 +125,7 @@ def test_a_board_without_micropython(inlier, monkeypatch, model):
     )
 
 
+@pytest.mark.slow
 def test_a_board_that_talks_without_end(monkeypatch, inlier, model):
     monkeypatch.setattr(Connection, "answer_s", 0.5)
     board, line = pty.openpty()

@@ -37,6 +37,7 @@ def scanned() -> np.ndarray:
     return windows
 
 
+@pytest.mark.slow
 def test_its_model_is_the_command_line_s_byte_for_byte(fitted, tmp_path, inlier, monkeypatch):
     monkeypatch.setattr(autoencoder, "STEPS", 200)
     recordings.write(tmp_path / "w.csv", recordings.Recording(Sockets.counters, WINDOWS))
@@ -86,6 +87,7 @@ def test_a_data_frame_s_columns_are_matched_by_name(fitted):
         fitted.predict(turned.with_columns(colour=1))
 
 
+@pytest.mark.slow
 def test_groups_are_units_of_one_type(monkeypatch):
     monkeypatch.setattr(autoencoder, "STEPS", 20)
     both = np.concatenate([benign(400, 1), benign(400, 2)])
@@ -111,6 +113,7 @@ def test_what_nothing_can_be_learned_from_is_a_value_error(spoilt, why):
         Detector().fit(spoilt)
 
 
+@pytest.mark.slow
 def test_counters_that_never_change_are_allowed_by_name_or_all(monkeypatch):
     monkeypatch.setattr(autoencoder, "STEPS", 20)
     still = WINDOWS.copy()
@@ -174,6 +177,7 @@ def marked(windows, marks):
     return pl.DataFrame(marks, schema=list(MARKS), orient="row").hstack(frame)
 
 
+@pytest.mark.slow
 def test_what_interrupted_a_recording_is_known_as_on_the_command_line(
     tmp_path, inlier, monkeypatch
 ):

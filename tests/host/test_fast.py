@@ -127,6 +127,7 @@ def test_runs_that_no_window_tells_apart_stay_apart_and_are_not_run_again(
     assert again == [0 if shifted else 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS[:5])
 def test_so_are_those_of_a_week_at_the_sizes_that_are_used(kind):
     n = damped.STRETCH * damped.STRETCHES + 3 * damped.STRETCH + 5

@@ -63,6 +63,7 @@ SPOILINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", SPOILINGS.values(), ids=SPOILINGS)
 def test_a_part_that_is_spoilt_leaves_its_device_out_of_all_work(tmp_path, trained, spoil):
     store, on = Store(str(tmp_path)), engine.Cluster()
@@ -167,6 +168,7 @@ def test_a_clock_that_was_set_back_contradicts_nothing_silently(inlier, tmp_path
     assert (stored(fleet).windows == rows[:480]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["a web server", "silent"])
 def test_what_takes_connections_but_is_no_scheduler_is_told_apart(kind, monkeypatch):
     monkeypatch.setattr(engine, "CONNECT_S", 1.0)

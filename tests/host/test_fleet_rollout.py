@@ -232,6 +232,7 @@ def broker(tmp_path, monkeypatch):
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.tool("mosquitto")
 @pytest.mark.parametrize("runtime", ["cpython", "unix"])
 def test_a_device_that_was_away_takes_the_model_and_its_limits(runtime, tmp_path, broker):

@@ -72,6 +72,7 @@ def board(runtime, tmp_path, server, **options):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["cpython", "unix"])
 def test_a_device_that_was_away_takes_the_model_and_its_limits(runtime, tmp_path, server):
     blob = signed(8)
@@ -88,6 +89,7 @@ def test_a_device_that_was_away_takes_the_model_and_its_limits(runtime, tmp_path
     assert not failed and rollout.state.done and told[-1]["running"] == 1
 
 
+@pytest.mark.slow
 def test_what_another_key_signed_is_refused_halts_it_and_is_withdrawn(tmp_path, server):
     """A device that was away must not take what others refused; one that has
     looked at it lets it go on.
@@ -115,6 +117,7 @@ def test_what_another_key_signed_is_refused_halts_it_and_is_withdrawn(tmp_path, 
     assert not failed and rollout.state.done
 
 
+@pytest.mark.slow
 def test_a_rollout_that_was_cut_goes_on_where_it_was(tmp_path, server):
     """The command was away when the device answered: it says so at each look."""
     blob = signed(8)

@@ -103,6 +103,7 @@ def quick(monkeypatch, trained):
     Path("t.csv").write_bytes(Path("f.csv").read_bytes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:3]))
 def test_what_was_there_is_whole(inlier, place, quick, command):
     before = files(place)
@@ -157,6 +158,7 @@ def test_a_ring_is_taken_up_where_the_disk_was_full(inlier, place):
     assert marks.tolist() == [[1, i, 1] for i in range(200)], "each window once"
 
 
+@pytest.mark.slow
 def test_windows_that_were_saved_are_kept_and_counted(inlier, place):
     hasty(Path("here.inlier"))
     with room(2 * LATE):

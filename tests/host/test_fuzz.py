@@ -150,6 +150,7 @@ def test_keys(text):
         assert len(keys.parse(text, "here")) == keys.KEY_BYTES
 
 
+@pytest.mark.slow
 @fuzz.fewer
 @given(st.data())
 def test_what_the_slots_keep(place, data):

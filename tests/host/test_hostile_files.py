@@ -153,6 +153,7 @@ def test_every_constant_column_is_named_at_once(inlier, place):
     assert "thresholds" not in error and not Path("out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="mounts a small disk: needs root")
 def test_a_disk_that_fills_leaves_what_was_there_and_says_what_helps(place):
     """Onto a disk of 64 KiB that holds a former file; in a mount namespace of
@@ -280,6 +281,7 @@ def test_a_few_bytes_of_parquet_do_not_take_all_memory(place, monkeypatch):
         recordings.read(place / "bomb.parquet", ("a",)).windows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_pipe_without_a_writer_is_waited_for_with_a_word_and_given_up(place, number):
     command = [sys.executable, "-m", "inlier_host", "monitor", "m.inlier", "--replay", "pipe"]
@@ -306,6 +308,7 @@ def test_what_comes_through_a_pipe_is_read_as_a_file_is(inlier, place):
     writer.join(20)
 
 
+@pytest.mark.slow
 def test_a_file_name_that_is_no_text_works_in_every_command(place):
     raw = os.fsencode(place) + b"/w\xff.csv"
     shutil.copy("w.csv", raw)

@@ -148,6 +148,7 @@ def test_an_alarm_comes_after_whatever_was_published_before_it():
     assert sum(event.get("foreign", 0) for event in events) == len(ODD) + 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "raw",
     [
@@ -164,6 +165,7 @@ def test_a_broker_that_talks_nonsense_ends_no_client(raw, monkeypatch):
         events_of(broker, lambda event: "alarm" in event)
 
 
+@pytest.mark.slow
 def test_a_serial_line_of_the_same_is_watched_on():
     ours, theirs = pty.openpty()
     tty.setraw(ours)
@@ -396,6 +398,7 @@ def test_a_line_without_windows_gets_a_word_soon(tmp_path, monkeypatch, line, ex
     assert said == [f"P: {expected}; waiting on, Ctrl-C ends it"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "echo", "options"),
     [

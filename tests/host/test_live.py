@@ -70,6 +70,7 @@ def run(*arguments, **options):
     )
 
 
+@pytest.mark.slow
 def test_this_machine_in_lines(model, tmp_path):
     done = run(model, "--count", 12, "--save", tmp_path / "w.csv")
     assert done.returncode == 0, done.stderr
@@ -83,6 +84,7 @@ def test_this_machine_in_lines(model, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_this_machine_on_a_terminal(model):
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
@@ -210,6 +212,7 @@ def test_a_page_of_another_site_gets_nothing(model):
             assert connection.getresponse().status == expected
 
 
+@pytest.mark.slow
 @needs_tool("mosquitto")
 def test_a_device_over_mqtt(tmp_path):
     with Broker(tmp_path) as broker:

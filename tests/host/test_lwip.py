@@ -111,6 +111,7 @@ def everything():
     return [*whole, *sorted(cut, key=lambda one: one[0])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pieces", [0, 1, 2])
 def test_windows_of_every_kind_of_frame_are_those_of_the_capture(program, tmp_path, pieces):
     path = tmp_path / "capture"
@@ -130,6 +131,7 @@ def counted(listener):
     return dict(zip(Packets.counters, listener.read(), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", [TOLD, "-DFOUND"])
 def test_a_driver_may_set_its_functions_anew(tmp_path, flag):
     with playing(compiled(tmp_path, "play", flag), DEVICE, 0) as listener:

@@ -187,6 +187,7 @@ def last_will(subscriber):
     return ("inlier/bell-1/availability", "offline") in [m[:2] for m in subscriber.messages]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_discovery_state_alarm_clear_and_last_will_come_in_this_order(tmp_path, runtime):
     with Broker(tmp_path) as broker, Subscriber(broker) as subscriber:
@@ -213,6 +214,7 @@ def test_discovery_state_alarm_clear_and_last_will_come_in_this_order(tmp_path, 
         assert not device.problems()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_gone_quiet_has_a_topic_and_an_entity_of_its_own(tmp_path, runtime):
     with Broker(tmp_path) as broker, Subscriber(broker) as subscriber:
@@ -233,6 +235,7 @@ def test_gone_quiet_has_a_topic_and_an_entity_of_its_own(tmp_path, runtime):
     assert [state["window"] for state in states if state["gone"]] == list(range(5, 12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_whoever_subscribes_later_sees_what_is_retained(tmp_path, runtime):
     with (
@@ -255,6 +258,7 @@ def test_whoever_subscribes_later_sees_what_is_retained(tmp_path, runtime):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_home_assistant_s_birth_has_it_announced_again(tmp_path, runtime):
     with (
@@ -274,6 +278,7 @@ def test_home_assistant_s_birth_has_it_announced_again(tmp_path, runtime):
         eventually(lambda: count("/availability") == 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("runtime", "persistent"), [("unix", True), ("cpython", False)])
 def test_a_broker_killed_and_restarted_loses_and_doubles_no_alarm(tmp_path, runtime, persistent):
     hot = [*range(20, 22), *range(60, 62), *range(80, 82), *range(100, 102), *range(160, 162)]
@@ -306,6 +311,7 @@ def test_a_broker_killed_and_restarted_loses_and_doubles_no_alarm(tmp_path, runt
         assert any("connection lost" in p or "cannot be reached" in p for p in device.problems())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_an_alarm_whose_acknowledgement_was_lost_comes_again_under_its_id(tmp_path, runtime):
     """MQTT's QoS 1 cannot do better; the id tells a repetition from a second
@@ -362,6 +368,7 @@ class Thief:
         self._server.close()
 
 
+@pytest.mark.slow
 @needs_tool("openssl")
 def test_tls_and_a_certificate_of_nobody_s(tmp_path):
     (tmp_path / "other").mkdir()
@@ -381,6 +388,7 @@ def test_tls_and_a_certificate_of_nobody_s(tmp_path):
             assert device.end()["waiting"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_refused_credentials_are_one_sentence_and_scoring_goes_on(tmp_path, runtime):
     with (
@@ -402,7 +410,10 @@ def test_a_broker_unreachable_at_boot_gets_the_alarms_when_it_is_there(tmp_path,
     with Device(runtime, broker.port, [10, 20, 30], 60, queue=8, pauses={50: False}) as device:
         device.problem()
         device.paused(50)
-        with broker, Subscriber(broker) as subscriber:
+        with contextlib.ExitStack() as stack:
+            with device.held():  # else it sends what waits before anybody has subscribed
+                stack.enter_context(broker)
+                subscriber = stack.enter_context(Subscriber(broker))
             device.goes_on(50)
             end = device.end()
             eventually(lambda: len(alarms(subscriber)) == 6)
@@ -424,6 +435,7 @@ GARBAGE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", GARBAGE)
 def test_garbage_for_an_answer_is_one_sentence_and_scoring_goes_on(answer, runtime="unix"):
     with Answering(answer) as port, Device(runtime, port, [3], 60, **refused_at(50)) as device:

@@ -35,6 +35,7 @@ def elsewhere(*arguments, **environment):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -53,6 +54,7 @@ def test_what_needs_no_board_of_its_own_runs(tmp_path, monkeypatch, arguments, e
     assert done.returncode == 0 and expected in done.stdout + done.stderr, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [["emulate", DOORBELL, "--replay", WINDOWS], ["bench"], ["selfcheck"], ["demo", "-o", "demo"]],

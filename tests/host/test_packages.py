@@ -34,6 +34,7 @@ def test_mip_installs_every_file_of_the_runtime():
     assert all(target == source for target, source in urls)
 
 
+@pytest.mark.slow
 @pytest.mark.micropython
 def test_mip_installs_it_on_a_board_from_a_local_index(tmp_path):
     """With the layout of micropython.org/pi/v2: package/<.mpy

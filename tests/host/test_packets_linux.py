@@ -187,6 +187,7 @@ def test_a_connection_whose_time_is_over_as_a_window_begins_fails_in_that_one(tm
     same(tmp_path, [(0, other), (7, syn), (8, other), (15, other), (25, other)], cable)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(
@@ -222,6 +223,7 @@ def test_a_scan_fills_the_bitmaps_and_the_slots_alike(tmp_path, cable):
     same(tmp_path, packets, cable)
 
 
+@pytest.mark.slow
 @needs_captures
 @pytest.mark.parametrize("name", REAL)
 def test_real_captures_give_equal_windows(name, monkeypatch):

@@ -47,6 +47,7 @@ def case(tmp_path_factory):
     return folder, lines, deltas
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("interpreter", "kernel"),
     [

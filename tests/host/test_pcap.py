@@ -376,6 +376,7 @@ def by_dpkt(path, mac):
     return rows
 
 
+@pytest.mark.slow
 @needs_captures
 @pytest.mark.parametrize("name", REAL)
 def test_real_captures_agree_with_dpkt(name):

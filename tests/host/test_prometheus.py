@@ -150,6 +150,7 @@ def expressions():
             yield target["expr"].replace("$device", ".*")
 
 
+@pytest.mark.slow
 @needs_tool("prometheus")
 def test_each_panel_of_the_dashboard_shows_something_in_a_real_prometheus(metrics, tmp_path):
     for event in (WINDOW, ALARM, {"quiet": "OFF", "window": 7, "message": "m"}):

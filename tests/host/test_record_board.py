@@ -272,6 +272,7 @@ def flash(tmp_path):
     return flash
 
 
+@pytest.mark.slow
 @pytest.mark.micropython
 def test_windows_come_over_the_line_and_go_on_after_a_cable_was_pulled(inlier, flash, tmp_path):
     (flash / "main.py").write_text(MAIN.format(ring=None))
@@ -302,6 +303,7 @@ def test_windows_come_over_the_line_and_go_on_after_a_cable_was_pulled(inlier, f
     assert not part.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.micropython
 def test_a_ring_keeps_the_newest_windows_through_boots_and_is_read_whole(inlier, flash, tmp_path):
     (flash / "main.py").write_text(MAIN.format(ring="ring.Ring('kept', 3, 500, 100)"))

@@ -48,6 +48,7 @@ def mpremote(port, *arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_mip_installs_the_runtime_in_parts_from_a_local_index(index, tmp_path):
     with unix_board.plugged(tmp_path) as port:
         mpremote(port, "mip", "install", "--index", index, "inlier-x64")

@@ -146,6 +146,7 @@ def test_what_the_counters_gave_sums_to_a_hundred(run):
     assert story.per_cent([1, 1, 1]) == [34, 33, 33]
 
 
+@pytest.mark.slow
 def test_the_command_for_a_false_alarm_is_whole(run, tmp_path, inlier):
     """As it stands on the page: it trains, and the alarm is gone."""
     command = shlex.split(story.relearn(run, story.alarms(run)[2]))

@@ -119,6 +119,7 @@ ELSEWHERE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ELSEWHERE)
 def test_elsewhere_no_socket_is_opened_and_the_guest_hears_nothing(to):
     async def play():

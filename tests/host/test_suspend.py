@@ -192,6 +192,7 @@ def test_a_recording_says_which_window_is_a_mean(tmp_path, monkeypatch, happens,
     assert recorded.windows[:, 0].tolist() == [RATE] * 6
 
 
+@pytest.mark.slow
 def test_a_process_that_is_stopped_goes_on_where_it_was(tmp_path):
     """SIGSTOP for real: how long is no matter, and nothing is missing."""
     hasty(tmp_path / "m")

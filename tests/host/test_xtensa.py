@@ -60,6 +60,7 @@ def test_the_golden_vectors_are_reached(functions):
         assert [crc32(row.tobytes()) & DELTA_MAX for row in rows] == v[name], name
 
 
+@pytest.mark.slow
 @on_xtensa
 @pytest.mark.parametrize(
     ("detector", "count"),
