@@ -208,6 +208,7 @@ def test_what_the_stack_sends_is_counted_and_loopback_is_not(tmp_path):
     ]
 
 
+@pytest.mark.slow  # MicroPython is built for it, once for each change of the module
 def test_the_ordinary_monitor_scores_what_passes_lwip(tmp_path):
     """MicroPython with the module: the capture's windows, and the reference's
     scores of them.
