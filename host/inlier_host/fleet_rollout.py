@@ -12,7 +12,7 @@ from inlier.sinks.offer import BYTES_MAX
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
 from inlier_trainer.fleet.rollout import Answer, Rollout
-from inlier_trainer.fleet.store import Store
+from inlier_trainer.fleet.store import Device, Store, model_of
 
 STEP_S = 0.5  # how long a look at what devices said takes at most
 SAVE_S = 5.0
@@ -68,14 +68,14 @@ def roll(
     """
     state = rollout.state
     if len(blob) > BYTES_MAX:
-        raise BadInput(f"models/{state.type}.inlier: {len(blob)} bytes, devices take {BYTES_MAX}")
+        raise BadInput(f"{model_of(state.type)}: {len(blob)} bytes, devices take {BYTES_MAX}")
     if state.done or state.halted:
         return
     pieces = way.publish(state.type, state.number, blob)
     said = {"number": state.number, "type": state.type, "bytes": len(blob), "chunks": pieces}
 
     def offer(name: str) -> None:
-        limits = f"calibrations/{state.type}/{name}.limits"
+        limits = Device(state.type, name).limits
         mine = {"limits": store.read(limits).hex()} if store.exists(limits) else {}
         way.offer(name, json.dumps({**said, **mine}).encode())
 

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from inlier.model import WINDOW_MS_MAX
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
 
+ModelFile = Annotated[Path, typer.Argument(help="The model file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Key = Annotated[
     Path | None,
@@ -25,6 +27,11 @@ Interface = Annotated[
     ),
 ]
 
+FalseAlarms = Annotated[str, typer.Option(help="False alarms accepted.")]
+Detectors = Annotated[
+    str, typer.Option(help="Whose part of the score counts: svm, autoencoder or both.")
+]
+NUMBER_MAX = (1 << 32) - 1  # of a model: its header has four bytes for it
 Seed = Annotated[
     int, typer.Option(min=0, max=(1 << 31) - 2000, help="Of all that is drawn by chance.")
 ]
@@ -34,7 +41,7 @@ def milliseconds(text: str) -> int:
     """'250ms', '10s' or '1m' in milliseconds."""
     for unit, factor in (("ms", 1), ("s", 1000), ("m", 60_000)):
         number = text.removesuffix(unit)
-        if number != text and number.isdecimal() and 10 <= int(number) * factor <= 3_600_000:
+        if number != text and number.isdecimal() and 10 <= int(number) * factor <= WINDOW_MS_MAX:
             return int(number) * factor
     raise BadInput(f"--window {text}: give a length from 10ms to 60m, such as 250ms, 10s or 1m")
 

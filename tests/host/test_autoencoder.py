@@ -43,6 +43,18 @@ def test_examples_are_what_int8_sees_and_what_it_should_have_seen():
     assert made.x.dtype == made.y.dtype == np.float32 and made.groups == 3
 
 
+def test_the_greatest_distance_is_over_all_blocks_and_never_negative(monkeypatch):
+    """Without layers a reconstruction is the input itself: what differs is what
+    int8 cuts (200 - 127), what a shift rounds (7 - 2 * 3), and what lies below
+    the centre.
+    """
+    monkeypatch.setattr(autoencoder.reference, "BLOCK", 2)
+    f = np.array([[210, 106, 5], [10, 100, 6], [20, 107, 7], [0, 0, 0], [150, 90, 1]], np.int16)
+    offset, shift = np.array([10, 100, 9]), np.array([0, 1, 0])
+    assert autoencoder.greatest_distance(f, offset, shift, []).tolist() == [73, 1, 0]
+    assert autoencoder.greatest_distance(f[1:], offset, shift, []).tolist() == [13, 1, 0]
+
+
 def test_rows_are_distinct_and_drawn_by_the_seed():
     f = np.array([[3, 1], [2, 2], [3, 1], [0, 9], [2, 2]], np.int16)
     whole = autoencoder.distinct(f, 1)

@@ -32,7 +32,8 @@ from inlier.replay import Replay
 from inlier.secure import authentic, record, slots, state
 from inlier.sinks.offer import BYTES_MAX
 from inlier.sinks.taking import Taking
-from inlier_boards.serial_line.record_board import NUMBER_MAX, Intake, Part
+from inlier_boards.serial_line.lines import INT_MAX
+from inlier_boards.serial_line.record_board import Intake, Part
 from inlier_export import model_file as files
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
@@ -122,7 +123,7 @@ def test_an_event_from_anybody():
                 if isinstance(value, str):
                     assert value.isprintable() and len(value) <= feed.TEXT_MAX * 10
                 elif isinstance(value, int):
-                    assert abs(value) <= feed.NUMBER_MAX
+                    assert abs(value) <= feed.INT_MAX
         json.dumps(live.snapshot()).encode()
         terminal.spark([score for _, score, *_ in live.history], 9)
         terminal.bar(live.score, 9)
@@ -239,8 +240,8 @@ def test_lines_of_a_board():
                     assert len(window.deltas) == len(taken.counters)
                     assert len(window.scores) in (0, 4)
                     assert 0 <= min(window.deltas) <= max(window.deltas) <= DELTA_MAX
-                    assert 0 <= window.index <= NUMBER_MAX
-                    assert 0 <= window.boot <= NUMBER_MAX + len(lines)
+                    assert 0 <= window.index <= INT_MAX
+                    assert 0 <= window.boot <= INT_MAX + len(lines)
         except BadInput as error:  # other counters than before
             assert printable(str(error)) == str(error)
         return windows

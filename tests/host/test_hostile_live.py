@@ -22,6 +22,7 @@ from rich.console import Console
 
 from inlier.line import seal
 from inlier.procfs import Procfs
+from inlier_boards.serial_line import lines as board_lines
 from inlier_boards.serial_line import record_board
 from inlier_boards.serial_line.record_board import Intake, Part, record
 from inlier_export.errors import BadInput
@@ -470,7 +471,7 @@ def test_a_line_without_end_takes_no_memory_without_end(monkeypatch):
 def test_numbers_of_any_size_are_compared_with_the_reference():
     detector = random_detector(5)
     deltas = (record_board.DELTA_MAX,) * len(detector.counters)
-    scores = (record_board.NUMBER_MAX, -record_board.NUMBER_MAX, 1, 1)
+    scores = (board_lines.INT_MAX, -board_lines.INT_MAX, 1, 1)
     window = record_board.Window(1, 0, 1, deltas, scores)
     assert record_board.compare(pack(detector), [window]) == (1, 1)
-    assert np.iinfo(np.int64).max > record_board.NUMBER_MAX
+    assert np.iinfo(np.int64).max > board_lines.INT_MAX

@@ -21,7 +21,7 @@ BEGIN = "# inlier "
 MARKS = ("boot", "window", "elapsed")  # columns before the counters', see recordings.py
 CLOCK = "%Y-%m-%dT%H:%M:%SZ"  # as inlier.recorder.clock gives it
 _PLAIN = "/:,+@"  # beside letters, digits and _.-~, which need no %XX
-_SHOWN = 80
+SHOWN = 80  # characters of a name or a cell, in what is said of it
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,11 @@ def parsed(path: Path, text: str) -> About:
         key, equals, value = word.partition("=")
         if not equals or key in said:
             raise BadInput(
-                f"{path}: its line '{BEGIN.strip()}' holds '{printable(word, _SHOWN)}'"
+                f"{path}: its line '{BEGIN.strip()}' holds '{printable(word, SHOWN)}'"
                 f"{' twice' if equals else ''}; it must hold each key=value once: correct or "
                 f"remove that line"
             )
-        said[key] = printable(unquote(value, errors="replace"), _SHOWN)
+        said[key] = printable(unquote(value, errors="replace"), SHOWN)
     window = said.get("window_ms", "")
     if window and not (
         window.isascii() and window.isdecimal() and 0 < int(window[:9]) <= WINDOW_MS_MAX

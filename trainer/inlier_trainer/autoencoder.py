@@ -16,8 +16,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from inlier_export import reference
 from inlier_export.quantise import INPUT_BITS, Floats
-from inlier_export.reference import Ints
+from inlier_export.reference import Ints, Layer
 
 FloatLayers = list[tuple[Floats, Floats]]
 
@@ -72,6 +73,20 @@ def fit(rows: Examples, hidden: tuple[int, ...], seed: int, backend: str = "nump
 
         return autoencoder_keras.fit(rows, hidden, seed)
     return _fit_numpy(rows, hidden, seed)
+
+
+def greatest_distance(
+    f: NDArray[np.int16], offset: Ints, input_shift: Ints, layers: list[Layer]
+) -> Ints:
+    """Of each feature above its reconstruction (features,), over log features
+    f (n, features); 0 where it never lies above.
+    """
+    far = np.zeros(f.shape[1], np.int64)
+    for start in range(0, len(f), reference.BLOCK):
+        part = f[start : start + reference.BLOCK]
+        y = reference.reconstruct(reference.inputs(part, offset, input_shift), layers)
+        far = np.maximum(far, reference.distance(part, y, offset, input_shift).max(axis=0))
+    return far
 
 
 def steps(n: int) -> int:

@@ -13,7 +13,7 @@ from inlier_export.reference import NEVER, Detector, Ints, Schema
 from .one_class_svm import INBOUND
 
 RARE = 0.01  # what a feature is below in one window of a hundred
-PAD = 8  # half an octave below that
+QUIET_PAD = 8  # half an octave below that
 ACTIVE_LEAST = 24  # of that: a counter that rests often tells no silence
 
 
@@ -34,9 +34,9 @@ def usual(f: NDArray[np.int16], schema: Schema) -> tuple[Ints, Ints, int]:
     active = rare >= ACTIVE_LEAST
     inbound = np.array([name in INBOUND for name in schema.counters])
     group = active & inbound if (active & inbound).any() else active & ~inbound
-    low[longest[group]] = rare[group] - PAD
+    low[longest[group]] = rare[group] - QUIET_PAD
     weights[longest[group]] = 1
-    return low, weights, PAD * int(group.sum()) if group.any() else NEVER
+    return low, weights, QUIET_PAD * int(group.sum()) if group.any() else NEVER
 
 
 def used(detector: Detector) -> tuple[str, ...]:

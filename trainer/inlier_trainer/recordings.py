@@ -33,7 +33,7 @@ from inlier_export.printable import printable
 from inlier_export.reference import Counts, Ints
 
 from . import csv_table
-from .about import BEGIN, MARKS, NOTHING, About, hold_against, parsed
+from .about import BEGIN, MARKS, NOTHING, SHOWN, About, hold_against, parsed
 from .csv_table import Columns
 from .files import write_atomic
 
@@ -41,7 +41,6 @@ WHAT = "recording"
 FORMER = ("boot", "window", "missed")  # what MARKS were up to 0.2.0
 ROWS_MAX = csv_table.LINES_MAX  # windows
 BLOCK = 4096  # windows, written at once
-SHOWN = 80  # characters of what a cell holds, or a header
 FEW = 3  # constant counters that are allowed by name; more of them together
 COMMENTS_MAX, COMMENT_MAX = 64, 4096  # lines before the names, and bytes of one
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zX")

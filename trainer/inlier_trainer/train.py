@@ -185,17 +185,13 @@ class Trainer:
         rows = autoencoder.distinct(f, settings.seed)
         offset, input_shift = autoencoder.ranges(rows)
         high = f.max(axis=0).astype(np.int64)
-        far = np.zeros_like(high)
         x = reference.inputs(rows, offset, input_shift)
         if settings.detectors == "svm":
-            return Fitted(high, offset, input_shift, far, x, [], [])
+            return Fitted(high, offset, input_shift, np.zeros_like(high), x, [], [])
         shown = autoencoder.examples(rows, offset, input_shift, len(self.schema.kinds))
         floats = autoencoder.fit(shown, settings.hidden, settings.seed, settings.backend)
         layers = quantise.layers(floats, x)
-        for part in np.array_split(f, -(-len(f) // reference.BLOCK)):
-            y = reference.reconstruct(reference.inputs(part, offset, input_shift), layers)
-            away = reference.distance(part, y, offset, input_shift).max(axis=0)
-            far = np.maximum(far, away)
+        far = autoencoder.greatest_distance(f, offset, input_shift, layers)
         return Fitted(high, offset, input_shift, far, x, layers, floats)
 
     def outlying(self, f: NDArray[np.int16], fit: Fitted) -> Outlying:

@@ -11,6 +11,9 @@ from inlier.line import seal
 _BEGIN = re.compile(r".*(~[bwe] .*)", re.DOTALL)
 
 
+INT_MAX = (1 << 31) - 1  # what a device counts and scores is an int32
+
+
 class Damaged(Exception):
     """A line of inlier's that is not as it was written."""
 

@@ -24,13 +24,12 @@ from inlier_trainer.files import check_output, write_atomic
 from inlier_trainer.progress import Progress
 from inlier_trainer.recordings import Recording, Table, csv_bytes, table, write
 
-from .lines import Damaged, opened
+from .lines import INT_MAX, Damaged, opened
 
 SILENT_S = 30  # beyond the length of a window
 SILENT_UNKNOWN_S = 120  # before that is known
 WORD_S = 10  # without a window, after which it is said what comes
 EARLY_MAX = 64  # windows before the names, which come with every 32nd
-NUMBER_MAX = (1 << 31) - 1
 NUMBER = re.compile(r"-?[0-9]{1,10}")
 NAME = re.compile(r"[0-9A-Za-z_.:/-]{1,64}")  # that needs no quotes in a CSV
 WORD = re.compile(r"[!-~]{1,64}")
@@ -160,9 +159,9 @@ def _numbers(
         return None
     place, counted, scores = (list(map(int, part)) for part in (words[:3], deltas, words[4:]))
     fits = (
-        0 <= min(place) <= max(place) <= NUMBER_MAX
+        0 <= min(place) <= max(place) <= INT_MAX
         and 0 <= min(counted) <= max(counted) <= DELTA_MAX
-        and all(abs(score) <= NUMBER_MAX for score in scores)
+        and all(abs(score) <= INT_MAX for score in scores)
     )
     return (place, tuple(counted), tuple(scores)) if fits else None
 

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from inlier_host.libraries import require
-from inlier_host.options import Json, say
+from inlier_host.options import Json, ModelFile, say
 
 
 def deploy(
-    model: Annotated[Path, typer.Argument(help="The model file.")],
+    model: ModelFile,
     port: Annotated[
         str | None, typer.Option(help="Serial port of the board; found if there is one board.")
     ] = None,

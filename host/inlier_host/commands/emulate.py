@@ -8,14 +8,14 @@ import typer
 
 from inlier_host.figures import number_of
 from inlier_host.libraries import require
-from inlier_host.options import Json, say
+from inlier_host.options import Json, ModelFile, say
 
 if TYPE_CHECKING:
     from inlier_boards.catalogue import Board
 
 
 def emulate(
-    model: Annotated[Path, typer.Argument(help="The model file.")],
+    model: ModelFile,
     replay: Annotated[Path, typer.Option(help="Windows to score, CSV or Parquet.")],
     board: Annotated[str, typer.Option(help="Emulated board.")] = "qemu_m0",
     image: Annotated[

@@ -10,7 +10,16 @@ import typer
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
 from inlier_host.figures import number_of, rate
-from inlier_host.options import Json, Seed, milliseconds, one_of, say, together
+from inlier_host.options import (
+    Detectors,
+    FalseAlarms,
+    Json,
+    Seed,
+    milliseconds,
+    one_of,
+    say,
+    together,
+)
 
 if TYPE_CHECKING:
     from inlier_trainer.evaluate import Evaluation
@@ -33,10 +42,8 @@ def evaluate(
         typer.Option("--as", help="Source that would have counted there: packets or sockets."),
     ] = "packets",
     window: Annotated[str, typer.Option(help="Length of a window.")] = "10s",
-    false_alarms: Annotated[str, typer.Option(help="False alarms accepted.")] = "1/week",
-    detectors: Annotated[
-        str, typer.Option(help="Whose part of the score counts: svm, autoencoder or both.")
-    ] = "both",
+    false_alarms: FalseAlarms = "1/week",
+    detectors: Detectors = "both",
     seed: Seed = 1,
     as_json: Json = False,
 ) -> None:

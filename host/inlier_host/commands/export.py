@@ -9,9 +9,7 @@ from typing import Annotated
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json, Key, say, together
-
-NUMBER_MAX = (1 << 32) - 1
+from inlier_host.options import NUMBER_MAX, Json, Key, say, together
 
 
 def export(

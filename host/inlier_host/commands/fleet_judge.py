@@ -31,8 +31,9 @@ def _calibrated(
     """Of all devices, scored where they are not yet; and the days."""
     from inlier_trainer.fleet import calibrate as calibrating
     from inlier_trainer.fleet import survey as surveys
+    from inlier_trainer.fleet.store import CALIBRATION
 
-    before = place.read_json("calibration.json") or {}
+    before = place.read_json(CALIBRATION) or {}
     per_day = calibrating.per_day(budget or f"{before.get('budget_per_day', 5)}/day")
     surveyed = surveys.survey(place, on, progress)
     surveys.enough(surveyed.days, place.address)
@@ -203,7 +204,7 @@ def drift(
     from inlier_trainer.progress import bars
 
     place = store.opened(fleet)
-    told = {t: place.read_json(f"models/{t}.json") for t in calibrating.models(place)}
+    told = {t: place.read_json(store.known_of(t)) for t in calibrating.models(place)}
     samples = {t: training.sample(place, t) for t in told}
     with bars(quiet=as_json) as progress, cluster(workers, scheduler) as on:
         surveyed = surveys.survey(place, on, progress)
@@ -213,7 +214,7 @@ def drift(
         new = on.run("profiles", place, profile.profile, devices, (samples, until), progress)
         moved = drifting.drift(place, mine, until, on, progress)
     proposed = drifting.proposals(moved)
-    place.write_json("drift.json", {"moved": moved, "proposals": proposed})
+    place.write_json(store.DRIFT, {"moved": moved, "proposals": proposed})
     rejected = [*surveyed.rejected, *new.rejected]
     if as_json:
         print(json.dumps({"moved": moved, "proposals": proposed, "rejected": rejected}))
@@ -269,7 +270,7 @@ def report(
             "calibration": done.told,
             "ranked": ranked,
             "types": types,
-            "drift": place.read_json("drift.json"),
+            "drift": place.read_json(store.DRIFT),
             "rollouts": rolling.summaries(place),
             "rejected": rejected,
         }
@@ -282,7 +283,9 @@ def report(
 
 
 def _of_type(place: "Store", type_: str) -> dict[str, Any]:
-    told = place.read_json(f"models/{type_}.json") or {}
+    from inlier_trainer.fleet.store import known_of
+
+    told = place.read_json(known_of(type_)) or {}
     return {
         "windows": told.get("windows", 0),
         "model_bytes": told.get("model_bytes", 0),

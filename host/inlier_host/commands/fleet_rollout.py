@@ -77,9 +77,9 @@ def rollout(
     model = models[type_]
     if not authentic.is_signed(model.blob):
         raise BadInput(
-            f"models/{type_}.inlier: it is not signed, and no device takes it: train with --key"
+            f"{store.model_of(type_)}: it is not signed, and no device takes it: train with --key"
         )
-    told = place.read_json("calibration.json") or {}
+    told = place.read_json(store.CALIBRATION) or {}
     count = sum(of["devices"] for of in told.get("by_type", {}).values()) or 1
     rules = Rules(told.get("budget_per_day", 5) / count, *times)
     rolling = Rollout(place, place.devices(type_), model.detector.number, model.blob, rules)

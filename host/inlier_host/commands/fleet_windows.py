@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json, Key, Seed, milliseconds, say
+from inlier_host.options import NUMBER_MAX, Detectors, Json, Key, Seed, milliseconds, one_of, say
 
 from .fleet_options import Fleet, Scheduler, Workers, cluster, tell_rejected
 
@@ -61,24 +61,22 @@ def simulate(
     rows = sum(told["rows"] for told in ran.told)
     if as_json:
         told = {"fleet": fleet, "devices": len(ran.told), "windows": rows, "again": ran.again}
-        print(json.dumps({**told, "truth": place.path("truth.json")}))
+        print(json.dumps({**told, "truth": place.path(store.TRUTH)}))
         return
     say(
         f"{fleet}: {devices} devices of {types} types, {days} days, {rows:,} windows of {window}; "
-        f"what is true of them is in {place.path('truth.json')}"
+        f"what is true of them is in {place.path(store.TRUTH)}"
     )
 
 
 def train(
     fleet: Fleet,
     by: Annotated[str, typer.Option(help="What shares a model: type.")] = "type",
-    detectors: Annotated[
-        str, typer.Option(help="Whose part of the score counts: svm, autoencoder or both.")
-    ] = "both",
+    detectors: Detectors = "both",
     seed: Seed = 1,
     key: Key = None,
     number: Annotated[
-        int, typer.Option(min=0, max=(1 << 32) - 1, help="Of the models, for rollout.")
+        int, typer.Option(min=0, max=NUMBER_MAX, help="Of the models, for rollout.")
     ] = 0,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -92,7 +90,6 @@ def train(
     Example: inlier fleet train FLEET --by type
     """
     from inlier_host import keys
-    from inlier_host.options import one_of
     from inlier_trainer.fleet import store
     from inlier_trainer.fleet import survey as surveys
     from inlier_trainer.fleet import train as training
@@ -117,7 +114,7 @@ def train(
     tell_rejected(rejected)
     for type_, of in fitted.told.items():
         say(
-            f"models/{type_}.inlier: {of['model_bytes']} bytes, of {of['devices']} devices; "
+            f"{store.model_of(type_)}: {of['model_bytes']} bytes, of {of['devices']} devices; "
             f"fitted on {of['sample_windows']:,} windows of {len(of['sample'])} of them, from "
             f"{of['learned'][0]} to {of['learned'][1]}"
         )

@@ -15,6 +15,8 @@ from inlier_export.printable import printable
 from inlier_host.figures import number_of, rate, span
 from inlier_host.libraries import require
 from inlier_host.options import (
+    Detectors,
+    FalseAlarms,
     Json,
     Seed,
     check_training,
@@ -54,11 +56,9 @@ def train(
         str | None,
         typer.Option(help="Length of a window; by default as they say themselves, else 10s."),
     ] = None,
-    false_alarms: Annotated[str, typer.Option(help="False alarms accepted.")] = "1/week",
+    false_alarms: FalseAlarms = "1/week",
     hidden: Annotated[str, typer.Option(help="Hidden layers of the autoencoder.")] = "16",
-    detectors: Annotated[
-        str, typer.Option(help="Whose part of the score counts: svm, autoencoder or both.")
-    ] = "both",
+    detectors: Detectors = "both",
     backend: Annotated[
         str, typer.Option(help="What fits the autoencoder: numpy, or keras (an extra).")
     ] = "numpy",

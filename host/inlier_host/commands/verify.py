@@ -1,17 +1,16 @@
 """Checks a model as a device does."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json, Key, say
+from inlier_host.options import Json, Key, ModelFile, say
 
 
 def verify(
-    model: Annotated[Path, typer.Argument(help="The model file.")],
+    model: ModelFile,
     key: Key = None,
     allow_unsigned: Annotated[
         bool, typer.Option(help="Accept a model that is not signed.")

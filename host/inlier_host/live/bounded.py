@@ -7,6 +7,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+LOOPBACK = "127.0.0.1"  # this machine alone
 REQUEST_S = 10  # for a request to come, and for a part of an answer to be taken
 CLIENTS_MAX = 32
 

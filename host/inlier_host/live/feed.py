@@ -23,7 +23,7 @@ from typing import Any
 
 from inlier.model import HORIZONS_MAX
 from inlier.sinks.lines import Lines
-from inlier_boards.serial_line.lines import Damaged, opened
+from inlier_boards.serial_line.lines import INT_MAX, Damaged, opened
 from inlier_export.errors import BadInput
 from inlier_export.model_file import read_model
 from inlier_export.printable import printable
@@ -36,11 +36,10 @@ Event = dict[str, Any]
 Emit = Callable[[Event], None]
 Feed = Callable[[Emit], None]  # runs until interrupted, or Emit raises
 
-NUMBER_MAX = (1 << 31) - 1
 MESSAGE_MAX = 1 << 16  # bytes; a state of many counters has 2,000
 TEXT_MAX = 1000
 NAME_MAX = 80
-FEATURES_MAX = 16  # shown
+FEATURES_SHOWN = 16
 WAITING_MAX = 1000  # events; more of them wait at the broker
 
 
@@ -135,19 +134,19 @@ def parsed(text: str) -> Event:
             for name, share in event.get("features", ())
         ]
         window: Event = {key: _number(event[key]) for key in ("window", "score", "ae", "hot")}
-        window["svm"] = _number(event["svm"], -NUMBER_MAX)
+        window["svm"] = _number(event["svm"], -INT_MAX)
         if "source" in event:
             window["source"] = printable(str(event["source"]), NAME_MAX)
             window["window_ms"] = _number(event.get("window_ms", 0))
             window["deltas"] = [_number(delta) for delta in event["deltas"]]
         horizons = [
-            [_number(k), _number(n), _number(limit, -NUMBER_MAX), _number(count)]
+            [_number(k), _number(n), _number(limit, -INT_MAX), _number(count)]
             for k, n, limit, count in event.get("horizons", ())
         ]
         window["horizons"] = horizons[:HORIZONS_MAX]
         for flag in ("gone", "held"):
             window[flag] = int(bool(event.get(flag, 0)))
-        return {**window, "features": features[:FEATURES_MAX]}
+        return {**window, "features": features[:FEATURES_SHOWN]}
     # what json, int and a loop make of other people's text
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
         shown = printable(text.strip(), 40)
@@ -157,7 +156,7 @@ def parsed(text: str) -> Event:
 def _number(value: Any, least: int = 0) -> int:
     """Raises ValueError, TypeError, OverflowError for what is none in range."""
     number = int(value)
-    if not least <= number <= NUMBER_MAX:
+    if not least <= number <= INT_MAX:
         raise ValueError
     return number
 

@@ -10,10 +10,9 @@ from inlier_export.errors import BadInput
 from inlier_export.printable import printable
 from inlier_trainer.sources import SOURCES
 
-from .bounded import Bounded
+from .bounded import LOOPBACK, Bounded
 from .feed import Event
 
-HOST = "127.0.0.1"
 # A label that anybody on a broker can choose must not fill the memory.
 DEVICES_MAX = 10_000
 
@@ -130,4 +129,4 @@ def listening_on(where: str) -> tuple[str, int]:
             f"--prometheus {printable(where, 80)}: give [HOST]:PORT, such as :9101 for this "
             "machine alone or 0.0.0.0:9101 for others too"
         )
-    return host or HOST, int(port)
+    return host or LOOPBACK, int(port)

@@ -11,15 +11,14 @@ from importlib import resources
 from inlier_export.errors import BadInput
 from inlier_host.report.bundle import vega
 
-from .bounded import Bounded
+from .bounded import LOOPBACK, Bounded
 from .state import Live
 
-HOST = "127.0.0.1"
 KEEP_ALIVE_S = 10  # a comment line, by which a browser that went away is noticed
 
 
 class Web:
-    """Serves on HOST until the block ends. Raises BadInput where the port is
+    """Serves on LOOPBACK until the block ends. Raises BadInput where the port is
     taken.
     """
 
@@ -29,7 +28,7 @@ class Web:
         self._text = json.dumps(live.snapshot())
         self._version = 0
         try:
-            self._server = Bounded((HOST, port), _handler(self))
+            self._server = Bounded((LOOPBACK, port), _handler(self))
         except OSError as error:
             if error.errno == errno.EACCES:
                 raise BadInput(
@@ -42,7 +41,7 @@ class Web:
                 f"choose another with --port"
             ) from None
         self.script = vega().encode()
-        self.url = f"http://{HOST}:{self._server.server_address[1]}/"
+        self.url = f"http://{LOOPBACK}:{self._server.server_address[1]}/"
 
     def update(self) -> None:
         with self._told:
@@ -72,7 +71,7 @@ def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             # Only under its own name: a page of another site must not read this
             # by pointing its name at 127.0.0.1.
-            if self.headers.get("Host", "").partition(":")[0] not in (HOST, "localhost"):
+            if self.headers.get("Host", "").partition(":")[0] not in (LOOPBACK, "localhost"):
                 self.send_error(403)
             elif self.path == "/":
                 page = resources.files(__package__) / "page.html"

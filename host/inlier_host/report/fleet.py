@@ -10,13 +10,13 @@ import inlier
 from inlier_trainer.progress import Progress
 
 from . import charts
+from .axis import LIMIT
 from .bundle import vega
 from .charts import ALARM, REST, SCORE, Spec
 from .page import place_of, templates
 
 WORST = 25
 REJECTED = 20
-LIMIT = "#c77700"
 PHASES = ("learned", "weighed", "held out", "judged")
 PERIOD_SHOWN = 1e7  # days: beyond, bars differ no more
 Told = dict[str, Any]

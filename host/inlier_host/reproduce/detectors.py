@@ -42,9 +42,6 @@ def counters(rows: Rows) -> Ints:
     return np.minimum(np.rint(np.abs(rows) * (1 << FRACTION_BITS)), DELTA_MAX).astype(np.int64)
 
 
-DETECTORS = ("autoencoder", "svm", "both")
-
-
 @dataclass
 class FittedDetectors:
     """Both detectors of some rows, in int8 and without thresholds, and what
@@ -57,8 +54,8 @@ class FittedDetectors:
     far: Scores
 
     def variants(self) -> dict[str, Detector]:
-        """Of DETECTORS: the autoencoder, whose squared error decides; the
-        hinges without and with its distances.
+        """By name: the autoencoder, whose squared error decides; the hinges
+        without and with its distances.
         """
         d = self.detector
         return {
@@ -120,8 +117,8 @@ class FittedDevice:
     """A device's detectors with their thresholds, and the benign rows' folds
     for other detectors.
 
-    models, blobs: of DETECTORS, int8.
-    float_limits: the floats' thresholds.
+    models, blobs: of each of FittedDetectors.variants(), int8.
+    float_limits: the floats' thresholds, of the same.
     parts: quantised rows to fit on and to calibrate on; the last is the whole
         of them.
     """
@@ -215,7 +212,7 @@ def fit(rows: Rows, columns: tuple[str, ...], seed: int) -> FittedDevice:
         blobs={name: pack(d) for name, d in models.items()},
         float_limits={
             name: row_threshold(np.concatenate([scores[name] for scores in unseen_floats]), RATE)
-            for name in DETECTORS
+            for name in models
         },
         parts=[*parts, (everything, everything[:0])],
     )
@@ -229,8 +226,8 @@ def _columns(f: NDArray[np.int16], d: Detector) -> Bytes:
 def score(
     fitted: FittedDevice, deltas: Ints, interpreter: Path
 ) -> dict[str, tuple[Ints, Ints, int]]:
-    """Of DETECTORS the scores of rows (n, columns), the reference's and
-    MicroPython's, and for how many rows any integer or the verdict differs.
+    """Of each of the models the scores of rows (n, columns), the reference's
+    and MicroPython's, and for how many rows any integer or the verdict differs.
     """
     said = run(fitted.models, _features(deltas, fitted.fitted.detector.schema))
     result = {}

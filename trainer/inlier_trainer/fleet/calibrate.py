@@ -21,7 +21,7 @@ from inlier_trainer.threshold import per_week
 from . import events, scoring, tails
 from .engine import Cluster, Summary
 from .parts import date_of, ms_of
-from .store import Device, Store
+from .store import CALIBRATION, Device, Store, model_of
 from .survey import Surveyed
 
 MARGIN = 0.7  # of the budget is given out: the rest is for kinds of events never seen
@@ -51,10 +51,10 @@ class Calibrated:
 
 def models(store: Store) -> dict[str, ModelFile]:
     """Of each type. Raises BadInput where there is none."""
-    names = [n for n in store.names("models") if n.endswith(".inlier")]
-    if not names:
+    types = [n.removesuffix(".inlier") for n in store.names("models") if n.endswith(".inlier")]
+    if not types:
         raise BadInput(f"{store.address}: no model of any type: run 'inlier fleet train' first")
-    return {n.removesuffix(".inlier"): parsed(store.read(f"models/{n}")) for n in names}
+    return {type_: parsed(store.read(model_of(type_))) for type_ in types}
 
 
 def per_day(false_alarms: str) -> float:
@@ -205,10 +205,9 @@ def write(store: Store, calibrated: Calibrated, key: bytes | None) -> int:
         model = of_types[device.type]
         blob = pack(model.blob, thresholds(model.detector, limit), key)
         size = len(blob)
-        name = f"calibrations/{device.type}/{device.name}.limits"
-        if not store.exists(name) or store.read(name) != blob:
-            store.write(name, blob)
-    store.write_json("calibration.json", calibrated.told)
+        if not store.exists(device.limits) or store.read(device.limits) != blob:
+            store.write(device.limits, blob)
+    store.write_json(CALIBRATION, calibrated.told)
     return size
 
 

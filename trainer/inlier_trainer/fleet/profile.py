@@ -11,7 +11,8 @@ import polars as pl
 from inlier.features import LOG_MAX
 from inlier_export import reference
 from inlier_export.errors import BadInput
-from inlier_export.reference import Detector, Ints
+from inlier_export.reference import Detector
+from inlier_trainer.autoencoder import greatest_distance
 
 from . import parts
 from .engine import Summary, once
@@ -21,7 +22,6 @@ PROFILE = "profile.parquet"
 BIN = 4  # sixteenths of an octave
 BINS = LOG_MAX // BIN + 1
 WEEK_MS = 7 * parts.DAY_MS
-CHUNK = 8192  # windows
 
 
 def place(device: Device) -> str:
@@ -71,18 +71,10 @@ def _made(store: Store, device: Device, detector: Detector, until: str) -> Summa
     if learned.any():
         rows = f[learned]
         told["high"] = rows.max(axis=0).tolist()
-        told["far"] = _far(rows, detector).tolist()
+        far = greatest_distance(rows, detector.offset, detector.input_shift, detector.layers)
+        told["far"] = far.tolist()
         told["median"] = np.median(base[learned], axis=0).astype(int).tolist()
     return told
-
-
-def _far(f: np.ndarray, d: Detector) -> Ints:
-    far = np.zeros(d.features, np.int64)
-    for start in range(0, len(f), CHUNK):
-        part = f[start : start + CHUNK]
-        y = reference.reconstruct(reference.inputs(part, d.offset, d.input_shift), d.layers)
-        far = np.maximum(far, reference.distance(part, y, d.offset, d.input_shift).max(axis=0))
-    return far
 
 
 def _histograms(base: np.ndarray, span: parts.Span) -> bytes:

@@ -24,7 +24,6 @@ from .store import Device, Store
 SCORES = "scores.parquet"
 WHOLE = 256
 SEVERITY_MAX = 1 << 20
-CHUNK = 8192  # windows
 
 
 def place(device: Device) -> str:
@@ -93,13 +92,14 @@ def scores_of(d: Detector, windows: Ints) -> tuple[Ints, NDArray[np.int8]]:
     scores = np.zeros(len(f), np.int64)
     leading = np.full(len(f), -1, np.int8)
     kinds = len(d.schema.kinds)
-    for start in range(0, len(f), CHUNK):
-        part = f[start : start + CHUNK]
+    for start in range(0, len(f), reference.BLOCK):
+        rows = slice(start, start + reference.BLOCK)
+        part = f[rows]
         y = reference.reconstruct(reference.inputs(part, d.offset, d.input_shift), d.layers)
         parts_ = reference.contributions(part, y, d)
-        scores[start : start + CHUNK] = total = parts_.sum(axis=1)
+        scores[rows] = total = parts_.sum(axis=1)
         by_counter = parts_.reshape(len(part), -1, kinds).sum(axis=2)
-        leading[start : start + CHUNK] = np.where(total > 0, by_counter.argmax(axis=1), -1)
+        leading[rows] = np.where(total > 0, by_counter.argmax(axis=1), -1)
     return scores, leading
 
 

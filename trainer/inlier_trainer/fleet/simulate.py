@@ -18,7 +18,7 @@ from inlier_trainer.progress import Progress
 
 from . import captured, made_up, parts
 from .engine import Cluster, Ran, Summary, once
-from .store import Device, Store, digest
+from .store import TRUTH, Device, Store, digest
 
 BEGAN = "2026-01-01"
 VERSIONS = ("1.0", "1.1")
@@ -76,11 +76,11 @@ class Plan:
 def simulate(store: Store, plan: Plan, on: Cluster, progress: Progress) -> Ran:
     """Raises BadInput where another fleet is there, OSError."""
     told = json.loads(json.dumps(truth(plan)))
-    if store.names("windows") and store.read_json("truth.json") != told:
+    if store.names("windows") and store.read_json(TRUTH) != told:
         raise BadInput(
             f"{store.address}: another fleet is there, real or made up: name another folder"
         )
-    store.write_json("truth.json", told)
+    store.write_json(TRUTH, told)
     infections = plan.infections()
     items = [(i, infections.get(i)) for i in range(plan.devices)]
     return on.run("devices", store, _device, items, (plan,), progress)

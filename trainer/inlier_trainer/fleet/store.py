@@ -4,6 +4,9 @@
     profiles/…, scores/…        a file a device, of what is derived from them
     models/T.inlier, T.json     a model a type, and what is known of it
     calibrations/T/D.limits     the few bytes in which a device differs
+    calibration.json            what limits were chosen for, and let by
+    drift.json                  what has moved since training
+    truth.json                  of a made-up fleet: what befell whom
     done/STAGE/…                what a task told when it had written its result
     staged/…                    windows that wait to be sorted in
 
@@ -24,6 +27,9 @@ from inlier_export.printable import printable
 from inlier_trainer.files import write_atomic
 
 PART = "windows.parquet"
+CALIBRATION = "calibration.json"
+DRIFT = "drift.json"
+TRUTH = "truth.json"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}")
 SHOWN = 60
 # what tells one content of a file from the next, as fsspec's file systems have
@@ -51,6 +57,18 @@ class Device:
     @property
     def place(self) -> str:
         return f"type={self.type}/device={self.name}"
+
+    @property
+    def limits(self) -> str:
+        return f"calibrations/{self.type}/{self.name}.limits"
+
+
+def model_of(type_: str) -> str:
+    return f"models/{type_}.inlier"
+
+
+def known_of(type_: str) -> str:
+    return f"models/{type_}.json"
 
 
 @dataclass(frozen=True)

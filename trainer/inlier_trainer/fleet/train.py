@@ -19,7 +19,7 @@ from inlier_trainer.train import DISTANCE_PAD, WINDOWS_MIN, Settings, train
 from . import parts
 from .engine import Cluster, Summary, once
 from .profile import profile
-from .store import Device, Store, digest
+from .store import Device, Store, digest, known_of, model_of
 from .survey import Surveyed
 
 UNITS = 4  # devices of a sample
@@ -95,8 +95,8 @@ def fit(
             "learned": [days.learned[0], days.learned[-1]],
             "until": until,
         }
-        store.write(f"models/{type_}.inlier", blob)
-        store.write_json(f"models/{type_}.json", fleet.told[type_])
+        store.write(model_of(type_), blob)
+        store.write_json(known_of(type_), fleet.told[type_])
     fleet.odd.sort(key=lambda o: -o["octaves"])
     return fleet
 

@@ -19,9 +19,8 @@ from rp2040py.device import MicroPythonDevice
 from rp2040py.external.cyw43 import Cyw43439
 
 from .asleep import asleep
+from .board import BOOT_S
 from .bridge import LoopbackBridge, Place
-
-BOOT_S = 600
 
 
 def wired(spec: Any, dns: Place | None) -> Any:
