@@ -2,7 +2,7 @@
 
 import pytest
 
-from inlier_host.figures import number_of, rate, span
+from inlier_trainer.figures import number_of, rate, span
 
 
 def test_one_is_not_several():

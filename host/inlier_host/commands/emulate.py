@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inlier_host.figures import number_of
 from inlier_host.libraries import require
 from inlier_host.options import Json, ModelFile, say
+from inlier_trainer.figures import number_of
 
 if TYPE_CHECKING:
     from inlier_boards.catalogue import Board

@@ -9,7 +9,6 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
-from inlier_host.figures import number_of, rate
 from inlier_host.options import (
     Detectors,
     FalseAlarms,
@@ -20,6 +19,7 @@ from inlier_host.options import (
     say,
     together,
 )
+from inlier_trainer.figures import number_of, rate
 
 if TYPE_CHECKING:
     from inlier_trainer.evaluate import Evaluation

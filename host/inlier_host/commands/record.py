@@ -12,7 +12,6 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
-from inlier_host.figures import number_of
 from inlier_host.libraries import require
 from inlier_host.options import (
     Interface,
@@ -24,6 +23,7 @@ from inlier_host.options import (
     say,
     together,
 )
+from inlier_trainer.figures import number_of
 
 BOARD = ("ring", "restart", "model")
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.figures import number_of
 from inlier_host.libraries import require
 from inlier_host.options import Json, say, together
+from inlier_trainer.figures import number_of
 
 if TYPE_CHECKING:
     from inlier_host.report.subject import Attack

@@ -12,7 +12,6 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
-from inlier_host.figures import number_of, rate, span
 from inlier_host.libraries import require
 from inlier_host.options import (
     Detectors,
@@ -26,6 +25,7 @@ from inlier_host.options import (
     say,
 )
 from inlier_trainer import budget
+from inlier_trainer.figures import number_of, rate, span
 from inlier_trainer.horizons import HORIZONS
 
 if TYPE_CHECKING:
