@@ -11,6 +11,7 @@ import numpy as np
 from inlier.counters import DELTA_MAX
 from inlier_export.errors import BadInput, Interrupted
 from inlier_host.live.feed import Enough, Event, Feed
+from inlier_trainer.figures import are, number_of
 from inlier_trainer.fleet import parts, sorting
 from inlier_trainer.fleet.engine import Cluster
 from inlier_trainer.fleet.ingest import Ingested, sort
@@ -168,6 +169,8 @@ def listen(feed: Feed, live: Live, count: int, each: Callable[[Any], None]) -> I
         pass
     except Interrupted:
         live.flush(wait=True)
-        raise Interrupted(f"{live.taken} windows are in the store") from None
+        raise Interrupted(
+            f"{number_of(live.taken, 'window')} {are(live.taken)} in the store"
+        ) from None
     live.flush(wait=True)
     return live.done

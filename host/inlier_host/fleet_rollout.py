@@ -11,6 +11,7 @@ from typing import Protocol
 from inlier.sinks.offer import BYTES_MAX
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable
+from inlier_trainer.fleet.engine import Summary
 from inlier_trainer.fleet.rollout import Answer, Rollout
 from inlier_trainer.fleet.store import Device, Store, model_of
 
@@ -58,7 +59,7 @@ def roll(
     store: Store,
     blob: bytes,
     way: Way,
-    each: Callable[[dict[str, object]], None],
+    each: Callable[[Summary], None],
     clock: Clock = time.time,
 ) -> None:
     """Until it is done or halted. Raises BadInput, OSError; interrupted, it
@@ -79,7 +80,7 @@ def roll(
         mine = {"limits": store.read(limits).hex()} if store.exists(limits) else {}
         way.offer(name, json.dumps({**said, **mine}).encode())
 
-    before: dict[str, object] = {}
+    before: Summary = {}
     saved = 0.0
     for name in state.devices:  # a broker that kept nothing over its restart
         offer(name)

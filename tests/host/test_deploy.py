@@ -193,7 +193,7 @@ def test_the_newcomer_s_script_ends_with_the_same_integers_here_and_on_the_emula
     assert test and int(test[1]) == len(golden.extremes(len(Sockets.counters)))
     assert 10_000 < int(test[2]) < 60_000 and 8_000 < int(test[3]) < 24_000
     assert done.stdout.endswith(
-        "100 windows were scored there; 0 of them differ from the NumPy reference\n"
+        "100 windows scored there; 0 of them unlike the NumPy reference's\n"
     )
     sent, back = (
         read(tmp_path / name, Sockets.counters).windows for name in ("windows.csv", "back.csv")

@@ -2,11 +2,12 @@
 
 import pytest
 
-from inlier_trainer.figures import number_of, rate, span
+from inlier_trainer.figures import are, number_of, rate, span
 
 
 def test_one_is_not_several():
     assert [number_of(n, "alarm") for n in (0, 1, 2)] == ["0 alarms", "1 alarm", "2 alarms"]
+    assert [are(n) for n in (0, 1, 2)] == ["are", "is", "are"]
 
 
 def test_a_rate_has_two_digits_and_no_exponent_that_a_reader_must_undo():
@@ -16,6 +17,7 @@ def test_a_rate_has_two_digits_and_no_exponent_that_a_reader_must_undo():
 @pytest.mark.parametrize(
     "weeks, said",
     [
+        (150, "150 weeks"),
         (2, "2 weeks"),
         (1.99, "14 days"),
         (2 / 7, "2 days"),

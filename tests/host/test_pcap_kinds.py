@@ -123,7 +123,7 @@ def test_whoever_asks_for_a_device_that_is_not_there_is_told_who_is(tmp_path):
         counted(tmp_path, pcap(raw, 101), "10.1.1.1")
     assert str(caught.value).endswith(
         "no packet of 10.1.1.1 in 10; the busiest senders are 192.168.1.5 (4 packets), "
-        "fe80::b (3 packets), fe80::a (2 packets), fe80::c (1 packets)"
+        "fe80::b (3 packets), fe80::a (2 packets), fe80::c (1 packet)"
     )
     many = [
         (i, ethernet(bytes(28), 0x0806, source=bytes([2, 0, 0, 0, 0, i // 2]))) for i in range(14)

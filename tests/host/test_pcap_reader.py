@@ -295,7 +295,7 @@ def test_a_damaged_block_ends_what_is_read_and_what_came_before_it_is_used(told,
     before = section() + interface(1) + enhanced(1, b"a")
     assert told(before + damage + enhanced(2, b"b")) == (
         [(1, b"a", 1, 1000)],
-        f"broken at {said}, 1 packets after byte 0; what came before it is used",
+        f"broken at {said}, 1 packet after byte 0; what came before it is used",
     )
 
 
@@ -325,4 +325,4 @@ def test_a_section_may_describe_so_many_interfaces_and_the_next_as_many_again(to
     full = section() + interface(1) * 4096
     found, said = told(full * 2 + enhanced(1, b"a", number=4095) + interface(1))
     assert found == [(1, b"a", 1, 1000)]
-    assert said.startswith("broken at an interface beyond 4096, 1 packets after ")
+    assert said.startswith("broken at an interface beyond 4096, 1 packet after ")

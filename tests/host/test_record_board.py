@@ -200,7 +200,7 @@ def test_an_interrupt_keeps_the_part(tmp_path):
         yield from (HEAD, window(0))
         raise Interrupted("")
 
-    with pytest.raises(Interrupted, match="1 windows are in .*w.csv.part, record again to go on"):
+    with pytest.raises(Interrupted, match="1 window is in .*w.csv.part, record again to go on"):
         record(interrupted(), "/dev/ttyACM0", tmp_path / "w.csv", 9, None, lambda *stage: None)
     assert (tmp_path / "w.csv.part").read_text().splitlines()[2:] == ["1,0,1,1,2"]
 

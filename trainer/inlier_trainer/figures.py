@@ -6,9 +6,14 @@ def number_of(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def rate(alarms: float) -> str:
+def are(count: int) -> str:
+    """1 of them is, 2 are."""
+    return "is" if count == 1 else "are"
+
+
+def rate(count: float) -> str:
     """In two digits."""
-    return f"{float(f'{alarms:.2g}'):g}"
+    return f"{float(f'{count:.2g}'):g}"
 
 
 def span(weeks: float) -> str:
@@ -16,4 +21,4 @@ def span(weeks: float) -> str:
     for unit, in_a_week in (("weeks", 1), ("days", 7), ("hours", 168), ("minutes", 10_080)):
         if weeks * in_a_week >= 2 or unit == "minutes":
             break
-    return f"{weeks * in_a_week:.2g} {unit}"
+    return f"{rate(weeks * in_a_week)} {unit}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from inlier import recorder
 from inlier_export.errors import BadInput, Interrupted
+from inlier_trainer.figures import are
 
 from .about import MARKS, About, told
 from .progress import Progress
@@ -45,7 +46,7 @@ def record(counting: Any, window_ms: int, count: int, out: Path, progress: Progr
     except Interrupted:
         if done:
             raise Interrupted(
-                f"{done} of {count} windows are in {part}, {out} is as it was"
+                f"{done} of {count} windows {are(done)} in {part}, {out} is as it was"
             ) from None
         part.unlink(missing_ok=True)
         raise

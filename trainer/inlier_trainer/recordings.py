@@ -31,6 +31,7 @@ from inlier_export.inputs import RECORDING_MAX, open_input, read_rest
 from inlier_export.os_errors import said
 from inlier_export.printable import printable
 from inlier_export.reference import Counts, Ints
+from inlier_trainer.figures import number_of
 
 from . import csv_table
 from .about import BEGIN, MARKS, NOTHING, SHOWN, About, hold_against, parsed
@@ -359,7 +360,7 @@ def check(
     """Refuse windows that nothing can be learned from. Raises BadInput."""
     if len(windows) < minimum:
         raise BadInput(
-            f"{origin}: {len(windows)} windows, at least {minimum} are needed; record "
+            f"{origin}: {number_of(len(windows), 'window')}, at least {minimum} are needed; record "
             f"{minimum - len(windows)} more"
         )
     check_constant(allow_constant, counters)

@@ -7,6 +7,7 @@ import numpy as np
 from inlier_export import quantise, reference
 from inlier_export.model_file import pack
 from inlier_export.reference import Detector, Ints, Schema
+from inlier_trainer.figures import number_of
 from inlier_trainer.progress import Progress, quiet
 
 from .outcome import Outcome, device_path, in_parts
@@ -61,8 +62,8 @@ def run(where: str, count: int, seed: int = 1, progress: Progress = quiet) -> Ou
     failure = ""
     if total["false_alarms"] or total["differing"]:
         failure = (
-            f"{total['false_alarms']} false alarms, "
-            f"{total['differing']} windows after a wrap hold other deltas"
+            f"{number_of(total['false_alarms'], 'false alarm')}, "
+            f"{number_of(total['differing'], 'window')} with other deltas after a wrap"
         )
     return Outcome(
         "wraps",

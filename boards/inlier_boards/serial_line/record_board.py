@@ -20,6 +20,7 @@ from inlier_export.inputs import RECORDING_MAX, read_input
 from inlier_export.model_file import unpack
 from inlier_export.reference import Ints
 from inlier_trainer.about import MARKS, NOTHING, About, at, before, hold_against, is_clock, told
+from inlier_trainer.figures import are, number_of
 from inlier_trainer.files import check_output, write_atomic
 from inlier_trainer.progress import Progress
 from inlier_trainer.recordings import Recording, Table, csv_bytes, table, write
@@ -222,10 +223,14 @@ class Part:
         except OSError as error:  # such as of a full disk
             raise OSError(
                 error.errno,
-                f"{error.strerror} after {self.rows} windows, which are in {self.path}, and with "
-                f"which the next recording goes on",
+                f"{error.strerror} after {number_of(self.rows, 'window')}, which "
+                f"{are(self.rows)} in {self.path}, and with which the next recording goes on",
             ) from None
         self.rows += 1
+
+    def said(self) -> str:
+        rows = f"{number_of(self.rows, 'window')} {are(self.rows)}"
+        return f"{rows} in {self.path}, record again to go on"
 
     def close(self) -> None:
         if self._file:
@@ -297,17 +302,15 @@ def record(
             window_s = taken.about.window_ms / 1000
             limit_s = window_s + SILENT_S if window_s else SILENT_UNKNOWN_S
             if time.monotonic() - heard > limit_s:
+                kept = part.said()
                 raise BadInput(
                     f"{port}: no window came for {limit_s:g} s: does its program print them "
                     f"(inlier.recorder)? --restart "
-                    f"begins it again; {part.rows} windows are in {part.path}, record again to "
-                    f"go on"
+                    f"begins it again; {kept}"
                 )
     except Interrupted:
-        kept = f"{part.rows} windows are in {part.path}, record again to go on"
-        raise Interrupted(
-            f"{kept if part.rows else 'no window had come'}; {out} is as it was"
-        ) from None
+        kept = part.said() if part.rows else "no window had come"
+        raise Interrupted(f"{kept}; {out} is as it was") from None
     finally:
         part.close()
     if not part.rows:

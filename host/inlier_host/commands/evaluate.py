@@ -119,7 +119,7 @@ def _show(result: "Evaluation") -> None:
         f"{result.novel_alarms} on left-out folds of {result.novel_days:.2f} days, so that "
         f"{rate(result.novel_per_week)} a week ({rate(low)} to {rate(high)}) are expected of "
         f"new kinds of events; model of {result.model_bytes} bytes; "
-        f"{result.silent_windows_left_out} windows of long silence left out"
+        f"{number_of(result.silent_windows_left_out, 'window')} of long silence left out"
     )
 
 

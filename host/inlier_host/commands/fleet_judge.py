@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inlier_host.options import Json, Key, say
+from inlier_trainer.figures import number_of
 
 from .fleet_options import Fleet, Scheduler, Workers, cluster, tell_rejected
 
@@ -76,26 +77,26 @@ def calibrate(
     tell_rejected(rejected)
     say(
         f"budget {told['budget_per_day']:g} a day: {told['alarms_per_day']:g} a day on "
-        f"{told['held_out_days']} days that were held out"
+        f"{number_of(told['held_out_days'], 'held-out day')}"
         + ("" if told["budget_kept"] else "; more than the budget: new kinds of events came up")
     )
     for type_, of in told["by_type"].items():
         limits = told["limits"][type_]
         say(
-            f"  {type_}: {of['devices']} devices, {of['alarms_per_day']:g} a day; limits "
-            f"{limits['least']:g} to {limits['most']:g} times the type's thresholds"
+            f"  {type_}: {number_of(of['devices'], 'device')}, {of['alarms_per_day']:g} a day; "
+            f"limits {limits['least']:g} to {limits['most']:g} times the type's thresholds"
         )
     for event in told["mass_events"]:
         say(_event(event))
-    say(f"calibrations/: {len(done.limits)} devices, {size} bytes each")
+    say(f"calibrations/: {number_of(len(done.limits), 'device')}, {size} bytes each")
 
 
-def _event(event: dict[str, object]) -> str:
-    types = ", ".join(map(str, event["types"]))  # type: ignore[call-overload]
-    leading = ", ".join(map(str, event["leading"]))  # type: ignore[call-overload]
+def _event(event: dict[str, Any]) -> str:
+    types = ", ".join(map(str, event["types"]))
+    leading = ", ".join(map(str, event["leading"]))
     return (
-        f"{event['begins']} to {event['ends']}: {event['devices']} devices of {types} at one time "
-        f"({leading}), one event; {event['cause']}"
+        f"{event['begins']} to {event['ends']}: {number_of(event['devices'], 'device')} of {types} "
+        f"at one time ({leading}), one event; {event['cause']}"
     )
 
 
@@ -128,7 +129,10 @@ def score(
         print(json.dumps({**told, "rejected": rejected}))
         return
     tell_rejected(rejected)
-    say(f"{count} devices, {done.again} of them were scored already; {len(today)} alarm on {last}")
+    say(
+        f"{number_of(count, 'device')}, {done.again} of them scored already; "
+        f"on {last} an alarm of {len(today)}"
+    )
 
 
 def _date(ms: int) -> str:
@@ -172,7 +176,7 @@ def rank(
         return
     tell_rejected(rejected)
     found = sum(told["discovered"] for told in ranked.told)
-    say(f"{last}: {len(ranked.told)} devices, {found} stand out; the first {top}:")
+    say(f"{last}: {found} of {number_of(len(ranked.told), 'device')} stand out; the first {top}:")
     for i, told in enumerate(ranked.told[:top]):
         mark = "!" if told["discovered"] else " "
         say(
@@ -279,7 +283,7 @@ def report(
     if as_json:
         print(json.dumps({"report": str(out), "bytes": len(content), "devices": shown["devices"]}))
     else:
-        say(f"{out}: {shown['devices']} devices; open it in a browser")
+        say(f"{out}: {number_of(len(done.limits), 'device')}; open it in a browser")
 
 
 def _of_type(place: "Store", type_: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_host.options import Json, say
+from inlier_trainer.figures import number_of
 
 from .fleet_options import Fleet
 
@@ -62,6 +63,7 @@ def rollout(
     from inlier_host.fleet_rollout_web import served
     from inlier_trainer.fleet import calibrate as calibrating
     from inlier_trainer.fleet import store
+    from inlier_trainer.fleet.engine import Summary
     from inlier_trainer.fleet.rollout import Rollout, Rules
 
     times = seconds(soak, "--soak"), seconds(silence, "--silence")
@@ -86,14 +88,14 @@ def rollout(
     if resume:
         rolling.resume(time.time())
 
-    def each(now: dict[str, object]) -> None:
+    def each(now: Summary) -> None:
         if as_json:
             print(json.dumps(now), flush=True)
         else:
             say(
                 f"{now['type']} number {now['number']}, wave {now['wave']} of {now['devices']}: "
                 f"{now['offered']} offered, {now['running']} run it, {now['refused']} refused, "
-                f"{now['away']} away, {now['alarms']} alarms"
+                f"{now['away']} away, {number_of(now['alarms'], 'alarm')}"
             )
 
     if folder is not None and log is not None:
@@ -109,4 +111,5 @@ def rollout(
             say(f"halted: {rolling.state.halted}; look into it, then start again with --resume")
         raise typer.Exit(1)
     if not as_json:
-        say(f"done: all {len(rolling.order)} devices were offered number {rolling.state.number}")
+        offered = number_of(len(rolling.order), "device")
+        say(f"done: number {rolling.state.number} was offered to all of {offered}")

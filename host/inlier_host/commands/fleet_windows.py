@@ -8,6 +8,7 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_host.options import NUMBER_MAX, Detectors, Json, Key, Seed, milliseconds, one_of, say
+from inlier_trainer.figures import number_of
 
 from .fleet_options import Fleet, Scheduler, Workers, cluster, tell_rejected
 
@@ -64,7 +65,8 @@ def simulate(
         print(json.dumps({**told, "truth": place.path(store.TRUTH)}))
         return
     say(
-        f"{fleet}: {devices} devices of {types} types, {days} days, {rows:,} windows of {window}; "
+        f"{fleet}: {number_of(devices, 'device')} of {number_of(types, 'type')}, "
+        f"{number_of(days, 'day')}, {rows:,} windows of {window}; "
         f"what is true of them is in {place.path(store.TRUTH)}"
     )
 
@@ -114,7 +116,8 @@ def train(
     tell_rejected(rejected)
     for type_, of in fitted.told.items():
         say(
-            f"{store.model_of(type_)}: {of['model_bytes']} bytes, of {of['devices']} devices; "
+            f"{store.model_of(type_)}: {of['model_bytes']} bytes, of "
+            f"{number_of(of['devices'], 'device')}; "
             f"fitted on {of['sample_windows']:,} windows of {len(of['sample'])} of them, from "
             f"{of['learned'][0]} to {of['learned'][1]}"
         )
@@ -207,7 +210,8 @@ def _tell_ingested(fleet: str, done: "Ingested", as_json: bool) -> None:
     tell_rejected(done.rejected)
     counted = ", ".join(f"{n:,} {key.replace('_', ' ')}" for key, n in sorted(done.counts.items()))
     say(
-        f"{fleet}: {done.files} files ({done.again} were read before); windows: {counted or 'none'}"
+        f"{fleet}: {number_of(done.files, 'file')} ({done.again} read before); "
+        f"windows: {counted or 'none'}"
     )
 
 

@@ -19,6 +19,7 @@ from inlier_export.errors import BadInput
 from inlier_export.inputs import check_input
 from inlier_export.printable import printable
 from inlier_host.options import Interface, goes_without, needs, say, together
+from inlier_trainer.figures import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,10 +216,8 @@ def _watch(feed: "Feed", name: str, view: View) -> None:
                 feed(emit)
         finally:
             if kept and kept.rows:
-                told = (
-                    f"inlier: {printable(str(view.save))}: {kept.rows} windows, the first of them "
-                    f"window {kept.first}"
-                )
+                saved = f"{printable(str(view.save))}: {number_of(kept.rows, 'window')}"
+                told = f"inlier: {saved}, the first of them window {kept.first}"
                 stack.callback(print, told, file=sys.stderr)
 
 

@@ -23,7 +23,7 @@ from inlier_host.options import (
     say,
     together,
 )
-from inlier_trainer.figures import number_of
+from inlier_trainer.figures import are, number_of
 
 BOARD = ("ring", "restart", "model")
 
@@ -234,11 +234,11 @@ def _record_board(
     say(
         f"{out}: {number_of(done.windows, 'window')} of source '{done.source}' "
         f"({done.window_ms} ms) from {number_of(done.boots, 'boot')}; "
-        f"{done.missed} windows are missing in {done.gaps} gaps, {done.damaged} damaged lines "
-        f"were left out"
+        f"{number_of(done.missed, 'window')} {are(done.missed)} missing in "
+        f"{number_of(done.gaps, 'gap')}, {number_of(done.damaged, 'damaged line')} left out"
     )
     if model:
         print(
-            f"{done.compared} windows were scored there; {done.differ} of them differ from the "
-            f"NumPy reference"
+            f"{number_of(done.compared, 'window')} scored there; {done.differ} of them unlike the "
+            f"NumPy reference's"
         )

@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from inlier_export.errors import BadInput
+from inlier_trainer.figures import number_of, rate
 
+from .engine import Summary
 from .store import Device, Store, digest
 
 WAVES = (0.01, 0.1, 1.0)
@@ -238,17 +240,18 @@ class Rollout:
         days = sum(now - d.installed for d in running.values()) / 86_400
         most = int(poisson.isf(CHANCE, max(rules.alarms_per_day * days, 1e-9)))
         if alarms >= ALARMS_MIN and alarms > most:
+            expected = rate(rules.alarms_per_day * days)
             return (
-                f"{alarms} alarms of {len(running)} devices in {days:.2g} device days, where the "
-                f"budget lets by {rules.alarms_per_day * days:.2g}"
+                f"{alarms} alarms of {number_of(len(running), 'device')} in {rate(days)} device "
+                f"days, where the budget lets by {expected}"
             )
         return ""
 
-    def summary(self) -> dict[str, object]:
+    def summary(self) -> Summary:
         return told(self.state)
 
 
-def told(state: State) -> dict[str, object]:
+def told(state: State) -> Summary:
     mine = state.devices.values()
     return {
         "type": state.type,
@@ -265,7 +268,7 @@ def told(state: State) -> dict[str, object]:
     }
 
 
-def summaries(store: Store) -> list[dict[str, object]]:
+def summaries(store: Store) -> list[Summary]:
     """Of each type's rollout that the store knows."""
     return [
         told(_state(known))

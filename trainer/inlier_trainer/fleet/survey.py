@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from inlier_export.errors import BadInput
+from inlier_trainer.figures import number_of
 from inlier_trainer.progress import Progress
 
 from . import parts
@@ -131,6 +132,6 @@ def enough(days: Days, address: str) -> None:
     """Raises BadInput where there is nothing to hold out."""
     if len(days.all) < DAYS_MIN:
         raise BadInput(
-            f"{address}: {len(days.all)} days, at least {DAYS_MIN} are needed: to learn ranges, to "
-            f"weigh tails, to try limits on, and to judge"
+            f"{address}: {number_of(len(days.all), 'day')}, at least {DAYS_MIN} are needed: "
+            f"to learn ranges, to weigh tails, to try limits on, and to judge"
         )

@@ -18,6 +18,7 @@ from inlier.sockets import Sockets
 from inlier_export.errors import BadInput
 from inlier_export.inputs import check_input
 from inlier_export.reference import Ints
+from inlier_trainer.figures import number_of
 from inlier_trainer.progress import Progress, quiet
 
 from .as_sockets import AsSockets
@@ -171,10 +172,10 @@ def count(
             raise BadInput(f"{broken}, but no packet of {device} is in it; capture again")
         if not packets:
             raise BadInput(f"{path}: it holds no packet; capture again")
-        said = (
-            ", ".join(f"{hosts[key]} ({n} packets)" for key, n in busiest.most_common(5))
-            or "nobody"
-        )
+        senders = [
+            f"{hosts[key]} ({number_of(sent, 'packet')})" for key, sent in busiest.most_common(5)
+        ]
+        said = ", ".join(senders) or "nobody"
         raise BadInput(
             f"{path}: no packet of {device} in {packets}; the busiest senders are {said}"
         )

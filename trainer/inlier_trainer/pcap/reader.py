@@ -21,6 +21,7 @@ from inlier_export.errors import BadInput
 from inlier_export.inputs import MIB, open_input
 from inlier_export.os_errors import said
 from inlier_export.reference import Ints
+from inlier_trainer.figures import number_of
 
 CHUNK_BYTES = 2 * MIB
 RECORD_MAX = MIB  # longer than any link's packet: a length beyond it is damage
@@ -101,8 +102,8 @@ def _chunks(path: Path, file: File) -> Iterator[Chunk]:
         yield from _by_link(data, table)
         if broken:
             raise Broken(
-                f"{path}: broken at {broken}, {table.shape[1]} packets after byte {place}; what "
-                f"came before it is used"
+                f"{path}: broken at {broken}, {number_of(table.shape[1], 'packet')} "
+                f"after byte {place}; what came before it is used"
             )
         place += used
         try:
