@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from broker import HANGS_S
 from inlier.procfs import Procfs
 from inlier.sockets import Sockets
 from inlier_export import os_errors
@@ -289,7 +290,7 @@ def test_a_pipe_without_a_writer_is_waited_for_with_a_word_and_given_up(place, n
     try:
         assert "pipe: a pipe: waiting for what is written" in process.stderr.readline()
         process.send_signal(number)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=HANGS_S)
     finally:
         process.kill()
     assert process.returncode == 130 and error.startswith("inlier: interrupted")
@@ -300,12 +301,12 @@ def test_what_comes_through_a_pipe_is_read_as_a_file_is(inlier, place):
     writer = threading.Thread(target=lambda: Path("pipe").write_bytes(Path("w.csv").read_bytes()))
     writer.start()
     assert inlier("monitor", "m.inlier", "--replay", "pipe", "--json") == expected
-    writer.join(20)
+    writer.join(HANGS_S)
     Path("key").write_text("00" * 32)
     writer = threading.Thread(target=lambda: Path("pipe").write_bytes(MODEL.read_bytes()))
     writer.start()  # once: a model that is read twice would wait for ever
     assert inlier("export", "pipe", "-o", "signed", "--key", "key")[0] == 0
-    writer.join(20)
+    writer.join(HANGS_S)
 
 
 @pytest.mark.slow
@@ -323,7 +324,8 @@ def test_a_file_name_that_is_no_text_works_in_every_command(place):
         for environment in ({}, {"PYTHONUTF8": "0", "LC_ALL": "C"}):
             done = subprocess.run(
                 [sys.executable, "-m", "inlier_host", *command],
-                env={**os.environ, **environment}, capture_output=True, timeout=120, check=False,
+                env={**os.environ, **environment},
+                capture_output=True, timeout=HANGS_S, check=False,
             )  # fmt: skip
             expected = 2 if command[0] == b"train" else 0  # 59 windows are too few
             assert done.returncode == expected and b"Traceback" not in done.stderr, done.stderr

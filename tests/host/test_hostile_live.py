@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from broker import HANGS_S
 from inlier.line import seal
 from inlier.procfs import Procfs
 from inlier_boards.serial_line import lines as board_lines
@@ -80,7 +81,7 @@ class Broker:
     def __init__(self, *payloads, topic=b"inlier/bell/state", raw=()):
         self._payloads, self._topic, self._raw = payloads, topic, raw
         self._server = socket.create_server(("127.0.0.1", 0))
-        self._server.settimeout(30)
+        self._server.settimeout(HANGS_S)
         self.port = self._server.getsockname()[1]
 
     def __enter__(self):
@@ -97,7 +98,7 @@ class Broker:
                 line, _ = self._server.accept()
             except OSError:
                 return
-            line.settimeout(30)
+            line.settimeout(HANGS_S)
             line.recv(4096)  # CONNECT
             line.sendall(b"\x20\x02\x00\x00")
             line.recv(4096)  # SUBSCRIBE
@@ -253,9 +254,9 @@ def test_idle_connections_do_not_stop_the_scoring(tmp_path, served):
     try:
         port = int(re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())[1])
         for _ in range(150):
-            idle.append(socket.create_connection(("127.0.0.1", port), 20))
+            idle.append(socket.create_connection(("127.0.0.1", port), HANGS_S))
         rows = saved.read_text().count("\n") if saved.exists() else 0
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + HANGS_S
         while not saved.exists() or saved.read_text().count("\n") < rows + 10:
             assert process.poll() is None, process.stdout.read()
             assert time.monotonic() < deadline, "no window is scored"
@@ -264,7 +265,7 @@ def test_idle_connections_do_not_stop_the_scoring(tmp_path, served):
         for line in idle:
             line.close()
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=HANGS_S)
     assert process.returncode == 130 and "source failed" not in said, said
 
 
@@ -273,7 +274,7 @@ def test_who_comes_when_all_places_are_taken_is_sent_away_at_once(monkeypatch):
     monkeypatch.setattr(bounded, "REQUEST_S", 600)
     with web.Web(Live("x"), 0) as page:
         address = ("127.0.0.1", int(page.url.rsplit(":", 1)[1].strip("/")))
-        taken = [socket.create_connection(address, 20) for _ in range(3)]
+        taken = [socket.create_connection(address, HANGS_S) for _ in range(3)]
         assert taken[2].recv(1) == b"", "it takes no descriptor"
         for line in taken:
             line.close()
@@ -287,11 +288,11 @@ def test_a_request_that_does_not_come_frees_its_place(monkeypatch):
     with web.Web(Live("x"), 0) as page:
         host = page.url.removeprefix("http://").strip("/")
         address = (host.split(":")[0], int(host.split(":")[1]))
-        idle = [socket.create_connection(address, 20) for _ in range(2)]
+        idle = [socket.create_connection(address, HANGS_S) for _ in range(2)]
         assert idle[0].recv(1) == b"" and idle[1].recv(1) == b"", "both were given up"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANGS_S
         while True:  # the place is free a moment after its line was closed
-            connection = http.client.HTTPConnection(host, timeout=20)
+            connection = http.client.HTTPConnection(host, timeout=HANGS_S)
             try:
                 connection.request("GET", "/")
                 assert connection.getresponse().status == 200
@@ -432,12 +433,12 @@ def test_a_silent_or_echoing_line_is_given_up_on_ctrl_c(tmp_path, number, echo, 
     )
     try:
         if options:  # it tries to talk
-            assert heard.wait(60)
+            assert heard.wait(HANGS_S)
         else:
             while "waiting on, Ctrl-C ends it" not in (said := process.stderr.readline()):
                 assert said, "ended without a word"
         process.send_signal(number)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=HANGS_S)
     finally:
         process.kill()
         os.close(board)

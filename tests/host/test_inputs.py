@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from broker import HANGS_S
 from inlier_export import inputs
 from inlier_export.errors import BadInput
 from inlier_export.inputs import check_input, open_input, read_input
@@ -60,7 +61,7 @@ def pipe(tmp_path):
     yield write
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a writer that found none goes on
     for writer in writers:
-        writer.join(20)
+        writer.join(HANGS_S)
     os.close(reader)
 
 
@@ -144,7 +145,7 @@ def test_a_pipe_without_a_writer_is_waited_for_with_a_word(pipe, monkeypatch):
     monkeypatch.setattr(inputs, "WAIT_S", 0.01)
 
     def late():
-        told.wait(20)
+        told.wait(HANGS_S)
         time.sleep(0.1)  # who does not wait has read nothing by now
 
     assert read_input(pipe(late), LIMIT) == b"content"

@@ -375,6 +375,7 @@ def test_tls_and_a_certificate_of_nobody_s(tmp_path):
     with Broker(tmp_path, tls=True) as broker, Subscriber(broker) as subscriber:
         with Device("cpython", broker.port, [8, 9], 25, ca=broker.ca) as device:
             assert device.end()["waiting"] == 0 and not device.problems()
+        eventually(lambda: last_will(subscriber))  # after whatever was sent
         assert [state for state, _ in alarms(subscriber)] == ["ON", "OFF"]
         certificates(tmp_path / "other")
         with Device(

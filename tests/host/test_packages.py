@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import inlier
+from broker import HANGS_S
 from inlier_boards.emulators import unix_board
 from inlier_boards.serial_line.connection import Connection
 
@@ -64,7 +65,7 @@ def test_mip_installs_it_on_a_board_from_a_local_index(tmp_path):
             index,
             "inlier",
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS_S, check=False)
         server.shutdown()
         assert done.returncode == 0, done.stdout + done.stderr
         for _, source in json.loads((FIRMWARE / "package.json").read_text())["urls"]:

@@ -4,7 +4,6 @@ real Prometheus.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -15,7 +14,7 @@ from urllib.parse import quote
 import pytest
 import yaml
 
-from broker import HANGS_S, PASSWORD, USER, Broker, Subscriber, eventually
+from broker import HANGS_S, PASSWORD, USER, Broker, Subscriber, eventually, free_port
 from inlier.model import HORIZONS_MAX
 from inlier.sockets import Sockets
 from inlier_boards.leash import leashed
@@ -136,11 +135,6 @@ def test_all_devices_of_a_broker_are_watched_at_once(tmp_path):
         assert 'inlier_alarm{device="lock"} 1.0' in said
         watching.kill()
         watching.communicate()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 def expressions():

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from broker import eventually
+from broker import HANGS_S, eventually
 from inlier_boards.build.firmware import runtime_files
 from inlier_boards.build.micropython import mpy_cross
 from inlier_boards.catalogue import read_board
@@ -74,7 +74,7 @@ def test_a_guest_that_hangs_is_one_sentence_and_leaves_no_process():
         with pytest.raises(BadInput, match="^pico: ended, it did not answer within 3 s") as caught:
             guest.execute("while True: pass", limit_s=3)
         assert "\n" not in str(caught.value)
-        assert there.process.wait(60) != 0, "ended, before whoever plugged it in leaves"
+        assert there.process.wait(HANGS_S) != 0, "ended, before whoever plugged it in leaves"
 
 
 @needs_board("pico")
@@ -87,7 +87,7 @@ def test_it_is_plugged_in_as_a_serial_port_and_unplugged_with_the_command():
         assert device.execute("import sys; print(sys.platform)").strip() == "rp2"
         device.close()
         plug.terminate()
-        assert plug.wait(60) == 128 + signal.SIGTERM
+        assert plug.wait(HANGS_S) == 128 + signal.SIGTERM
     eventually(lambda: not Path(port).exists())  # the emulator has gone
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 import micropython_tls
+from broker import HANGS_S
 from inlier_boards.build.micropython import find_or_build
 from tools_missing import needs_tool, tool
 
@@ -223,7 +224,7 @@ def test_micropythons_tests_end_as_over_native_sockets(pattern):
                 env={**os.environ, "MICROPYPATH": ".frozen"},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                timeout=60,
+                timeout=HANGS_S,
                 check=False,
             )
             said.append((done.returncode, re.sub(rb'  File ".*/inlier/.*\n', b"", done.stdout)))
@@ -342,7 +343,7 @@ def test_counts_are_what_strace_saw(where, tmp_path):
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS_S,
         check=False,
     )
     if "Operation not permitted" in done.stderr or "PTRACE" in done.stderr:
