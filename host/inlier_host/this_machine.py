@@ -12,6 +12,7 @@ from inlier.counters import DELTA_MAX
 from inlier.model import Model
 from inlier.pipeline import Pipeline
 from inlier.replay import Replay
+from inlier.sinks import Sink
 from inlier_export.model_file import read_model
 from inlier_trainer.sources import open_source
 
@@ -44,42 +45,26 @@ def live(
     sink: one of inlier.sinks.
     """
     pipeline, counting = watched
-    events: list[Scored] = []
+    sink = sink or Sink()
     failed: list[Exception] = []
 
     async def run() -> None:
         ended = asyncio.Event()
 
         def on_window(pipeline: Pipeline) -> None:
-            event = events.pop() if events else {"event": 0}
-            if hasattr(counting, "lost"):
-                event["lost"] = counting.lost
             try:
-                each(_window(pipeline, **event))
-                if sink:
-                    sink.on_window(pipeline)
+                each(_scored(pipeline, counting))
+                sink.on_window(pipeline)
             except Exception as error:  # such as a broken pipe: a device's monitor would go on
                 failed.append(error)
             if failed or pipeline.index + 1 == count:
                 ended.set()
 
-        def on_alarm(pipeline: Pipeline, features: list[tuple[str, int]]) -> None:
-            events.append({"event": pipeline.event, "features": features})
-            if sink:
-                sink.on_alarm(pipeline, features)
-
-        def on_clear(pipeline: Pipeline) -> None:
-            events.append({"event": -1})
-            if sink:
-                sink.on_clear(pipeline)
-
-        def on_quiet(pipeline: Pipeline) -> None:
-            if sink:
-                sink.on_quiet(pipeline)
-
         faults = monitor.Faults(lambda text: print(text, file=sys.stderr))
         scoring = asyncio.create_task(
-            monitor.run(pipeline, on_alarm, on_clear, on_window, on_quiet, faults=faults)
+            monitor.run(
+                pipeline, sink.on_alarm, sink.on_clear, on_window, sink.on_quiet, faults=faults
+            )
         )
         waiting = asyncio.create_task(ended.wait())
         await asyncio.wait((scoring, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -92,7 +77,7 @@ def live(
     asyncio.run(run())
 
 
-def replay(path: Path, recording: Path, sinks: Callable[[], Any] | None = None) -> Iterator[Scored]:
+def replay(path: Path, recording: Path, sinks: Callable[[], Any] = Sink) -> Iterator[Scored]:
     """replayed() of files. Raises BadInput, OSError."""
     from inlier_trainer.recordings import read_for
 
@@ -101,7 +86,7 @@ def replay(path: Path, recording: Path, sinks: Callable[[], Any] | None = None) 
 
 
 def replayed(
-    model: Model, recorded: "Recording", sinks: Callable[[], Any] | None = None
+    model: Model, recorded: "Recording", sinks: Callable[[], Any] = Sink
 ) -> Iterator[Scored]:
     """Score the windows of a recording of the model's source, from boot, and
     again from boot after each interruption; index is the recording's row.
@@ -116,38 +101,42 @@ def replayed(
             yield {"index": lost, "interrupted": True}
         pipeline = Pipeline(model, Replay((), model.counters()))
         pipeline.index = rows.start - 1
-        sink = sinks() if sinks else None
+        sink = sinks()
         for deltas in recorded.windows[rows]:
-            yield _score(pipeline, deltas.tolist(), sink)
+            pipeline.deltas[:] = array("i", [min(d, DELTA_MAX) for d in deltas.tolist()])
+            pipeline.score(pipeline.deltas)
+            _tell(pipeline, sink)
+            yield _scored(pipeline)
         row = rows.stop
-        if sink and pipeline.alarm.active and row < len(recorded.windows):
+        if pipeline.alarm.active and row < len(recorded.windows):
             sink.on_clear(pipeline)  # the device that began again knows of no alarm
     for lost in range(row, len(recorded.windows)):
         yield {"index": lost, "interrupted": True}
 
 
-def _score(pipeline: Pipeline, deltas: list[int], sink: Any) -> Scored:
-    pipeline.deltas[:] = array("i", [min(d, DELTA_MAX) for d in deltas])
-    event = pipeline.score(pipeline.deltas)
-    features = {"features": pipeline.explain()} if event > 0 else {}
-    if sink:
-        if event > 0:
-            sink.on_alarm(pipeline, features["features"])
-        elif event < 0:
-            sink.on_clear(pipeline)
-        if pipeline.quiet.event:
-            sink.on_quiet(pipeline)
-        sink.on_window(pipeline)
-    return _window(pipeline, event=event, **features)
+def _tell(pipeline: Pipeline, sink: Any) -> None:
+    """As inlier.monitor tells a sink of a window."""
+    if pipeline.event > 0:
+        sink.on_alarm(pipeline, pipeline.explain())
+    elif pipeline.event < 0:
+        sink.on_clear(pipeline)
+    if pipeline.quiet.event:
+        sink.on_quiet(pipeline)
+    sink.on_window(pipeline)
 
 
-def _window(pipeline: Pipeline, **event: Any) -> Scored:
-    return {
+def _scored(pipeline: Pipeline, counting: Any = None) -> Scored:
+    said = {
         "index": pipeline.index,
         "ae": pipeline.ae,
         "svm": pipeline.svm,
         "quiet": pipeline.quiet.score,
         "hot": pipeline.hot,
         "gone": pipeline.quiet.event,
-        **event,
+        "event": pipeline.event,
     }
+    if pipeline.event > 0:
+        said["features"] = pipeline.explain()
+    if hasattr(counting, "lost"):
+        said["lost"] = counting.lost
+    return said
