@@ -275,39 +275,12 @@ def record(
     say: what a line is told that brings no window.
     """
     part = Part(out, ring=count is None)
-    taken = part.lines
     seen: list[Window] = []
-    heard = time.monotonic()
-    silent = told = 0
     try:
-        for line in lines if count is None or part.rows < count else ():
-            silent += not line
-            for window in taken.take(line):
-                if count is not None and not part.rows and not taken.about.clock:
-                    window_s = taken.about.window_ms / 1000  # it has just ended
-                    began = at(time.time() - window.elapsed * window_s)
-                    taken.about = replace(taken.about, clock=began)
-                part.add(window)
-                seen.append(window)
-                heard = time.monotonic()
-                progress("recording", part.rows, count or part.rows)
-                if part.rows == count:
-                    break
-            if part.rows == count:
-                break
-            if not seen and not told and time.monotonic() - heard > WORD_S:
-                told = 1
-                what = "nothing comes" if silent else "what comes is no window"
-                say(f"{port}: {what}; waiting on, Ctrl-C ends it")
-            window_s = taken.about.window_ms / 1000
-            limit_s = window_s + SILENT_S if window_s else SILENT_UNKNOWN_S
-            if time.monotonic() - heard > limit_s:
-                kept = part.said()
-                raise BadInput(
-                    f"{port}: no window came for {limit_s:g} s: does its program print them "
-                    f"(inlier.recorder)? --restart "
-                    f"begins it again; {kept}"
-                )
+        for window in _windows(lines, port, count, part, say):
+            part.add(window)
+            seen.append(window)
+            progress("recording", part.rows, count or part.rows)
     except Interrupted:
         kept = part.said() if part.rows else "no window had come"
         raise Interrupted(f"{kept}; {out} is as it was") from None
@@ -316,22 +289,63 @@ def record(
     if not part.rows:
         raise BadInput(f"{port}: it holds no window: has its program run for a while?")
     recording = table(part.path).board_recording()
-    write(out, replace(recording, about=taken.about))  # what is added to a bare file names it
+    about = part.lines.about
+    write(out, replace(recording, about=about))  # what is added to a bare file names it
     part.path.unlink()
     compared, differ = compare(blob, seen) if blob else (0, 0)
     missed = missing(recording)
     assert recording.marks is not None
     return Recorded(
-        taken.about.source,
-        taken.about.window_ms,
+        about.source,
+        about.window_ms,
         len(recording.windows),
         len(np.unique(recording.marks[:, 0])),
         int((missed > 0).sum()),
         int(missed.sum()),
-        taken.damaged,
+        part.lines.damaged,
         compared,
         differ,
     )
+
+
+def _windows(
+    lines: Iterable[str],
+    port: str,
+    count: int | None,
+    part: Part,
+    say: Callable[[str], None],
+) -> Iterator[Window]:
+    """What is in the lines, until the part holds `count`. Raises BadInput where
+    nothing comes for long.
+    """
+    taken = part.lines
+    heard = time.monotonic()
+    silent = came = told = 0
+    if count is not None and part.rows >= count:
+        return
+    for line in lines:
+        silent += not line
+        for window in taken.take(line):
+            if count is not None and not part.rows and not taken.about.clock:
+                window_s = taken.about.window_ms / 1000  # it has just ended
+                began = at(time.time() - window.elapsed * window_s)
+                taken.about = replace(taken.about, clock=began)
+            came += 1
+            heard = time.monotonic()
+            yield window
+            if part.rows == count:
+                return
+        if not came and not told and time.monotonic() - heard > WORD_S:
+            told = 1
+            what = "nothing comes" if silent else "what comes is no window"
+            say(f"{port}: {what}; waiting on, Ctrl-C ends it")
+        window_s = taken.about.window_ms / 1000
+        limit_s = window_s + SILENT_S if window_s else SILENT_UNKNOWN_S
+        if time.monotonic() - heard > limit_s:
+            raise BadInput(
+                f"{port}: no window came for {limit_s:g} s: does its program print them "
+                f"(inlier.recorder)? --restart begins it again; {part.said()}"
+            )
 
 
 def missing(recording: Recording) -> Ints:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from inlier_export.errors import BadInput
+from inlier_host.keys import find
 from inlier_host.options import NUMBER_MAX, Json, Key, say, together
 
 
@@ -45,35 +46,13 @@ def export(
     from inlier_export import model_file
     from inlier_export.c_header import c_header as header_of
     from inlier_export.inputs import check_input
-    from inlier_host.keys import find
     from inlier_trainer.files import check_outputs, write_atomic
 
     chosen = int(time.time()) if number is None else number
-    secret = b""
-
-    def an_output() -> None:
-        if not (out or module or c_header):
-            raise BadInput("nothing to write: give --out, --module or --c-header")
-
-    def the_key() -> None:
-        nonlocal secret
-        if not out:
-            return
-        secret = find(key) or b""
-        if not secret:
-            raise BadInput(
-                "no key: give --key or set INLIER_KEY; make one with 'openssl rand -hex 32 > "
-                "fleet.key'"
-            )
-
-    def the_number() -> None:
-        if not 0 <= chosen <= NUMBER_MAX:
-            raise BadInput(f"--number {chosen}: give a number from 0 to {NUMBER_MAX}")
-
     together(
-        an_output,
-        the_key,
-        the_number,
+        lambda: _check_any(out, module, c_header),
+        lambda: out is None or _key(key),
+        lambda: _check_number(chosen),
         lambda: check_input(model, "model"),
         # the model itself may be signed in its place
         lambda: check_outputs([out, module, c_header], [key]),
@@ -82,7 +61,7 @@ def export(
     blob = model_file.read_blob(model)
     model_file.model_of(model, blob)
     if out:
-        blob = model_file.pack(replace(model_file.unpack(blob), number=chosen), secret)
+        blob = model_file.pack(replace(model_file.unpack(blob), number=chosen), _key(key))
     written: list[tuple[Path, bytes]] = []
     if module:
         written.append((module, model_file.python_module(blob).encode()))
@@ -107,3 +86,23 @@ def export(
     for path, content in written:
         signed = f", signed, number {chosen}" if path == out else ""
         say(f"{path}: {len(content)} bytes{signed}")
+
+
+def _check_any(*outputs: Path | None) -> None:
+    if not any(outputs):
+        raise BadInput("nothing to write: give --out, --module or --c-header")
+
+
+def _check_number(number: int) -> None:
+    if not 0 <= number <= NUMBER_MAX:
+        raise BadInput(f"--number {number}: give a number from 0 to {NUMBER_MAX}")
+
+
+def _key(path: Path | None) -> bytes:
+    """Raises BadInput where there is none."""
+    key = find(path)
+    if not key:
+        raise BadInput(
+            "no key: give --key or set INLIER_KEY; make one with 'openssl rand -hex 32 > fleet.key'"
+        )
+    return key

@@ -15,7 +15,9 @@ from inlier_trainer.figures import number_of
 from .fleet_options import Fleet
 
 if TYPE_CHECKING:
+    from inlier_export.model_file import ModelFile
     from inlier_host.fleet_rollout import Way
+    from inlier_trainer.fleet.store import Store
 
 
 def seconds(text: str, option: str) -> float:
@@ -57,30 +59,15 @@ def rollout(
 
     Example: inlier fleet rollout FLEET --type bell --broker mqtt://host/inlier
     """
-    from inlier.secure import authentic
     from inlier_host.fleet_rollout import roll
-    from inlier_host.fleet_rollout_mqtt import connected
-    from inlier_host.fleet_rollout_web import served
-    from inlier_trainer.fleet import calibrate as calibrating
     from inlier_trainer.fleet import store
     from inlier_trainer.fleet.engine import Summary
     from inlier_trainer.fleet.rollout import Rollout, Rules
 
     times = seconds(soak, "--soak"), seconds(silence, "--silence")
-    if broker is None and (folder is None or log is None):
-        raise BadInput("say --broker for MQTT, or --folder and --log for HTTP")
-    if broker is not None and (folder is not None or log is not None):
-        raise BadInput("--broker is MQTT's, --folder and --log are HTTP's: give one of both ways")
+    way = _way(broker, folder, log)
     place = store.opened(fleet)
-    store.named(type_, "--type")
-    models = calibrating.models(place)
-    if type_ not in models:
-        raise BadInput(f"--type {type_}: no model of it; there are {', '.join(models)}")
-    model = models[type_]
-    if not authentic.is_signed(model.blob):
-        raise BadInput(
-            f"{store.model_of(type_)}: it is not signed, and no device takes it: train with --key"
-        )
+    model = _signed_model(place, type_)
     told = place.read_json(store.CALIBRATION) or {}
     count = sum(of["devices"] for of in told.get("by_type", {}).values()) or 1
     rules = Rules(told.get("budget_per_day", 5) / count, *times)
@@ -98,10 +85,6 @@ def rollout(
                 f"{now['away']} away, {number_of(now['alarms'], 'alarm')}"
             )
 
-    if folder is not None and log is not None:
-        way: AbstractContextManager[Way] = served(folder, log)
-    else:
-        way = connected(broker or "")
     with way as opened:
         roll(rolling, place, model.blob, opened, each)
     if as_json:
@@ -113,3 +96,39 @@ def rollout(
     if not as_json:
         offered = number_of(len(rolling.order), "device")
         say(f"done: number {rolling.state.number} was offered to all of {offered}")
+
+
+def _way(
+    broker: str | None, folder: Path | None, log: Path | None
+) -> "AbstractContextManager[Way]":
+    """How offers reach devices. Raises BadInput."""
+    from inlier_host.fleet_rollout_mqtt import connected
+    from inlier_host.fleet_rollout_web import served
+
+    if broker is not None:
+        if folder is not None or log is not None:
+            raise BadInput(
+                "--broker is MQTT's, --folder and --log are HTTP's: give one of both ways"
+            )
+        return connected(broker)
+    if folder is None or log is None:
+        raise BadInput("say --broker for MQTT, or --folder and --log for HTTP")
+    return served(folder, log)
+
+
+def _signed_model(place: "Store", type_: str) -> "ModelFile":
+    """Raises BadInput where there is none."""
+    from inlier.secure import authentic
+    from inlier_trainer.fleet import calibrate as calibrating
+    from inlier_trainer.fleet import store
+
+    store.named(type_, "--type")
+    models = calibrating.models(place)
+    if type_ not in models:
+        raise BadInput(f"--type {type_}: no model of it; there are {', '.join(models)}")
+    model = models[type_]
+    if not authentic.is_signed(model.blob):
+        raise BadInput(
+            f"{store.model_of(type_)}: it is not signed, and no device takes it: train with --key"
+        )
+    return model

@@ -80,15 +80,7 @@ def monitor(
 
     Example: inlier monitor model.inlier --web
     """
-    chosen = [
-        name for name, given in (("MODEL", model), ("--mqtt", mqtt), ("--serial", serial)) if given
-    ]
-    if len(chosen) != 1:
-        given = " and ".join(chosen) or "nothing"
-        raise BadInput(
-            f"{given} to watch: give a model file to score with here, or --mqtt, or --serial, of "
-            f"a device"
-        )
+    watched = _only_one(model, mqtt, serial)
     if replay and (model is None or save):
         raise BadInput(
             "--replay scores a recording with a model, at once: it goes with neither a device "
@@ -100,26 +92,14 @@ def monitor(
             "--mqtt …/+ watches all devices for --prometheus: give that, and neither --web nor "
             "--save; or name one device"
         )
-    from inlier_trainer.files import check_output
-    from inlier_trainer.recordings import check_kind
-
-    checks: list[Callable[[], object]] = [] if web else [lambda: needs(context, "--web", "port")]
-    if replay or model is None:
-        checks.append(
-            lambda: goes_without(
-                context, "--replay" if replay else chosen[0], "source", "interface"
-            )
-        )
-    if save:
-        checks += [lambda: check_output(save, new=True), lambda: check_kind(save, by_lines=True)]
-    if prometheus:
-        checks.append(lambda: _check_prometheus(prometheus))
-    for path, what in ((model, "model"), (replay, "recording")):
-        if path:
-            checks.append(partial(check_input, path, what))
-    together(*checks)
     device = mqtt.rpartition("/")[2] if mqtt else recorder.device() if model else ""
     view = View(save, device, web, port, count, as_json, prometheus, several)
+    checks = _checks(context, view)
+    if replay or model is None:
+        what = "--replay" if replay else watched
+        checks.append(lambda: goes_without(context, what, "source", "interface"))
+    inputs = [(model, "model"), (replay, "recording")]
+    together(*checks, *(partial(check_input, path, what) for path, what in inputs if path))
     if model and as_json and not (web or save or prometheus):
         _windows(model, source, interface, replay, count)
         return
@@ -155,6 +135,36 @@ class View:
     as_json: bool
     prometheus: str | None
     several: bool  # devices
+
+
+def _only_one(model: Path | None, mqtt: str | None, serial: str | None) -> str:
+    """What is to be watched, as one writes it. Raises BadInput."""
+    given = [
+        name
+        for name, is_given in (("MODEL", model), ("--mqtt", mqtt), ("--serial", serial))
+        if is_given
+    ]
+    if len(given) != 1:
+        raise BadInput(
+            f"{' and '.join(given) or 'nothing'} to watch: give a model file to score with here, "
+            f"or --mqtt, or --serial, of a device"
+        )
+    return given[0]
+
+
+def _checks(context: typer.Context, view: View) -> list[Callable[[], object]]:
+    """What can be wrong with how it is to be shown."""
+    from inlier_trainer.files import check_output
+    from inlier_trainer.recordings import check_kind
+
+    checks: list[Callable[[], object]] = []
+    if not view.web:
+        checks.append(lambda: needs(context, "--web", "port"))
+    if save := view.save:
+        checks += [lambda: check_output(save, new=True), lambda: check_kind(save, by_lines=True)]
+    if prometheus := view.prometheus:
+        checks.append(lambda: _check_prometheus(prometheus))
+    return checks
 
 
 def _windows(

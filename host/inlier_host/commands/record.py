@@ -26,6 +26,7 @@ from inlier_host.options import (
 from inlier_trainer.figures import are, number_of
 
 BOARD = ("ring", "restart", "model")
+Checks = list[Callable[[], object]]
 
 
 def record(
@@ -80,38 +81,17 @@ def record(
 
     Example: inlier record --window 10s --count 60480 -o windows.csv
     """
-    from inlier_export.inputs import check_input
     from inlier_trainer.files import check_output
-    from inlier_trainer.pcap.count import TWINS
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import check_kind
-    from inlier_trainer.sources import counters_of
 
     here = port is None and ring is None and pcap is None
-    checks: list[Callable[[], object]] = []
     if port is not None or ring is not None:
-        what = "--ring" if port is None else "--port"
-        checks.append(
-            lambda: goes_without(
-                context, what, "pcap", "device", "as_source", "source", "interface", "window"
-            )
-        )
-        if ring is not None:
-            checks.append(lambda: goes_without(context, "--ring", "count", "restart"))
+        checks = _checks_of_board(context, port, ring)
     elif pcap is not None:
-        checks += [
-            lambda: goes_without(context, "--pcap", "source", "interface", "count"),
-            lambda: needs(context, "--port", *BOARD),
-            lambda: check_input(pcap, "capture"),
-            lambda: _check_device(device),
-            lambda: one_of("--as", as_source, TWINS),
-        ]
+        checks = _checks_of_capture(context, pcap, device, as_source)
     else:
-        checks += [
-            lambda: needs(context, "--port", *BOARD),
-            lambda: needs(context, "--pcap", "device", "as_source"),
-            lambda: counters_of(source),
-        ]
+        checks = _checks_of_this_machine(context, source)
     together(
         *checks,
         lambda: milliseconds(window),
@@ -135,6 +115,40 @@ def record(
         print(json.dumps({"recording": str(out), "windows": count}))
     else:
         say(f"{out}: {number_of(count, 'window')}")
+
+
+def _checks_of_board(context: typer.Context, port: str | None, ring: str | None) -> Checks:
+    what = "--ring" if port is None else "--port"
+    here = "pcap", "device", "as_source", "source", "interface", "window"
+    checks: Checks = [lambda: goes_without(context, what, *here)]
+    if ring is not None:
+        checks.append(lambda: goes_without(context, "--ring", "count", "restart"))
+    return checks
+
+
+def _checks_of_capture(
+    context: typer.Context, pcap: Path, device: str | None, as_source: str
+) -> Checks:
+    from inlier_export.inputs import check_input
+    from inlier_trainer.pcap.count import TWINS
+
+    return [
+        lambda: goes_without(context, "--pcap", "source", "interface", "count"),
+        lambda: needs(context, "--port", *BOARD),
+        lambda: check_input(pcap, "capture"),
+        lambda: _check_device(device),
+        lambda: one_of("--as", as_source, TWINS),
+    ]
+
+
+def _checks_of_this_machine(context: typer.Context, source: str) -> Checks:
+    from inlier_trainer.sources import counters_of
+
+    return [
+        lambda: needs(context, "--port", *BOARD),
+        lambda: needs(context, "--pcap", "device", "as_source"),
+        lambda: counters_of(source),
+    ]
 
 
 def _check_device(address: str | None) -> None:

@@ -29,7 +29,10 @@ from inlier_trainer.figures import number_of, rate, span
 from inlier_trainer.horizons import HORIZONS
 
 if TYPE_CHECKING:
+    from inlier_export.tflite import Deviation
     from inlier_trainer.learn import Learned
+    from inlier_trainer.progress import Progress
+    from inlier_trainer.train import Trained
 
 GOLDEN = 64  # windows: of the recording's end
 WEEKS_TOLD = 0.5  # of a shorter recording the rate says little
@@ -135,29 +138,13 @@ def train(
         units = [one.recording(counters).runs for one in tables]
         spans = [run for span in more for run in span.runs(counters)]
         learned = learn(units, [str(path) for path in recordings], settings, spans, progress)
-        result = learned.trained
-        summary = learned.summary()
-        extra: list[tuple[Path, bytes]] = []
-        if module:
-            from inlier_export.model_file import python_module
-
-            extra.append((module, python_module(result.blob).encode()))
-        if golden:
-            from inlier_export.golden import dump
-
-            extra.append((golden, dump(result.detector, result.benign[-GOLDEN:])))
+        result, summary = learned.trained, learned.summary()
+        written = _other_forms(result, module, golden)
         if tflite:
-            from inlier_export.golden import windows as golden_windows
-            from inlier_export.tflite import compare, to_tflite
-
-            progress("TFLite", 0, 1)
-            content = to_tflite(result.float_layers, result.x_fit)
-            examples = golden_windows(result.benign[-GOLDEN:])
-            deviation = compare(content, result.detector, examples)
-            extra.append((tflite, content))
+            content, deviation = _as_tflite(result, progress)
+            written.append((tflite, content))
             summary["tflite"] = {"bytes": len(content), **asdict(deviation)}
-            progress("TFLite", 1, 1)
-    for path, content in [*extra, (out, result.blob)]:
+    for path, content in [*written, (out, result.blob)]:
         write_atomic(path, content)
     if as_json:
         print(json.dumps({"model": str(out), **summary}))
@@ -171,6 +158,34 @@ def train(
             f"at most {deviation.largest} quanta, {deviation.mean} on average; alarm decisions "
             f"that differ: {deviation.decisions_differing}"
         )
+
+
+def _other_forms(
+    trained: "Trained", module: Path | None, golden: Path | None
+) -> list[tuple[Path, bytes]]:
+    """Files beside the model, and what is in them."""
+    from inlier_export.golden import dump
+    from inlier_export.model_file import python_module
+
+    forms: list[tuple[Path, bytes]] = []
+    if module:
+        forms.append((module, python_module(trained.blob).encode()))
+    if golden:
+        forms.append((golden, dump(trained.detector, trained.benign[-GOLDEN:])))
+    return forms
+
+
+def _as_tflite(trained: "Trained", progress: "Progress") -> tuple[bytes, "Deviation"]:
+    """The autoencoder, and how far it is off ours on golden windows."""
+    from inlier_export.golden import windows as golden_windows
+    from inlier_export.tflite import compare, to_tflite
+
+    progress("TFLite", 0, 1)
+    content = to_tflite(trained.float_layers, trained.x_fit)
+    examples = golden_windows(trained.benign[-GOLDEN:])
+    deviation = compare(content, trained.detector, examples)
+    progress("TFLite", 1, 1)
+    return content, deviation
 
 
 def said(learned: "Learned", out: Path) -> Iterator[str]:

@@ -10,7 +10,7 @@ from inlier_trainer.progress import Progress
 
 from . import axis, charts, cost
 from .bundle import vega
-from .story import alarms, relearn
+from .story import Alarm, alarms, relearn
 from .subject import Subject
 
 if TYPE_CHECKING:
@@ -31,18 +31,7 @@ def page(subject: Subject, progress: Progress) -> str:
     detector = subject.detector
     told = alarms(subject)
     shown = told[:ALARMS_SHOWN]
-    said = {alarm.index: alarm.message for alarm in shown}
-    said.update(grown for alarm in shown for grown in alarm.grown)
-    drawn = {
-        "scores": charts.spec(
-            *charts.timeline(subject.trace, detector, subject.attacks or [], said)
-        )
-    }
-    if subject.benign is not None:
-        drawn["benign"] = charts.histogram(subject)
-    curves = charts.roc(subject)
-    if curves:
-        drawn["roc"] = curves
+    drawn = _drawn(subject, shown)
     done(1)
     script = vega()
     done(2)
@@ -77,6 +66,19 @@ def page(subject: Subject, progress: Progress) -> str:
     )
     done(3)
     return content
+
+
+def _drawn(subject: Subject, shown: list[Alarm]) -> dict[str, charts.Spec]:
+    """The charts, of which there may be fewer than LABELS."""
+    said = {alarm.index: alarm.message for alarm in shown}
+    said.update(grown for alarm in shown for grown in alarm.grown)
+    timeline = charts.timeline(subject.trace, subject.detector, subject.attacks or [], said)
+    drawn = {"scores": charts.spec(*timeline)}
+    if subject.benign is not None:
+        drawn["benign"] = charts.histogram(subject)
+    if curves := charts.roc(subject):
+        drawn["roc"] = curves
+    return drawn
 
 
 def templates() -> "jinja2.Environment":
