@@ -78,9 +78,9 @@ static netif_ext_callback_t told;
 
 static void
 on_event(struct netif *netif, netif_nsc_reason_t reason, const netif_ext_callback_args_t *args) {
+    (void)reason;
     (void)args;
-    if (reason != LWIP_NSC_NETIF_REMOVED)
-        hook(netif);
+    hook(netif);
 }
 
 static void listen(void) {

@@ -43,7 +43,8 @@ class Cable:
 
     def __init__(self, monkeypatch, own=MAC):
         self.ring, self.own, self.ms = bytearray(packets_linux.SLOT * packets_linux.SLOTS), own, 0
-        self.index, self.dropped, self.opened = 4, 0, 0
+        self.index, self.dropped, self.opened, self.closed = 4, 0, 0, 0
+        self.hardware = 1
         monkeypatch.setattr(packets_linux, "PacketSocket", self.socket)
         monkeypatch.setattr(packets_linux, "index_of", lambda name: self.index)
         self.said = []
@@ -56,7 +57,9 @@ class Cable:
         return self
 
     def set(self, *option): ...
-    def close(self): ...
+
+    def close(self):
+        self.closed += 1
 
     def get(self, level, option, size):
         dropped, self.dropped = self.dropped, 0
@@ -67,7 +70,7 @@ class Cable:
         return self.ring
 
     def bind(self, interface):
-        return 1
+        return self.hardware
 
     def frame(self, octets, sent):
         status, length = 1, len(octets)
@@ -187,6 +190,13 @@ def test_a_connection_whose_time_is_over_as_a_window_begins_fails_in_that_one(tm
     same(tmp_path, [(0, other), (7, syn), (8, other), (15, other), (25, other)], cable)
 
 
+def test_a_connection_that_is_begun_again_as_its_time_is_over_is_another(tmp_path, cable):
+    other = ethernet(ip4(IP, PEER, 17, udp(9, 99, bytes(9))))
+    syn = ethernet(ip4(IP, PEER, 6, tcp(9, 80, SYN)))
+    same(tmp_path, [(0, other), (1, syn), (4, syn), (11, other)], cable)
+    assert cable.values[AT["connects_failed"]] == 2, "each for itself"
+
+
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
@@ -253,7 +263,7 @@ def test_a_window_of_which_packets_were_dropped_is_recorded_as_none(cable):
     assert elapsed[0] > 0 and elapsed[1] == 0 and elapsed[2] > 0
 
 
-def test_a_ring_goes_round_and_a_fast_link_is_not_followed_for_ever(cable):
+def test_a_ring_goes_round(cable):
     frame = ethernet(ip4(IP, PEER, 17, udp(9, 99, bytes(99))))
     total = 0
     for _ in range(3):
@@ -264,6 +274,40 @@ def test_a_ring_goes_round_and_a_fast_link_is_not_followed_for_ever(cable):
     assert not any(cable.ring[:: packets_linux.SLOT]), "every slot is the kernel's again"
 
 
+def test_a_link_that_is_faster_than_we_are_is_not_followed_for_ever(cable):
+    class Refilled(bytearray):
+        """The kernel has a packet for each slot as soon as it is free."""
+
+        freed = 0
+
+        def __setitem__(self, place, value):
+            self.freed += 1
+            assert self.freed <= packets_linux.SLOTS, "once round, then the window goes on"
+
+    cable.frame(ethernet(ip4(IP, PEER, 17, udp(9, 99, bytes(99)))), True)
+    cable.source._ring = Refilled(cable.ring[: packets_linux.SLOT] * packets_linux.SLOTS)
+    assert cable.read()[AT["udp_out"]] == packets_linux.SLOTS
+
+
+def test_a_ring_holds_what_a_gigabit_brings_between_two_looks():
+    """Full frames, with what Ethernet puts before and between them."""
+    frames_a_second = 1_000_000_000 // (8 * 1538)
+    assert packets_linux.SLOTS * 1000 >= packets_linux.DRAIN_MS * frames_a_second
+
+
+@pytest.mark.parametrize("scanned", ["hosts", "ports"])
+def test_a_scan_between_two_windows_takes_no_memory_without_end(cable, scanned):
+    for i in range(10_000):
+        host = struct.pack(">I", 0x0A000000 + i) if scanned == "hosts" else PEER
+        port = 99 if scanned == "hosts" else i + 1
+        cable.frame(ethernet(ip4(IP, host, 17, udp(9, port, bytes(9)))), True)
+        if i % 1000 == 0:
+            cable.drain()
+    cable.drain()
+    kept = len(cable.source._peers) + len(cable.source._ports)
+    assert kept <= packets_linux._DISTINCT_MAX + 1000
+
+
 def test_an_interface_that_goes_and_comes_is_followed_and_its_window_marked(cable):
     frame = ethernet(ip4(IP, PEER, 17, udp(9, 99, bytes(99))))
     cable.index = 0
@@ -271,6 +315,7 @@ def test_an_interface_that_goes_and_comes_is_followed_and_its_window_marked(cabl
     assert cable.read()[AT["udp_out"]] == 1
     cable.read()
     assert cable.said == ["inlier: interface 'eth7' is gone"] and cable.opened == 1
+    assert cable.closed == 1, "its socket and its ring are given back"
     assert cable.source.lost == 0, "nothing moves where there is no interface"
     cable.index = 9  # as a USB adapter has it that is plugged in again
     cable.drain()  # between the ends of windows
@@ -301,6 +346,29 @@ def test_a_ring_is_emptied_while_a_window_lasts(cable, monkeypatch):
     assert asyncio.run(window())[AT["udp_out"]] == 3 * packets_linux.SLOTS
     cable.frame(frame, True)
     assert asyncio.run(window())[AT["udp_out"]] == 6 * packets_linux.SLOTS + 1, "a second loop"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [({"index": 0}, "no interface 'eth7'"), ({"hardware": 772}, "carries no Ethernet frames")],
+)
+def test_a_socket_that_cannot_be_used_is_closed(cable, changes, why):
+    vars(cable).update(changes)
+    with pytest.raises(OSError, match=why):
+        packets_linux.Linux("eth7")
+    assert (cable.opened, cable.closed) == (2, 1)
+
+
+def test_who_closes_the_source_ends_what_it_began(cable):
+    async def left():
+        cable.read()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        assert len(others) == 1, "it empties the ring while the window lasts"
+        cable.source.close()
+        return (await asyncio.wait(others, timeout=5))[1]
+
+    assert not asyncio.run(left())
+    assert cable.closed == 1
 
 
 ROUTE = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"

@@ -28,6 +28,19 @@ static err_t driver(struct netif *netif) {
     return ERR_OK;
 }
 
+/* As IEEE 802.15.4's: a packet that it sends has no Ethernet header. */
+static err_t bare_output(struct netif *netif, struct pbuf *p, const ip4_addr_t *to) {
+    (void)to;
+    return netif->linkoutput(netif, p);
+}
+
+static err_t driver_without_ethernet(struct netif *netif) {
+    driver(netif);
+    netif->flags = NETIF_FLAG_LINK_UP;
+    netif->output = bare_output;
+    return ERR_OK;
+}
+
 static void said(const char *step) {
     static uint32_t last[INLIER_COUNTERS];
     uint32_t now[INLIER_COUNTERS];
@@ -52,21 +65,21 @@ static void say(int a, int b, int c, int d) {
     pbuf_free(p);
 }
 
-static void add(struct netif *netif, int network) {
+static void add(struct netif *netif, int network, netif_init_fn init) {
     ip4_addr_t own, mask, router;
     IP4_ADDR(&own, 10, 0, network, 5);
     IP4_ADDR(&mask, 255, 255, 255, 0);
     IP4_ADDR(&router, 10, 0, network, 1);
-    netif_add(netif, &own, &mask, &router, NULL, driver, tcpip_input);
+    netif_add(netif, &own, &mask, &router, NULL, init, tcpip_input);
     netif_set_up(netif);
 }
 
 int main(void) {
-    static struct netif first, second;
+    static struct netif first, second, bare;
     tcpip_init(NULL, NULL);
     LOCK_TCPIP_CORE();
     socket = udp_new();
-    add(&first, 1);
+    add(&first, 1, driver);
     netif_set_default(&first);
     said("added");
     say(10, 0, 1, 5);
@@ -76,14 +89,17 @@ int main(void) {
     say(10, 0, 1, 9);
     said("asks who has the address");
     netif_remove(&first);
-    add(&first, 1);
+    add(&first, 1, driver);
     said("added again");
     say(10, 0, 1, 255);
     said("to all");
-    add(&second, 2);
+    add(&second, 2, driver);
     said("added another");
     say(10, 0, 2, 255);
     said("to all");
+    add(&bare, 3, driver_without_ethernet);
+    say(10, 0, 3, 9);
+    said("over one without Ethernet");
     UNLOCK_TCPIP_CORE();
     return 0;
 }

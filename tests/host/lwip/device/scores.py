@@ -64,7 +64,8 @@ assert names == ["read"], "nothing resets it"
 assert refused(AttributeError, lambda: setattr(_inlier_packets, "read", print))
 assert refused(TypeError, lambda: _inlier_packets.__dict__.clear())
 assert refused(TypeError, lambda: source.read((0,) * 18)), "a tuple never changes"
-assert refused(ValueError, lambda: source.read(array("i", bytes(4 * 17))))
+for kind, n in (("i", 17), ("i", 19), ("I", 18), ("f", 18)):
+    assert refused(ValueError, lambda: source.read(array(kind, bytes(4 * n)))), (kind, n)
 values = array("i", bytes(4 * 18))
 micropython.heap_lock()
 source.read(values)
@@ -74,3 +75,10 @@ try:
     asyncio.run(monitor.watch(sys.argv[1], source, on_window=scored))
 except Over:
     pass
+source.read(values)
+before = values[0]
+frame = bytes(65535)
+for _ in range(1 << 14):  # a gigabyte: past what a small int of a board holds
+    lwip_feed.frame(frame, True)
+source.read(values)
+assert values[0] == (before + (len(frame) << 14)) & 0x3FFFFFFF, "bytes sent wrap at 2^30"
