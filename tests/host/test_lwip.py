@@ -205,7 +205,8 @@ def test_what_the_stack_sends_is_counted_but_not_over_loopback_or_without_ethern
         f"to all: {sent}",
         "added another:",
         f"to all: {sent}",
-        "over one without Ethernet:",
+        "added one without Ethernet:",
+        "over that one:",
     ]
 
 

@@ -98,8 +98,9 @@ int main(void) {
     say(10, 0, 2, 255);
     said("to all");
     add(&bare, 3, driver_without_ethernet);
+    said("added one without Ethernet");
     say(10, 0, 3, 9);
-    said("over one without Ethernet");
+    said("over that one");
     UNLOCK_TCPIP_CORE();
     return 0;
 }
