@@ -199,6 +199,7 @@ def test_a_file_of_a_socket_reads_as_the_native_one():
             assert f.write(b"x\xc3\xa9\n") == 4 and g.read(2) == "x\xe9" and g.readline() == "\n"
             assert f.fileno() == a.fileno() and g.readlines is not None
         c.expect(sends=1, receives=2, bytes_out=4, bytes_in=4)
+        assert outcome(f.write, b"x")[0] is ValueError, "`with` has closed it"
 
 
 def test_unix_sockets_count_nothing_whatever_their_name():
