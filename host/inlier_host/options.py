@@ -88,7 +88,7 @@ def check_training(
     """
     from inlier_export.inputs import check_input
     from inlier_trainer.files import check_outputs
-    from inlier_trainer.recordings import check_constant
+    from inlier_trainer.learnable import check_constant
     from inlier_trainer.sources import counters_of
     from inlier_trainer.threshold import per_week
 

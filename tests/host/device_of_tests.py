@@ -3,7 +3,7 @@
 import numpy as np
 
 from inlier.sockets import Sockets
-from inlier_trainer.train import Settings
+from inlier_trainer.trainer import Settings
 
 # What some minutes can answer for, as a week can for one a week.
 FALSE_ALARMS = "2/hour"

@@ -16,7 +16,7 @@ from inlier_boards.serial_line.record_board import Part
 from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.model_file import unpack
-from inlier_trainer import autoencoder, recordings, scored, train
+from inlier_trainer import autoencoder, recordings, scored, train, trainer
 from inlier_trainer.about import NOTHING, About, before, parsed
 from inlier_trainer.folds import plan
 from inlier_trainer.recordings import Recording, read, table, write
@@ -223,11 +223,11 @@ def test_what_was_interrupted_is_never_trained_on(monkeypatch):
 
 def test_each_stretch_is_trained_from_boot_as_the_device_begins():
     runs = [benign(400, 1), benign(500, 2)]
-    made = train.Trainer(runs, SETTINGS, unit=[0, 0])
+    made = trainer.Trainer(runs, SETTINGS, unit=[0, 0])
     assert made.plan.windows == plan([900]).windows, "one unit of 900 windows"
-    whole = train.Trainer([np.concatenate(runs)], SETTINGS)
+    whole = trainer.Trainer([np.concatenate(runs)], SETTINGS)
     assert (made.f[:400] == whole.f[:400]).all() and (made.f[400] != whole.f[400]).any()
-    again = train.Trainer([runs[1], runs[0]], SETTINGS, unit=[0, 0])
+    again = trainer.Trainer([runs[1], runs[0]], SETTINGS, unit=[0, 0])
     assert (made.f[400:] == again.f[:500]).all(), "whatever came before"
 
 

@@ -15,6 +15,7 @@ from inlier_boards.build import bench_models, micropython
 from inlier_boards.build.firmware import FIRMWARE, runtime_files
 from inlier_boards.catalogue import names, read_board
 from inlier_boards.cost import bench, xtensa
+from inlier_boards.cost import table as tables
 from inlier_boards.deployment import budget
 from inlier_boards.emulators import emulator, unix_board
 from inlier_boards.emulators.emulate import emulate
@@ -139,15 +140,15 @@ def results():
 @needs_boards
 @pytest.mark.slow
 def test_bench_is_the_committed_table(results):
-    table = bench.TABLE.read_text()
+    table = tables.TABLE.read_text()
     if not all(
-        bench.compiler_version(r.board.build.compiler) in table for r in results if r.board.build
+        tables.compiler_version(r.board.build.compiler) in table for r in results if r.board.build
     ):
         pytest.skip(
             "another compiler than the table's changes what the interpreter costs; see "
             "test_bench_reaches_its_goals"
         )
-    made = bench.table(results, xtensa.measure())
+    made = tables.table(results, xtensa.measure())
     assert made == table, "run `inlier bench --table boards/BENCH.md`, and say why"
 
 

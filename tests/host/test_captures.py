@@ -9,7 +9,7 @@ import pytest
 
 from inlier_export import reference
 from inlier_trainer import evaluate, overlays
-from inlier_trainer.recordings import split
+from inlier_trainer.evaluate import split
 from inlier_trainer.train import train
 from test_pcap import DATA, REAL, needs_captures
 

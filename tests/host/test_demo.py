@@ -16,7 +16,7 @@ from inlier.pipeline import Pipeline
 from inlier.replay import Replay
 from inlier.sockets import Sockets
 from inlier_boards.leash import leashed
-from inlier_trainer import recordings, train
+from inlier_trainer import recordings, train, trainer
 
 pytestmark = [pytest.mark.micropython, pytest.mark.slow]
 SEED = os.environ.get("INLIER_DEMO_SEED", "1")
@@ -104,7 +104,7 @@ def test_another_device_s_model_alarms_on_these_benign_windows(demo):
     sent = rng.random(1200) < 0.1
     for name, value in (("datagrams_out", 1), ("bytes_out", 40), ("peers", 1), ("ports", 1)):
         thermometer[:, column[name]] = sent * value
-    settings = train.Settings("sockets", Sockets.counters, 100, allow_constant=Sockets.counters)
+    settings = trainer.Settings("sockets", Sockets.counters, 100, allow_constant=Sockets.counters)
     other = train.train([thermometer], settings, "thermometer").blob
     assert alarms((folder / "doorbell.inlier").read_bytes(), recording[64:]) == 0
     assert alarms(other, recording[64:]) >= 1

@@ -17,7 +17,7 @@ from inlier.sockets import Sockets
 from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.model_file import unpack
-from inlier_trainer import autoencoder, budget, recordings, train
+from inlier_trainer import autoencoder, budget, recordings, train, trainer
 from inlier_trainer.folds import plan
 from inlier_trainer.horizons import FLOORS, HORIZONS
 from inlier_trainer.one_class_svm import INBOUND
@@ -156,7 +156,7 @@ def test_each_detector_alone_and_both():
     deltas = benign(300, seed=10)
     deltas[200:, AT["connects"]] = 300
     found = {}
-    for which in train.DETECTORS:
+    for which in trainer.DETECTORS:
         settings = replace(SETTINGS, detectors=which)
         d = train.train([benign(333)], settings, "w.csv").detector
         found[which] = d

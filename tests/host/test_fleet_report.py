@@ -16,7 +16,7 @@ from inlier_trainer.fleet.rollout import Answer, Rollout, Rules
 from inlier_trainer.fleet.simulate import Plan, simulate
 from inlier_trainer.fleet.store import Store
 from inlier_trainer.progress import quiet
-from inlier_trainer.train import DISTANCE_PAD
+from inlier_trainer.trainer import DISTANCE_PAD
 from tools_missing import needs_tool
 
 PLAN = Plan(devices=10, types=2, days=15, infected=1, seed=5, window_ms=900_000)

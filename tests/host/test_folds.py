@@ -9,9 +9,10 @@ import pytest
 
 from device_of_tests import SETTINGS, benign
 from inlier.features import LOG_MAX
-from inlier_trainer import autoencoder, budget, train
+from inlier_trainer import autoencoder, budget
 from inlier_trainer.folds import BLOCK_MIN, BLOCKS, FOLDS, SETTLE, plan
 from inlier_trainer.horizons import HORIZONS, greatest_level
+from inlier_trainer.trainer import Trainer
 
 RUNG = 1.0
 POISONED = 2
@@ -23,7 +24,7 @@ def trainer(monkeypatch, poison=False, **changes):
     """
     monkeypatch.setattr(autoencoder, "STEPS", 100)
     monkeypatch.setattr(autoencoder, "EPOCHS", 1)
-    made = train.Trainer([benign(800)], replace(SETTINGS, **changes))
+    made = Trainer([benign(800)], replace(SETTINGS, **changes))
     if poison:
         (block,) = (
             b for b, fold in zip(made.plan.blocks, made.plan.fold, strict=True) if fold == POISONED
@@ -188,7 +189,7 @@ def test_units_that_differ_are_each_out_of_the_others_ranges(monkeypatch):
     monkeypatch.setattr(autoencoder, "STEPS", 50)
     monkeypatch.setattr(autoencoder, "EPOCHS", 1)
     units = [benign(333, 1), benign(333, 2), benign(333, 3) * 100]
-    made = train.Trainer(units, replace(SETTINGS, detectors="svm"))
+    made = Trainer(units, replace(SETTINGS, detectors="svm"))
     with_it, without = made.fitted().high, made.fitted(frozenset([2])).high
     assert (with_it - without).max() > 80, "five octaves"
     assert made.thresholds(RUNG)[0] > int(127 * RUNG * made.plan.floors[0]), (

@@ -32,8 +32,9 @@ from inlier.replay import Replay
 from inlier.secure import authentic, record, slots, state
 from inlier.sinks.offer import BYTES_MAX
 from inlier.sinks.taking import Taking
+from inlier_boards.serial_line.intake import Intake
 from inlier_boards.serial_line.lines import INT_MAX
-from inlier_boards.serial_line.record_board import Intake, Part
+from inlier_boards.serial_line.record_board import Part
 from inlier_export import model_file as files
 from inlier_export.errors import BadInput
 from inlier_export.printable import printable

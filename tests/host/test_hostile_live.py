@@ -23,9 +23,10 @@ from rich.console import Console
 from broker import HANGS_S
 from inlier.line import seal
 from inlier.procfs import Procfs
+from inlier_boards.serial_line import intake, record_board
 from inlier_boards.serial_line import lines as board_lines
-from inlier_boards.serial_line import record_board
-from inlier_boards.serial_line.record_board import Intake, Part, record
+from inlier_boards.serial_line.intake import Intake
+from inlier_boards.serial_line.record_board import Part, record
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
@@ -349,7 +350,7 @@ def test_windows_before_their_names_take_no_memory_without_end():
     taken = Intake()
     for i in range(1000):
         assert not list(taken.take(seal(f"~w 1 {i} 1 1,2")))
-    assert len(taken._early) <= record_board.EARLY_MAX
+    assert len(taken._early) <= intake.EARLY_MAX
     assert [w.index for w in taken.take(HEAD)][-1] == 999, "the newest are kept"
 
 
@@ -473,6 +474,6 @@ def test_numbers_of_any_size_are_compared_with_the_reference():
     detector = random_detector(5)
     deltas = (record_board.DELTA_MAX,) * len(detector.counters)
     scores = (board_lines.INT_MAX, -board_lines.INT_MAX, 1, 1)
-    window = record_board.Window(1, 0, 1, deltas, scores)
+    window = intake.Window(1, 0, 1, deltas, scores)
     assert record_board.compare(pack(detector), [window]) == (1, 1)
     assert np.iinfo(np.int64).max > board_lines.INT_MAX

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from inlier_export.errors import BadInput
-from inlier_trainer import learn, recordings, units
-from inlier_trainer.train import Settings
+from inlier_trainer import learn, learnable, units
+from inlier_trainer.trainer import Settings
 from inlier_trainer.units import LeftOut
 
 SETTINGS = Settings("replay", ("a", "b"), window_ms=60_000)
@@ -149,13 +149,13 @@ def test_what_was_a_false_alarm_is_woven_into_the_first_unit_and_keeps_quiet(
 
 def test_each_unit_is_looked_at_before_any_is_trained(trainings, monkeypatch):
     looked = []
-    found = recordings.check
+    found = learnable.check
 
     def check(rows, counters, name, least, allowed):
         looked.append((name, least, allowed))
         found(rows, counters, name, least, allowed)
 
-    monkeypatch.setattr(recordings, "check", check)
+    monkeypatch.setattr(learnable, "check", check)
     learn.learn(UNITS, NAMES, SETTINGS)
     assert looked == [(name, 333, {"a", "b"}) for name in NAMES], "a counter may rest in one"
     del trainings[:]

@@ -22,7 +22,8 @@ from inlier_boards.build.firmware import FIRMWARE
 from inlier_boards.emulators import unix_board
 from inlier_boards.serial_line import listen
 from inlier_boards.serial_line import record_board as collect
-from inlier_boards.serial_line.record_board import Intake, Part, Window, compare, missing, record
+from inlier_boards.serial_line.intake import Intake, Window
+from inlier_boards.serial_line.record_board import Part, compare, missing, record
 from inlier_export import reference
 from inlier_export.errors import BadInput, Interrupted
 from inlier_export.model_file import pack

@@ -16,8 +16,9 @@ from inlier_host.commands import train as command
 from inlier_host.options import layer_sizes
 from inlier_trainer import budget, infection_check, train
 from inlier_trainer.folds import plan
-from inlier_trainer.train import WINDOWS_MIN, Settings
+from inlier_trainer.train import WINDOWS_MIN
 from inlier_trainer.train import train as fit
+from inlier_trainer.trainer import Settings
 from test_trainer import COUNTERS, SETTINGS, WINDOWS
 
 

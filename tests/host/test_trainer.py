@@ -1,5 +1,5 @@
 """Each step of a training by hand: what it is handed, and what it makes of
-that. Their order: test_train.py; whole trainings: test_fit.py.
+that. Their order: test_trainer.py; whole trainings: test_fit.py.
 """
 
 from dataclasses import replace
@@ -11,11 +11,12 @@ import pytest
 from inlier.benign import PAD
 from inlier_export import reference
 from inlier_export.reference import NEVER, Layer
-from inlier_trainer import autoencoder, budget, gone_quiet, train
+from inlier_trainer import autoencoder, budget, gone_quiet
+from inlier_trainer import trainer as training
 from inlier_trainer.folds import plan
 from inlier_trainer.horizons import FLOORS, HORIZONS
 from inlier_trainer.one_class_svm import upper_bounds
-from inlier_trainer.train import (
+from inlier_trainer.trainer import (
     DISTANCE_PAD,
     Outlying,
     Settings,
@@ -108,7 +109,7 @@ def stub(monkeypatch):
     )
     monkeypatch.setattr(autoencoder, "fit", fitting)
     monkeypatch.setattr(
-        train.quantise, "layers", lambda floats, x: asked.append((floats, x)) or [layer]
+        training.quantise, "layers", lambda floats, x: asked.append((floats, x)) or [layer]
     )
     return asked, layer
 
@@ -146,7 +147,7 @@ def test_the_one_class_svm_alone_fits_no_autoencoder(monkeypatch):
 # Excess ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("which", train.DETECTORS)
+@pytest.mark.parametrize("which", training.DETECTORS)
 @pytest.mark.parametrize("block", [2048, 7])
 def test_excess_is_what_lies_beyond_ranges_and_distances_with_their_pads(monkeypatch, which, block):
     stub(monkeypatch)
@@ -213,7 +214,7 @@ def made_up(monkeypatch, made, scores):
         return np.eye(2 * FEATURES, dtype=np.int64)[0]
 
     monkeypatch.setattr(made, "left_out", left_out)
-    monkeypatch.setattr(train.one_class_svm, "weights", weights)
+    monkeypatch.setattr(training.one_class_svm, "weights", weights)
     return asked
 
 
@@ -271,7 +272,7 @@ def test_what_alarms_on_a_fold_by_what_never_saw_it_is_counted_at_each_rung(monk
 # The detector ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("which", train.DETECTORS)
+@pytest.mark.parametrize("which", training.DETECTORS)
 def test_a_detector_is_ranges_with_pads_and_the_weights_and_thresholds_of_its_rung(
     monkeypatch, which
 ):

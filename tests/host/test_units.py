@@ -11,7 +11,7 @@ import pytest
 from device_of_tests import AT, SETTINGS, benign
 from inlier.sockets import Sockets
 from inlier_export import reference
-from inlier_trainer import autoencoder, recordings, train, units
+from inlier_trainer import autoencoder, recordings, train, trainer, units
 from inlier_trainer.learn import learn
 
 
@@ -51,7 +51,7 @@ def test_no_unit_carries_the_sums_of_the_one_before():
     """Whichever comes first, each begins alike."""
     calm, loud = benign(400, 1), benign(400, 2) * 50
     settings = replace(SETTINGS, detectors="svm")
-    one, other = train.Trainer([calm, loud], settings), train.Trainer([loud, calm], settings)
+    one, other = trainer.Trainer([calm, loud], settings), trainer.Trainer([loud, calm], settings)
     assert np.array_equal(one.f[:400], other.f[400:]) and np.array_equal(one.f[400:], other.f[:400])
 
 

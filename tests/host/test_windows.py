@@ -9,7 +9,7 @@ import pytest
 
 from inlier.counters import DELTA_MAX
 from inlier_export.errors import BadInput
-from inlier_trainer import csv_table, files, recordings
+from inlier_trainer import csv_table, evaluate, files, learnable, recordings
 
 COUNTERS = ("a", "b")
 
@@ -114,27 +114,27 @@ def test_parquet_of_floats_names_the_fraction(tmp_path):
 
 def test_check():
     rows = np.arange(20).reshape(10, 2)
-    recordings.check(rows, COUNTERS, "w.csv", 10, set())
+    learnable.check(rows, COUNTERS, "w.csv", 10, set())
     with pytest.raises(BadInput, match="10 windows, at least 12 are needed; record 2 more"):
-        recordings.check(rows, COUNTERS, "w.csv", 12, set())
+        learnable.check(rows, COUNTERS, "w.csv", 12, set())
     rows[:, 1] = 7
     with pytest.raises(BadInput, match="column 'b' is 7 in all 10 windows.*--allow-constant b"):
-        recordings.check(rows, COUNTERS, "w.csv", 10, set())
-    recordings.check(rows, COUNTERS, "w.csv", 10, {"b"})
+        learnable.check(rows, COUNTERS, "w.csv", 10, set())
+    learnable.check(rows, COUNTERS, "w.csv", 10, {"b"})
     with pytest.raises(BadInput, match="--allow-constant z: no such counter"):
-        recordings.check(rows, COUNTERS, "w.csv", 10, {"b", "z"})
+        learnable.check(rows, COUNTERS, "w.csv", 10, {"b", "z"})
     rows[:] = 0
     with pytest.raises(BadInput, match="no counter changes in all 10 windows"):
-        recordings.check(rows, COUNTERS, "w.csv", 10, set(COUNTERS))
+        learnable.check(rows, COUNTERS, "w.csv", 10, set(COUNTERS))
     many = tuple("abcde")
     five = np.zeros((10, 5), np.int64)
     five[:, 0] = range(10)
     with pytest.raises(BadInput, match="or say --allow-constant all if they never do"):
-        recordings.check(five, many, "w.csv", 10, set())
+        learnable.check(five, many, "w.csv", 10, set())
 
 
 def test_split_is_in_the_order_of_time():
-    assert recordings.split(1000) == (slice(0, 750), slice(750, 1000))
+    assert evaluate.split(1000) == (slice(0, 750), slice(750, 1000))
 
 
 def test_a_failed_write_leaves_the_former_file(tmp_path, monkeypatch):

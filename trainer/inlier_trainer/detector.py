@@ -24,7 +24,7 @@ from .files import write_atomic
 from .learn import learn
 from .recordings import Recording
 from .sources import counters_of
-from .train import Settings
+from .trainer import Settings
 
 
 class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # they have no types

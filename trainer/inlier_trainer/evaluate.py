@@ -22,10 +22,10 @@ from inlier_export.reference import Counts, Detector, Ints
 from .overlays import Overlay
 from .pcap.count import count
 from .progress import Progress
-from .recordings import split
 from .sources import counters_of
 from .threshold import PERIOD_MS
-from .train import Settings, Trained, train
+from .train import Trained, train
+from .trainer import Settings
 
 STARTS = 5
 # no packet of the device for so long: it, or the capture, was off; a sleeping
@@ -138,6 +138,14 @@ def settings(
         allow_constant=counters_of(source),
         accept_anomalies=True,  # it measures, and its models go nowhere
     )
+
+
+def split(n: int) -> tuple[slice, slice]:
+    """What is trained on and what is tested on, in the order of time:
+    neighbouring windows share a damped sum, so that a random split would test
+    on what it was fitted on.
+    """
+    return slice(0, n * 75 // 100), slice(n * 75 // 100, n)
 
 
 def evaluate(

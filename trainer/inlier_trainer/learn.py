@@ -9,10 +9,11 @@ import numpy as np
 
 from inlier_export.reference import Detector, Ints
 
-from . import recordings
+from . import learnable
 from .added import keep_quiet, weave
 from .progress import Progress, quiet
-from .train import WINDOWS_MIN, Settings, Trained
+from .train import WINDOWS_MIN, Trained
+from .trainer import Settings
 from .units import LeftOut, Runs, fit, leave_each_out
 
 
@@ -53,7 +54,7 @@ def learn(
     everything = set(settings.counters)
     whole = [np.concatenate(unit) for unit in units]
     for unit, name in zip(whole, names, strict=True):
-        recordings.check(unit, settings.counters, name, WINDOWS_MIN, everything)
+        learnable.check(unit, settings.counters, name, WINDOWS_MIN, everything)
     woven = [weave(units[0], list(added)) if added else units[0], *units[1:]]
     trained = fit(woven, settings, names, progress)
     left_out = leave_each_out(woven, settings, names, progress) if len(woven) > 1 else []

@@ -30,8 +30,7 @@ from inlier_export.errors import BadInput
 from inlier_export.inputs import RECORDING_MAX, open_input, read_rest
 from inlier_export.os_errors import said
 from inlier_export.printable import printable
-from inlier_export.reference import Counts, Ints
-from inlier_trainer.figures import number_of
+from inlier_export.reference import Ints
 
 from . import csv_table
 from .about import BEGIN, MARKS, NOTHING, SHOWN, About, hold_against, parsed
@@ -42,7 +41,6 @@ WHAT = "recording"
 FORMER = ("boot", "window", "missed")  # what MARKS were up to 0.2.0
 ROWS_MAX = csv_table.LINES_MAX  # windows
 BLOCK = 4096  # windows, written at once
-FEW = 3  # constant counters that are allowed by name; more of them together
 COMMENTS_MAX, COMMENT_MAX = 64, 4096  # lines before the names, and bytes of one
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zX")
 
@@ -343,53 +341,3 @@ def _columns(recording: Recording) -> tuple[tuple[str, ...], Ints]:
         return recording.counters, recording.windows
     marked = np.concatenate([recording.marks, recording.windows], axis=1)
     return (*MARKS, *recording.counters), marked
-
-
-def check_constant(allowed: set[str], counters: tuple[str, ...]) -> None:
-    """Raises BadInput for names that are no counters."""
-    if unknown := sorted(allowed - set(counters)):
-        raise BadInput(
-            f"--allow-constant {', '.join(unknown)}: no such counter; choose from "
-            f"{', '.join(counters)}"
-        )
-
-
-def check(
-    windows: Counts, counters: tuple[str, ...], origin: str, minimum: int, allow_constant: set[str]
-) -> None:
-    """Refuse windows that nothing can be learned from. Raises BadInput."""
-    if len(windows) < minimum:
-        raise BadInput(
-            f"{origin}: {number_of(len(windows), 'window')}, at least {minimum} are needed; record "
-            f"{minimum - len(windows)} more"
-        )
-    check_constant(allow_constant, counters)
-    still = (windows == windows[0]).all(axis=0)
-    if still.all():
-        raise BadInput(
-            f"{origin}: no counter changes in all {len(windows)} windows: there is nothing to "
-            f"learn; were its program and its network on? record again"
-        )
-    constant = [
-        (name, int(windows[0, i]))
-        for i, name in enumerate(counters)
-        if name not in allow_constant and still[i]
-    ]
-    if constant:
-        columns = ", ".join(f"column '{name}' is {value}" for name, value in constant)
-        few = len(constant) <= FEW
-        options = " ".join(f"--allow-constant {name}" for name, _ in constant if few)
-        options = options or "--allow-constant all"
-        raise BadInput(
-            f"{origin}: {columns} in all {len(windows)} windows; record until "
-            f"{'it changes' if len(constant) == 1 else 'they change'}, or say {options} if "
-            f"{'it never does' if len(constant) == 1 else 'they never do'} on this device"
-        )
-
-
-def split(n: int) -> tuple[slice, slice]:
-    """What is trained on and what is tested on, in the order of time:
-    neighbouring windows share a damped sum, so that a random split would test
-    on what it was fitted on.
-    """
-    return slice(0, n * 75 // 100), slice(n * 75 // 100, n)

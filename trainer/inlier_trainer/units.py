@@ -10,7 +10,8 @@ from inlier_export.reference import Ints
 
 from .progress import Progress
 from .threshold import PERIOD_MS
-from .train import Settings, Trained, train
+from .train import Trained, train
+from .trainer import Settings
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """The lines that a board prints, or kept in its ring of files, for
-serial_line/record_board.py.
+intake.py and record_board.py.
 """
 
 import contextlib

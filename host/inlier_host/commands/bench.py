@@ -29,8 +29,9 @@ def bench(
     from inlier_boards.build.micropython import check_system
     from inlier_boards.catalogue import names, read_board
     from inlier_boards.cost import xtensa
-    from inlier_boards.cost.bench import alone_summary, measure, show
-    from inlier_boards.cost.bench import table as markdown
+    from inlier_boards.cost.bench import alone_summary, measure
+    from inlier_boards.cost.table import show
+    from inlier_boards.cost.table import table as markdown
     from inlier_trainer.files import check_outputs, write_atomic
     from inlier_trainer.progress import bars
 

@@ -61,7 +61,7 @@ def evaluate(
     from inlier_trainer.pcap.count import TWINS, device_address
     from inlier_trainer.progress import bars
     from inlier_trainer.threshold import per_week
-    from inlier_trainer.train import DETECTORS
+    from inlier_trainer.trainer import DETECTORS
 
     named = [_capture(text) for text in captures]
     devices = [*named, *([_capture(infected)] if infected is not None else [])]

@@ -96,7 +96,7 @@ def train(
     from inlier_trainer.fleet import survey as surveys
     from inlier_trainer.fleet import train as training
     from inlier_trainer.progress import bars
-    from inlier_trainer.train import DETECTORS
+    from inlier_trainer.trainer import DETECTORS
 
     one_of("--by", by, ("type",))
     one_of("--detectors", detectors, DETECTORS)

@@ -101,10 +101,11 @@ def train(
     from inlier_trainer.autoencoder import BACKENDS
     from inlier_trainer.files import write_atomic
     from inlier_trainer.learn import learn
+    from inlier_trainer.learnable import check_constant
     from inlier_trainer.progress import bars
-    from inlier_trainer.recordings import check_constant, table
+    from inlier_trainer.recordings import table
     from inlier_trainer.sources import counters_of
-    from inlier_trainer.train import DETECTORS, Settings
+    from inlier_trainer.trainer import DETECTORS, Settings
 
     require(*(["keras"] if backend == "keras" else []), *(["tensorflow"] if tflite else []))
     outputs = [out, module, golden, tflite]

@@ -17,11 +17,11 @@ import numpy as np
 from inlier_boards.build import micropython
 from inlier_boards.catalogue import EXAMPLES
 from inlier_boards.leash import leashed
-from inlier_boards.serial_line.record_board import Intake, Window
+from inlier_boards.serial_line.intake import Intake, Window
 from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.reference import Ints, Trace
-from inlier_trainer import recordings, train
+from inlier_trainer import recordings, train, trainer
 from inlier_trainer.progress import Progress
 from inlier_trainer.recordings import Recording
 from inlier_trainer.sources import counters_of
@@ -160,7 +160,7 @@ def record(interpreter: Path, seed: int, path: Path, progress: Progress) -> None
 
 def fit(path: Path, seed: int, progress: Progress) -> Trained:
     counters = counters_of("sockets")
-    settings = train.Settings(
+    settings = trainer.Settings(
         "sockets",
         counters,
         WINDOW_MS,

@@ -9,6 +9,7 @@ from inlier.procfs import Procfs
 from inlier.replay import Replay
 from inlier_boards.catalogue import Board, names, read_board
 from inlier_boards.cost import bench, xtensa
+from inlier_boards.cost.table import COLUMNS, TABLE
 from inlier_boards.deployment import budget
 from inlier_export.reference import Detector
 
@@ -69,8 +70,8 @@ def instructions_per_mac() -> dict[tuple[str, str], float]:
     """By (board, kernel), from the committed table."""
     rows = [
         line.strip("|").split("|")
-        for line in bench.TABLE.read_text(encoding="utf-8").splitlines()
+        for line in TABLE.read_text(encoding="utf-8").splitlines()
         if line.startswith(("| qemu_", f"| {xtensa.NAME} "))
     ]
-    at = bench.COLUMNS.index("MAC")
+    at = COLUMNS.index("MAC")
     return {(row[0].strip(), row[1].strip()): float(row[at]) for row in rows}

@@ -14,7 +14,8 @@ from inlier_export.model_file import pack, unpack
 from inlier_export.reference import Detector, Ints
 from inlier_trainer import infection_check
 from inlier_trainer.progress import Progress
-from inlier_trainer.train import DISTANCE_PAD, WINDOWS_MIN, Settings, train
+from inlier_trainer.train import WINDOWS_MIN, train
+from inlier_trainer.trainer import DISTANCE_PAD, Settings
 
 from . import parts
 from .engine import Cluster, Summary, once
