@@ -98,7 +98,7 @@ class Counting:
                 self.contact(args[0], True)
             return
         if id(s) not in self.attempts:
-            if code in _NOT_BEGUN or _is_out_of_ports(s, code):
+            if code in _NOT_BEGUN:
                 return
             self.begin(s, args[0])
         if code == errno.EAGAIN and s.gettimeout() != 0:
@@ -170,10 +170,6 @@ def _is_connected(s):
     except OSError as error:
         return error.errno == errno.EBADF
     return True
-
-
-def _is_out_of_ports(s, code):
-    return code == errno.EAGAIN and s.gettimeout() == 0
 
 
 def is_writable(s):

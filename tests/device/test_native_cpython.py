@@ -169,6 +169,99 @@ def test_a_connect_that_times_out():
         s.close()
 
 
+def test_a_connect_counts_once_however_often_a_system_is_asked_about_it():
+    """Linux says EALREADY where others time out again, and interrupts none."""
+    from inlier.counting_cpython import Counting
+
+    for timeout, answers, failed in (
+        (9, [errno.EAGAIN, errno.EAGAIN], 1),
+        (9, [errno.EAGAIN, 0], 1),
+        (0, [errno.EAGAIN, errno.EALREADY, 0], 0),
+        (0, [errno.EINTR, errno.EISCONN], 0),
+        (0, [errno.EINTR, errno.EHOSTUNREACH], 1),
+    ):
+        counts = sockets.Sockets()
+        counting = Counting(counts)
+        with socket.socket() as a:
+            a.settimeout(timeout)
+            for answer in answers:
+                counting.connecting(a, lambda s, address: answer, ((HOST, 9),), {})
+        found = [counts.totals[counts.counters.index(n)] for n in ("connects", "connects_failed")]
+        assert found == [1, failed], answers
+
+
+def test_an_address_that_is_none_begins_no_connect():
+    for to in (("127.0.0.1", 70_000), ("127.0.0.1", -1), ("127.0.0.1", "80"), ("127.0.0.1",)):
+        with Counted() as c, socket.socket() as a, NATIVE() as n:
+            assert outcome(a.connect, to) == outcome(n.connect, to), to
+        c.expect()
+
+
+def test_a_socket_that_is_dropped_while_it_connects_leaves_nothing_of_it():
+    """Else the next one at its place in memory would go on with its connect."""
+    import gc
+
+    from inlier.counting_cpython import Counting
+
+    counting = Counting(sockets.Sockets())
+    a = NATIVE(socket.AF_INET, socket.SOCK_STREAM)
+    counting.begin(a, (HOST, 9))
+    assert len(counting.attempts) == 1
+    del a
+    gc.collect()
+    assert not counting.attempts
+
+
+def test_who_takes_a_descriptor_away_takes_its_connect_along():
+    port, held = unanswered()
+    if port is None:
+        return "this kernel answers beyond the backlog"
+    with Counted() as c:
+        a = socket.socket()
+        a.setblocking(False)
+        error_of(a.connect, (HOST, port))
+        other = NATIVE(fileno=a.detach())
+        a.close()
+    c.expect(connects=1, peers=1, ports=1)
+    NATIVE.close(other)
+    for s in held:
+        s.close()
+
+
+def test_a_connect_that_carries_data_is_one():
+    """RFC 7413, TCP Fast Open."""
+    if not hasattr(socket, "MSG_FASTOPEN"):
+        return "no TCP Fast Open here"
+    server, port = listening()
+    with Counted() as c, socket.socket() as a:
+        if error_of(a.sendto, b"hi", socket.MSG_FASTOPEN, (HOST, port)):
+            return "this kernel has it switched off"
+    server.close()
+    c.expect(connects=1, sends=1, bytes_out=2, peers=1, ports=1)
+
+
+def test_a_datagram_that_comes_back_as_undeliverable_did_not_come_in():
+    if not hasattr(socket, "MSG_ERRQUEUE"):
+        return "only Linux hands it back"
+    closed, port = bound(socket.SOCK_DGRAM)
+    closed.close()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+        u.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
+        u.sendto(b"knock", (HOST, port))
+        wait(u, select.POLLERR)
+        with Counted() as c:
+            assert u.recvmsg(9, 99, socket.MSG_ERRQUEUE)[0] == b"knock"
+    c.expect()
+
+
+def test_a_name_given_by_keyword_is_looked_up():
+    import _socket
+
+    with Counted() as c:
+        _socket.getaddrinfo(host="localhost", port=80)
+    c.expect(lookups=1)
+
+
 def test_a_name_that_nobody_knows_is_a_lookup_and_no_connect():
     for call in ("connect", "connect_ex"):
         with Counted() as c, socket.socket() as a, NATIVE() as n:
