@@ -42,7 +42,7 @@ class Gathered:
     rows: list[tuple[int, list[int]]] = field(default_factory=list)
 
 
-class Live:
+class Collector:
     """Takes events of live.feed.broker, of all devices of a broker.
 
     type_of: the type of a device, "" where it has none.
@@ -151,7 +151,7 @@ class Live:
         self._flushed = self._clock()
 
 
-def listen(feed: Feed, live: Live, count: int, each: Callable[[Any], None]) -> Ingested:
+def listen(feed: Feed, live: Collector, count: int, each: Callable[[Any], None]) -> Ingested:
     """Until `count` windows came (-1: until interrupted); what waits is kept in
     any case. Raises BadInput, OSError.
     """

@@ -224,7 +224,7 @@ def _live(
     count: int,
     as_json: bool,
 ) -> None:
-    from inlier_host.fleet_live import Live, listen
+    from inlier_host.fleet_live import Collector, listen
     from inlier_host.live.feed import broker
     from inlier_trainer.fleet import store
 
@@ -232,7 +232,7 @@ def _live(
     if not (type_ or types):
         raise BadInput("over MQTT nobody says a device's type: say --type, or --devices FILE")
     feed = broker(url)
-    live = Live(store.opened(fleet, new=True), window_ms, lambda name: types.get(name, type_))
+    live = Collector(store.opened(fleet, new=True), window_ms, lambda name: types.get(name, type_))
     done = listen(feed, live, count, lambda problem: tell_rejected([problem]))
     _tell_ingested(fleet, done, as_json)
 
