@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 def simulate(
     fleet: Fleet,
-    devices: Annotated[int, typer.Option(min=1, max=1_000_000)] = 1000,
-    types: Annotated[int, typer.Option(min=1, max=100)] = 4,
-    days: Annotated[int, typer.Option(min=1, max=3660)] = 30,
+    devices: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many.")] = 1000,
+    types: Annotated[int, typer.Option(min=1, max=100, help="How many they are of.")] = 4,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many of windows.")] = 30,
     infected: Annotated[int, typer.Option(min=0, help="Devices, on the last day.")] = 10,
     seed: Seed = 1,
     window: Annotated[str, typer.Option(help="Length of a window, from 10s.")] = "5m",

@@ -21,11 +21,12 @@ from inlier_export.reference import Ints
 from inlier_trainer.about import About, parsed
 from inlier_trainer.horizons import GAP
 from inlier_trainer.parquet import METADATA
+from inlier_trainer.threshold import PERIOD_MS
 
 from .store import PART, Device, Store
 
 TIME = pl.Datetime("ms", "UTC")
-DAY_MS = 86_400_000
+DAY_MS = PERIOD_MS["day"]
 OWN = ("time", "firmware")
 T = TypeVar("T")
 
