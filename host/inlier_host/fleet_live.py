@@ -14,7 +14,7 @@ from inlier_host.live.feed import Enough, Event, Feed
 from inlier_trainer.figures import are, number_of
 from inlier_trainer.fleet import parts, sorting
 from inlier_trainer.fleet.engine import Cluster
-from inlier_trainer.fleet.ingest import Ingested, sort
+from inlier_trainer.fleet.sorting import Ingested, sort
 from inlier_trainer.fleet.store import Device, Store, named
 from inlier_trainer.progress import quiet
 from inlier_trainer.sources import SOURCES

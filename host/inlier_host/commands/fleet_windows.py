@@ -13,7 +13,7 @@ from inlier_trainer.figures import number_of
 from .fleet_options import Fleet, Scheduler, Workers, cluster, tell_rejected
 
 if TYPE_CHECKING:
-    from inlier_trainer.fleet.ingest import Ingested
+    from inlier_trainer.fleet.sorting import Ingested
 
 
 def simulate(
