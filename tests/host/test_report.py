@@ -23,7 +23,7 @@ from inlier_boards.deployment import budget
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
-from inlier_host.report import bundle, charts, cost, page, story, subject
+from inlier_host.report import bundle, charts, cost, fleet, page, story, subject
 from inlier_trainer import scored
 from tools_missing import needs_tool
 
@@ -258,6 +258,14 @@ def test_the_area_that_is_told_is_that_of_attacks_over_benign_windows(run):
     expected = (pairs > 0).mean() + (pairs == 0).mean() / 2
     label = charts.roc(run)["data"]["values"][0]["detector"]
     assert label == f"score: {expected:.4f}" and expected > 0.5
+
+
+def test_each_device_of_a_rollout_is_drawn_once():
+    """Offered it, a device runs it, refuses it or is away."""
+    rollout = {"type": "bell", "number": 7, "devices": 10, "offered": 4}
+    drawn = fleet.rollout([{**rollout, "running": 2, "refused": 1, "away": 1}])
+    shown = {part["state"]: part["devices"] for part in drawn["data"]["values"]}
+    assert shown == {"run it": 2, "refused": 1, "away": 1, "not offered": 6}
 
 
 def test_a_timeline_keeps_every_peak(run):
