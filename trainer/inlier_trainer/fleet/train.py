@@ -42,6 +42,20 @@ class Fitting:
 
 
 @dataclass
+class Sample:
+    """What a type's model is fitted on.
+
+    unit: of each run, which of the devices used counted it.
+    suspect: devices that look infected, and why.
+    """
+
+    runs: list[Ints]
+    unit: list[int]
+    used: list[str]
+    suspect: list[str]
+
+
+@dataclass
 class Fleet:
     """models: by type.
     odd: devices that fit theirs badly, and why, worst first.
@@ -127,27 +141,12 @@ def _fitted(store: Store, item: tuple[str, parts.Kind, list[Device]], by: Fittin
     from threadpoolctl import threadpool_limits
 
     type_, kind, devices = item
-    runs: list[Ints] = []
-    unit: list[int] = []  # of each run: which of `used`
-    suspect: list[str] = []
-    used: list[str] = []
-    for device in devices[: 4 * UNITS]:
-        mine = _runs(store, device, by)
-        if sum(map(len, mine)) < WINDOWS_MIN:
-            continue
-        if found := infection_check.anomalies(np.concatenate(mine), kind.counters):
-            suspect.append(f"{device.name}: {found[0].said()}")
-            continue
-        runs += mine
-        unit += [len(used)] * len(mine)
-        used.append(device.name)
-        if len(used) == UNITS:
-            break
-    if not used:
+    found = _learnable(store, kind, devices, by)
+    if not found.used:
         return {
             "rejected": f"type '{type_}': none of its devices has {WINDOWS_MIN} windows without "
             f"what looks like an infection in the days that are learned from"
-            + (f" ({suspect[0]})" if suspect else "")
+            + (f" ({found.suspect[0]})" if found.suspect else "")
         }
     settings = Settings(
         kind.source,
@@ -159,17 +158,34 @@ def _fitted(store: Store, item: tuple[str, parts.Kind, list[Device]], by: Fittin
         accept_anomalies=True,  # those that look like one are left out above
     )
     with threadpool_limits(1):  # a sum's last bit may depend on how many add it up
-        trained = train(runs, settings, f"type '{type_}'", unit=unit)
+        trained = train(found.runs, settings, f"type '{type_}'", unit=found.unit)
     store.write(_sample(type_), trained.blob)
     return {
         "type": type_,
         "source": kind.source,
         "window_ms": kind.window_ms,
-        "sample": used,
-        "sample_windows": sum(map(len, runs)),
-        "suspect": suspect,
+        "sample": found.used,
+        "sample_windows": sum(map(len, found.runs)),
+        "suspect": found.suspect,
         "horizons": [list(h) for h in trained.detector.horizons],
     }
+
+
+def _learnable(store: Store, kind: parts.Kind, devices: list[Device], by: Fitting) -> Sample:
+    found = Sample([], [], [], [])
+    for device in devices[: 4 * UNITS]:
+        mine = _runs(store, device, by)
+        if sum(map(len, mine)) < WINDOWS_MIN:
+            continue
+        if odd := infection_check.anomalies(np.concatenate(mine), kind.counters):
+            found.suspect.append(f"{device.name}: {odd[0].said()}")
+            continue
+        found.runs += mine
+        found.unit += [len(found.used)] * len(mine)
+        found.used.append(device.name)
+        if len(found.used) == UNITS:
+            break
+    return found
 
 
 def _runs(store: Store, device: Device, by: Fitting) -> list[Ints]:

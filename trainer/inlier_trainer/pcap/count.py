@@ -117,6 +117,31 @@ class _State:
     )  # an unanswered SYN's slot -> key and ms since first_ns
 
 
+class _Senders:
+    """Who sends most, for as long as nothing of the device has been seen."""
+
+    def __init__(self) -> None:
+        self._sent: Counter[int] = Counter()
+        self._names: dict[int, str] = {}
+
+    def note(self, chunk: Chunk, p: Packets) -> None:
+        by_mac, fields = bool((p.mac_from >= 0).any()), Fields(chunk)
+        senders, first, counts = np.unique(
+            p.mac_from if by_mac else p.host_from, return_index=True, return_counts=True
+        )
+        for sender, place, n in zip(senders.tolist(), first.tolist(), counts.tolist(), strict=True):
+            if sender < 0 or not (by_mac or sender):
+                continue
+            if sender not in self._sent and len(self._sent) >= SENDERS_MAX:
+                continue  # a flood under many names: whoever was there first is named
+            self._sent[sender] += n
+            self._names[sender] = mac_text(sender) if by_mac else fields.address(p, place, to=False)
+
+    def said(self) -> str:
+        busiest = self._sent.most_common(5)
+        return ", ".join(f"{self._names[s]} ({number_of(n, 'packet')})" for s, n in busiest)
+
+
 def count(
     path: Path,
     device: str,
@@ -132,8 +157,7 @@ def count(
     size = path.stat().st_size
     twin = AsSockets(window_ms) if source == Sockets.name else None
     state: _State | None = None
-    busiest: Counter[int] = Counter()
-    hosts: dict[int, str] = {}
+    senders = _Senders()
     packets, broken = 0, ""
     try:
         for chunk in chunks(path):
@@ -151,7 +175,7 @@ def count(
                     first_ns = int(p.time_ns[own].min())
                     state = _State(first_ns, first_ns, twin.tally if twin else Tally(_SEEN + 1))
                 else:
-                    _note_busiest(chunk, p, busiest, hosts)
+                    senders.note(chunk, p)
             if state is not None:
                 state.latest_ns = max(state.latest_ns, int(p.time_ns.max()))
                 into |= ~out & p.many & ~p.from_here & (p.time_ns >= state.first_ns)
@@ -172,12 +196,9 @@ def count(
             raise BadInput(f"{broken}, but no packet of {device} is in it; capture again")
         if not packets:
             raise BadInput(f"{path}: it holds no packet; capture again")
-        senders = [
-            f"{hosts[key]} ({number_of(sent, 'packet')})" for key, sent in busiest.most_common(5)
-        ]
-        said = ", ".join(senders) or "nobody"
         raise BadInput(
-            f"{path}: no packet of {device} in {packets}; the busiest senders are {said}"
+            f"{path}: no packet of {device} in {packets}; the busiest senders are "
+            f"{senders.said() or 'nobody'}"
         )
     latest_ms = (state.latest_ns - state.first_ns) // 1_000_000
     if twin:
@@ -197,20 +218,6 @@ def _directions(p: Packets, wanted: int | Hashes) -> tuple[Bools, Bools]:
     else:
         out, into = p.host_from == wanted, p.host_to == wanted
     return out, into & ~out
-
-
-def _note_busiest(chunk: Chunk, p: Packets, busiest: "Counter[int]", hosts: dict[int, str]) -> None:
-    by_mac, fields = bool((p.mac_from >= 0).any()), Fields(chunk)
-    senders, first, counts = np.unique(
-        p.mac_from if by_mac else p.host_from, return_index=True, return_counts=True
-    )
-    for sender, place, n in zip(senders.tolist(), first.tolist(), counts.tolist(), strict=True):
-        if sender < 0 or not (by_mac or sender):
-            continue
-        if sender not in busiest and len(busiest) >= SENDERS_MAX:
-            continue  # a flood under many names: whoever was there first is named
-        busiest[sender] += n
-        hosts[sender] = mac_text(sender) if by_mac else fields.address(p, place, to=False)
 
 
 def _of_device(
