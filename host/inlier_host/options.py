@@ -3,7 +3,6 @@ work.
 """
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -49,13 +48,6 @@ def milliseconds(text: str) -> int:
     raise BadInput(f"--window {text}: give a length from 10ms to 60m, such as 250ms, 10s or 1m")
 
 
-def layer_sizes(text: str) -> tuple[int, ...]:
-    parts = text.split(",")
-    if not all(part.isdecimal() and 0 < int(part) <= 256 for part in parts):
-        raise BadInput(f"--hidden {text}: give sizes from 1 to 256, such as 16,4,16")
-    return tuple(int(part) for part in parts)
-
-
 def one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise BadInput(f"{option} {value}: choose one of {', '.join(choices)}")
@@ -74,49 +66,6 @@ def together(*checks: Callable[[], object]) -> None:
             wrong.append(str(error))
     if wrong:
         raise BadInput("; and ".join(dict.fromkeys(wrong)))
-
-
-def check_training(
-    recordings: list[Path],
-    outputs: list[Path | None],
-    source: str | None,
-    window: str | None,
-    false_alarms: str,
-    hidden: str,
-    allow_constant: list[str],
-    add: list[str],
-) -> None:
-    """What can be wrong with the options of `inlier train` before anything is
-    read. Raises BadInput.
-    """
-    from inlier_export.inputs import check_input
-    from inlier_trainer.files import check_outputs
-    from inlier_trainer.learnable import check_constant
-    from inlier_trainer.sources import counters_of
-    from inlier_trainer.threshold import per_week
-
-    added = [Path(text.rpartition("@")[0] or text) for text in add]
-    constant = set(allow_constant) - {"all"}
-    together(
-        lambda: source is None or counters_of(source),
-        lambda: window is None or milliseconds(window),
-        lambda: per_week(false_alarms),
-        lambda: layer_sizes(hidden),
-        lambda: check_constant(constant, _possible(source, constant)),
-        lambda: check_outputs(outputs, [*recordings, *added]),
-        *(partial(check_input, path, "recording") for path in (*recordings, *added)),
-    )
-
-
-def _possible(source: str | None, names: set[str]) -> tuple[str, ...]:
-    """Counters that may be meant: of any source where recordings say it. Of an
-    unknown source, its name is what is wrong.
-    """
-    from inlier_trainer.sources import SOURCES
-
-    if source is None:
-        return tuple(dict.fromkeys(name for counters in SOURCES.values() for name in counters))
-    return SOURCES.get(source, tuple(names))
 
 
 def given(context: typer.Context, *names: str) -> list[str]:

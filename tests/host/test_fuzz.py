@@ -27,6 +27,7 @@ from inlier_export.errors import BadInput
 from inlier_host import options
 from inlier_host.commands import evaluate as cli_evaluate
 from inlier_host.commands import report as cli_report
+from inlier_host.commands import train_options
 from inlier_host.report import subject
 from inlier_trainer import added, recordings, threshold
 from inlier_trainer.pcap import count
@@ -210,7 +211,7 @@ def test_state_that_an_attacker_sealed(place, data):
 def test_options(text):
     parsers = (
         options.milliseconds,
-        options.layer_sizes,
+        train_options.layer_sizes,
         cli_evaluate._capture,
         count.device_address,
         cli_report._attack,

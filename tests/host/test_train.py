@@ -13,7 +13,7 @@ from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.synthetic import random_detector
 from inlier_host.commands import train as command
-from inlier_host.options import layer_sizes
+from inlier_host.commands import train_options
 from inlier_trainer import budget, infection_check, train
 from inlier_trainer.folds import plan
 from inlier_trainer.train import WINDOWS_MIN
@@ -24,9 +24,23 @@ from test_trainer import COUNTERS, SETTINGS, WINDOWS
 
 def test_what_is_not_said_is_as_the_command_has_it():
     given = inspect.signature(command.train).parameters
-    assert layer_sizes(given["hidden"].default) == Settings.hidden
+    assert train_options.layer_sizes(given["hidden"].default) == Settings.hidden
     for name in ("seed", "false_alarms", "detectors", "backend", "accept_anomalies"):
         assert given[name].default == getattr(Settings, name), name
+
+
+def test_options_are_checked_together_and_before_anything_is_read(tmp_path):
+    """The recording is no table, which would be said first."""
+    recording = tmp_path / "w.csv"
+    recording.write_bytes(b"\x1f\x8b")
+    asked = None, "1h", "1/week", "16", "mlp", "torch"
+    with pytest.raises(BadInput) as caught:
+        train_options.check([recording], [], *asked, [], [])
+    assert str(caught.value) == (
+        "--window 1h: give a length from 10ms to 60m, such as 250ms, 10s or 1m; and "
+        "--detectors mlp: choose one of svm, autoencoder, both; and "
+        "--backend torch: choose one of numpy, keras"
+    )
 
 
 def test_units_are_recordings_end_to_end():

@@ -19,15 +19,14 @@ from inlier_host.options import (
     Json,
     Module,
     Seed,
-    check_training,
-    layer_sizes,
     milliseconds,
-    one_of,
     say,
 )
 from inlier_trainer import budget
 from inlier_trainer.figures import number_of, rate, span
 from inlier_trainer.horizons import HORIZONS
+
+from .train_options import check, layer_sizes
 
 if TYPE_CHECKING:
     from inlier_export.tflite import Deviation
@@ -97,19 +96,21 @@ def train(
     """
     from inlier_trainer.about import About, agreed
     from inlier_trainer.added import marked
-    from inlier_trainer.autoencoder import BACKENDS
     from inlier_trainer.files import write_atomic
     from inlier_trainer.learn import learn
     from inlier_trainer.learnable import check_constant
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import table
     from inlier_trainer.sources import counters_of
-    from inlier_trainer.trainer import DETECTORS, Settings
+    from inlier_trainer.trainer import Settings
 
     require(*(["keras"] if backend == "keras" else []), *(["tensorflow"] if tflite else []))
-    outputs = [out, module, golden, tflite]
     constants, adds = allow_constant or [], add or []
-    check_training(recordings, outputs, source, window, false_alarms, hidden, constants, adds)
+    outputs = [out, module, golden, tflite]
+    asked = source, window, false_alarms, hidden, detectors, backend
+    check(recordings, outputs, *asked, constants, adds)
+    if tflite and detectors == "svm":
+        raise BadInput("--tflite: a model of --detectors svm has no autoencoder; leave one out")
     tables, more = [table(path) for path in recordings], [marked(text) for text in adds]
     about = agreed(
         [(one.path, one.about) for one in (*tables, *(span.table for span in more))],
@@ -127,13 +128,11 @@ def train(
         hidden=layer_sizes(hidden),
         false_alarms=false_alarms,
         seed=seed,
-        detectors=one_of("--detectors", detectors, DETECTORS),
-        backend=one_of("--backend", backend, BACKENDS),
+        detectors=detectors,
+        backend=backend,
         allow_constant=constant,
         accept_anomalies=accept_anomalies,
     )
-    if tflite and detectors == "svm":
-        raise BadInput("--tflite: a model of --detectors svm has no autoencoder; leave one out")
     with bars(quiet=as_json) as progress:
         units = [one.recording(counters).runs for one in tables]
         spans = [run for span in more for run in span.runs(counters)]
