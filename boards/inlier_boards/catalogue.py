@@ -120,6 +120,11 @@ def names(emulated: bool = False) -> list[str]:
     return [name for name in found if not emulated or read_board(name).emulator]
 
 
+def emulated() -> list[str]:
+    """Those that QEMU emulates, and those whose own firmware is emulated."""
+    return [*names(emulated=True), *(name for name in names() if read_board(name).rp2040)]
+
+
 def read_board(name: str) -> Board:
     """Raises BadInput for a board that nobody knows."""
     path = FOLDER / name / "board.toml"
@@ -138,10 +143,8 @@ def read_board(name: str) -> Board:
 def emulator(place: Board) -> Emulator:
     """Raises BadInput for a board that QEMU does not emulate."""
     if place.emulator is None:
-        others = [name for name in names() if read_board(name).rp2040]
         raise BadInput(
-            f"board '{place.name}' is no emulated one: choose one of "
-            f"{', '.join([*names(emulated=True), *others])}"
+            f"board '{place.name}' is no emulated one: choose one of {', '.join(emulated())}"
         )
     return place.emulator
 

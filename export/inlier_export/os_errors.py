@@ -7,6 +7,7 @@ _NO_ROOM = "free some space there, then repeat the command; what was there befor
 _HELP: dict[int | None, str] = {
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "check the path: a part of it is a file",
+    errno.EEXIST: "something else has that name: name another place",
     errno.EISDIR: "it is a folder: name a file",
     errno.EACCES: "ask its owner for permission, or name another place",
     errno.EPERM: "ask its owner for permission, or name another place",

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 from inlier import monitor
 from inlier.counters import DELTA_MAX
 from inlier.model import Model
+from inlier.packet_counters import Packets
 from inlier.pipeline import Pipeline
+from inlier.procfs import Procfs
 from inlier.replay import Replay
 from inlier.sinks import Sink
-from inlier_export.model_file import read_model
+from inlier_export.errors import BadInput
+from inlier_export.model_file import model_of, read_blob, read_model
 from inlier_trainer.sources import open_source
 
 if TYPE_CHECKING:
@@ -26,14 +29,24 @@ if TYPE_CHECKING:
 Scored = dict[str, Any]
 
 
-def prepare(path: Path, source: str, interface: str | None) -> tuple[Pipeline, Any]:
+def prepare(path: Path, source: str | None, interface: str | None) -> tuple[Pipeline, Any]:
     """The model at `path` over this machine's counters, and what counts them.
     Raises BadInput.
 
+    source: None: the model's.
     interface: whose packets.
     """
+    blob = read_blob(path)
+    if source is None:
+        source = model_of(path, blob).source
+        if source not in (Procfs.name, Packets.name):
+            raise BadInput(
+                f"{path}: its source '{source}' does not count a whole machine: watch its device "
+                f"by --mqtt or --serial, or score a recording by --replay"
+            )
     counting = open_source(source, interface)
-    return Pipeline(read_model(path, counting.name, tuple(counting.counters)), counting), counting
+    model = model_of(path, blob, counting.name, tuple(counting.counters))
+    return Pipeline(model, counting), counting
 
 
 def live(

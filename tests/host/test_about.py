@@ -18,6 +18,7 @@ from inlier_export.errors import BadInput
 from inlier_export.model_file import unpack
 from inlier_trainer import autoencoder, recordings, scored, train, trainer
 from inlier_trainer.about import NOTHING, About, before, parsed
+from inlier_trainer.figures import number_of
 from inlier_trainer.folds import plan
 from inlier_trainer.recordings import Recording, read, table, write
 from test_cli import refused
@@ -276,6 +277,12 @@ def test_a_reboot_begins_as_the_device_does_and_what_was_interrupted_scores_noth
     code, said, error = inlier("monitor", model, "--replay", path)
     assert "window 640 was interrupted: it is not scored" in said
     assert "window 619: alarm cleared" in said, "the device that booted knows of no alarm"
+    alarms = said.count(": ALARM: ")
+    assert alarms and said.endswith(f"{path}: 699 windows scored, {number_of(alarms, 'alarm')}\n")
+    calm = tmp_path / "calm.csv"
+    write(calm, Recording(recording.counters, recording.windows[:500], recording.about))
+    code, said, error = inlier("monitor", model, "--replay", calm)
+    assert said == f"{calm}: 500 windows scored, 0 alarms\n", "who sees nothing would ask why"
 
 
 def test_a_report_ends_an_alarm_where_the_device_booted(trained, tmp_path):

@@ -78,7 +78,7 @@ def test_a_bad_option_is_named(inlier, tmp_path, option, value, expected):
         (lambda blob: b"", "not an inlier model"),
         (
             lambda blob: blob,
-            "this device counts 'procfs'; train on windows of the source that runs",
+            "its source 'replay' does not count a whole machine: watch its device by --mqtt",
         ),
     ],
 )

@@ -4,6 +4,7 @@ however often it comes; what is none is counted.
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ import pytest
 from broker import PASSWORD, USER, Broker, Subscriber, eventually
 from device_of_tests import benign
 from inlier.sockets import Sockets
-from inlier_host.fleet_live import Collector
+from inlier_host.fleet_live import Live
 from inlier_trainer import recordings
 from inlier_trainer.about import About
 from inlier_trainer.fleet import captured, parts
@@ -94,6 +95,34 @@ def test_a_recording_says_itself_what_it_is(inlier, tmp_path):
     assert span.time[0] == BEGAN and len(span) == 100 and set(span.firmware) == {"3.1"}
 
 
+def test_a_device_that_is_told_by_its_address_is_called_as_its_capture_calls_it(inlier, tmp_path):
+    for address, name in (("F4:b8:5e:ff:2b:1b", "f4b85eff2b1b"), ("fe80::1", "fe801")):
+        path = tmp_path / f"{name}.csv"
+        about = About("sockets", WINDOW_MS, address, clock="2026-02-01T00:00:00Z")
+        recordings.write(path, recordings.Recording(Sockets.counters, benign(20), about))
+        told = ingested(inlier, tmp_path / "fleet", path, "--type", "bell")
+        assert told["windows"] == {"new": 20}, "no folder has a colon in its name"
+        assert len(stored(tmp_path / "fleet", name)) == 20
+    assert captured.called("Bell:1") == "Bell:1", "no address: it is left out by its name"
+
+
+def test_files_of_which_none_can_be_read_are_bad_input(inlier, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    about = About("sockets", WINDOW_MS, "bell 1", clock="2026-02-01T00:00:00Z")
+    recordings.write(Path("w.csv"), recordings.Recording(Sockets.counters, benign(20), about))
+    Path("x.csv").write_text("a\n1,2\n")
+    for arguments, expected in (
+        (("x.csv",), ("x.csv: not a readable table",)),
+        (("w.csv",), ("w.csv: say --type, its type is '': a name has 1 to 64 letters",)),
+        (("w.csv", "--type", "bell"), ("w.csv: say --device, its device is 'bell 1': a name",)),
+        (("x.csv", "w.csv"), ("left out: x.csv: not a readable", "w.csv: say --type")),
+    ):
+        code, out, error = inlier("fleet", "ingest", *arguments, "-o", "fleet", *OPTIONS)
+        told = error.splitlines()
+        assert code == 2 and not out and len(told) == len(expected), error
+        assert all(f"inlier: {why}" in line for why, line in zip(expected, told, strict=True)), told
+
+
 def test_a_device_of_another_type_or_window_adds_nothing(inlier, tmp_path):
     fleet = tmp_path / "fleet"
     path = table(tmp_path / "w.csv", at(range(50)), benign(50))
@@ -142,9 +171,7 @@ def event(window, device="bell1", **changed):
 def test_live_windows_lie_where_their_number_says(tmp_path):
     now = [BEGAN / 1000 + 60]
     types = {"bell1": "bell", "bell2": "bell"}
-    live = Collector(
-        Store(str(tmp_path)), WINDOW_MS, lambda name: types.get(name, ""), lambda: now[0]
-    )
+    live = Live(Store(str(tmp_path)), WINDOW_MS, lambda name: types.get(name, ""), lambda: now[0])
     for window in (0, 1, 3, 2):  # one that came late
         live.take(event(window))
         now[0] += 20 if window == 3 else 60

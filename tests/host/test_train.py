@@ -4,6 +4,7 @@ are made up. Each by itself: test_trainer.py.
 
 import inspect
 from dataclasses import fields, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -172,3 +173,25 @@ def test_what_cannot_be_learned_from_is_refused_before_anything_is_fitted(recipe
     )
     assert len(accepted.anomalies) == 600, "the unit's windows, end to end"
     assert accepted.summary()["anomalies_accepted"][0] == ODD.said()
+
+
+def test_what_is_expected_is_said_in_the_unit_that_was_asked_for(recipe):
+    """1.235 a week, 0.123 to 5.432: a day is a seventh of it."""
+    found = fit([WINDOWS], SETTINGS, "w")
+    for asked, rate, instead in (
+        ("1/week", "1.2 alarms a week on kinds of benign events that were never recorded "
+         "(80 % interval 0.12 to 5.4)", "raise 1.2 a week; record 7.9 weeks more, or say "
+         "--false-alarms 2/week"),
+        ("0.1/day", "0.18 alarms a day on kinds of benign events that were never recorded "
+         "(80 % interval 0.018 to 0.78)", "raise 0.18 a day; record 7.9 weeks more, or say "
+         "--false-alarms 1/day"),
+        ("2/hour", "0.0073 alarms an hour on kinds of benign events that were never recorded "
+         "(80 % interval 0.00073 to 0.032)", "raise 0.0073 an hour; record 7.9 weeks more, or "
+         "say --false-alarms 1/hour"),
+    ):  # fmt: skip
+        detector = replace(found.detector, metadata={"false_alarms": asked})
+        learned = SimpleNamespace(trained=found.with_detector(detector), left_out=[], added=0)
+        told = list(command.said(learned, Path("m.inlier")))
+        assert told[1].startswith(f"for {asked}: {rate}; 3 in "), told[1]
+        expected = f"answer for {asked}: the most patient model is expected to {instead}"
+        assert command.shortage(learned).endswith(expected)

@@ -102,8 +102,7 @@ def parsed(path: Path, text: str) -> About:
             f"{WINDOW_MS_MAX} milliseconds: correct or remove that line"
         )
     known = {field.name: said.get(field.name, "") for field in fields(About)}
-    del known["window_ms"]
-    return About(window_ms=int(window or 0), **known)
+    return About(**{**known, "window_ms": int(window or 0)})  # type: ignore[arg-type]
 
 
 def hold_against(

@@ -9,17 +9,13 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inlier_export.reference import Ints
 
-from .about import SHOWN
-
-Column = NDArray[Any]  # (rows,)
-Columns = dict[str, Column]
+Columns = dict[str, NDArray]  # type: ignore[type-arg]  # (rows,) each
 Malformed = csv.Error
 BLOCK = 1 << 22  # bytes
 LINES_MAX = 1 << 24  # windows: five years of 10 s
@@ -64,13 +60,13 @@ def _lines(block: bytes) -> int:
     return block.count(b"\n") + (not block.endswith(b"\n"))
 
 
-def _joined(parts: list[Column]) -> Column:
+def _joined(parts: list[NDArray]) -> NDArray:  # type: ignore[type-arg]
     if any(part.dtype == object for part in parts):
         parts = [part.astype(str).astype(object) for part in parts]
     return np.concatenate(parts)
 
 
-def integers(column: Column) -> Ints:
+def integers(column: NDArray) -> Ints:  # type: ignore[type-arg]
     """-1 where a cell is no integer of 64 bits."""
     if column.dtype != object:
         return column.astype(np.int64, copy=False)
@@ -87,11 +83,11 @@ def _header(line: bytes, number: int) -> list[str]:
     names = next(csv.reader([text], strict=True), [""])
     for i, name in enumerate(names):
         if name in names[:i]:
-            raise ValueError(f"line {number} names the column '{name[:SHOWN]}' twice")
+            raise ValueError(f"line {number} names the column '{name[:80]}' twice")
     return names
 
 
-def _quick(block: bytes, width: int, kind: type) -> list[Column] | None:
+def _quick(block: bytes, width: int, kind: type) -> list[NDArray] | None:  # type: ignore[type-arg]
     """None for what loadtxt would not read as it stands: a line that is empty,
     too short or too long, a cell unlike the first of its column.
     """
@@ -101,7 +97,7 @@ def _quick(block: bytes, width: int, kind: type) -> list[Column] | None:
     begin = block.partition(b"\n")[0].decode(errors="replace").split(",")
     numbers = [i for i, cell in enumerate(begin) if _is(kind, cell)]
     texts = [i for i in range(len(begin)) if i not in numbers]
-    columns: dict[int, Column] = {}
+    columns: dict[int, NDArray] = {}  # type: ignore[type-arg]
     for chosen, dtype in ((numbers, np.dtype(kind)), (texts, np.dtype(object))):
         if chosen:
             try:
@@ -114,7 +110,7 @@ def _quick(block: bytes, width: int, kind: type) -> list[Column] | None:
     return [columns[i] for i in range(width)] if len(columns) == width else None
 
 
-def _loaded(block: bytes, dtype: np.dtype[Any], columns: list[int]) -> Column:
+def _loaded(block: bytes, dtype: np.dtype, columns: list[int]) -> NDArray:  # type: ignore[type-arg]
     lines = io.TextIOWrapper(io.BytesIO(block), "utf-8")
     with warnings.catch_warnings():  # NumPy < 2.4 would take 2.5 for 2, and say so
         warnings.simplefilter("error", DeprecationWarning)
@@ -132,7 +128,7 @@ def _is(kind: type, cell: str) -> bool:
     return True
 
 
-def _careful(block: bytes, first: int, width: int, kind: type) -> list[Column]:
+def _careful(block: bytes, first: int, width: int, kind: type) -> list[NDArray]:  # type: ignore[type-arg]
     text = io.StringIO(block.decode(errors="replace"), newline="")
     rows = list(_rows(csv.reader(text, strict=True), first, width))
     columns = list(np.array(rows, object).T)

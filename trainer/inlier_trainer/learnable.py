@@ -2,7 +2,7 @@
 
 from inlier_export.errors import BadInput
 from inlier_export.reference import Counts
-from inlier_trainer.figures import number_of
+from inlier_trainer.figures import are, number_of
 
 FEW = 3  # constant counters that are allowed by name; more of them together
 
@@ -38,7 +38,8 @@ def check(
         if name not in allow_constant and still[i]
     ]
     if constant:
-        columns = ", ".join(f"column '{name}' is {value}" for name, value in constant)
+        values = dict.fromkeys(value for _, value in constant)
+        columns = ", ".join(_constant(constant, value) for value in values)
         few = len(constant) <= FEW
         options = " ".join(f"--allow-constant {name}" for name, _ in constant if few)
         options = options or "--allow-constant all"
@@ -47,3 +48,8 @@ def check(
             f"{'it changes' if len(constant) == 1 else 'they change'}, or say {options} if "
             f"{'it never does' if len(constant) == 1 else 'they never do'} on this device"
         )
+
+
+def _constant(columns: list[tuple[str, int]], value: int) -> str:
+    names = [f"'{name}'" for name, constant in columns if constant == value]
+    return f"{'columns' if names[1:] else 'column'} {', '.join(names)} {are(len(names))} {value}"

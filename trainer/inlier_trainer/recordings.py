@@ -226,7 +226,8 @@ def table(path: Path) -> Table:
 
 
 def _no_table(path: Path, error: BaseException) -> BadInput:
-    why = printable(str(error).partition("\n")[0], 2 * SHOWN)  # it cites names and cells
+    first = str(error).partition("\n")[0].partition(" - ")[0]  # behind it advice to programmers
+    why = printable(first, 2 * SHOWN)  # it cites names and cells
     return BadInput(f"{path}: not a readable table ({why}); record again")
 
 

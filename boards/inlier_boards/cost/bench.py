@@ -44,7 +44,7 @@ class Measured:
 
 
 @dataclass
-class CountingCost:
+class Counted:
     """Instructions with the source `sockets`: of a window that was quiet, after
     one contact, after thirty; of counting a send, a connect, a sendto.
     """
@@ -68,7 +68,7 @@ class KernelCost:
     board: Board
     kernel: str
     of: dict[str, Measured]
-    counted: CountingCost
+    counted: Counted
     frozen_bytes: int
     in_c: in_c.InC
     packets: dict[str, int] | None
@@ -159,7 +159,7 @@ def _measure(place: Board, kernels: tuple[str, ...], progress: Progress) -> list
                 said = device.execute(f"import bench; bench.main(*{arguments!r})")
                 found = json.loads(said)
             if model == "DEVICE":
-                counted = CountingCost(*(found.pop(field.name) for field in fields(CountingCost)))
+                counted = Counted(*(found.pop(field.name) for field in fields(Counted)))
             measured[model] = Measured(**found)
             done += 1
             progress(name, done, total)

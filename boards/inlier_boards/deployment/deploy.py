@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 
-from inlier_boards.catalogue import EXAMPLES, Board
+from inlier_boards.catalogue import EXAMPLES, Board, read_board
 from inlier_boards.serial_line.connection import Connection, find_port
 from inlier_export.errors import BadInput
 from inlier_export.model_file import ModelFile
@@ -20,7 +20,7 @@ from inlier_trainer.progress import Progress
 
 from . import budget, payload, selftest
 from .identify import DEVICE, Facts, choose, identify
-from .selftest import SelfTested
+from .selftest import SelfTest
 
 MODEL = "model.inlier"  # the examples load it by this name
 WINDOWS = "windows.csv"  # and what main_replay.py scores
@@ -42,7 +42,7 @@ class Deployment:
     copied: list[str]
     copied_bytes: int
     main: str
-    test: SelfTested
+    test: SelfTest
 
     def summary(self) -> dict[str, object]:
         return {
@@ -72,6 +72,8 @@ def deploy(
     replace_main is asked with the board's name before another main.py is
     replaced; bars() shows progress. Raises BadInput.
     """
+    if name is not None:
+        read_board(name)  # before a board is looked for
     port = port or find_port()
     connection = Connection(port)
     try:

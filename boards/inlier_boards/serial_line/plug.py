@@ -1,10 +1,11 @@
-"""`python -m inlier_boards.serial_line.plug BOARD`: an emulated board, or Unix
+"""`python -m inlier_boards.serial_line.plug [BOARD]`: an emulated board, or Unix
 MicroPython ("unix"), as if it were plugged in.
 
 Prints the serial port and goes on until it is ended. What the board keeps on
 its flash is lost then.
 """
 
+import argparse
 import contextlib
 import signal
 import sys
@@ -19,7 +20,7 @@ from inlier_boards.emulators import emulator, unix_board
 from inlier_export.errors import BadInput
 
 
-def plug(name: str) -> None:
+def plug(name: str, image: Path | None = None) -> None:
     """Raises BadInput."""
     with contextlib.ExitStack() as stack:
         with Console(stderr=True).status(name) as status:
@@ -29,8 +30,8 @@ def plug(name: str) -> None:
             elif (board := read_board(name)).rp2040:
                 from inlier_boards.emulators import rp2040
 
-                image = rp2040.checked(board, say=status.update)
-                port = stack.enter_context(rp2040.plugged(board, image)).port
+                checked = rp2040.checked(board, image, say=status.update)
+                port = stack.enter_context(rp2040.plugged(board, checked)).port
             else:
                 port = stack.enter_context(emulator.plugged(board, status.update, stock=True)).port
         print(port, flush=True)
@@ -40,8 +41,15 @@ def plug(name: str) -> None:
 def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # so that the emulator is ended too
         signal.signal(number, lambda number, frame: sys.exit(128 + number))
+    options = argparse.ArgumentParser(
+        prog="python -m inlier_boards.serial_line.plug",
+        description="Prints the serial port of an emulated board, and goes on until it is ended.",
+    )
+    options.add_argument("board", nargs="?", default="qemu_m0", help="or 'unix' (default: qemu_m0)")
+    options.add_argument("--image", type=Path, help="firmware (.uf2) of pico_w")
+    given = options.parse_args()
     try:
-        plug(sys.argv[1] if len(sys.argv) > 1 else "qemu_m0")
+        plug(given.board, given.image)
     except BadInput as error:
         print(f"inlier: {error}", file=sys.stderr)
     return 2

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from inlier_host.libraries import require
-from inlier_host.options import Json
+from inlier_host.options import Json, one_of
 
 
 def bench(
@@ -35,9 +35,10 @@ def bench(
     from inlier_trainer.files import check_outputs, write_atomic
     from inlier_trainer.progress import bars
 
+    choices = (*names(emulated=True), xtensa.NAME)
+    chosen = [one_of("--board", name, choices) for name in board or choices]
     check_system()
     check_outputs([table], [])
-    chosen = board or [*names(emulated=True), xtensa.NAME]
     boards = [read_board(name) for name in chosen if name != xtensa.NAME]
     with bars(quiet=as_json) as progress:
         alone = xtensa.measure() if xtensa.NAME in chosen else None

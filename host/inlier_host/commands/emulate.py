@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inlier_host.libraries import require
-from inlier_host.options import Json, ModelFile, say
+from inlier_host.options import Json, ModelFile, one_of, say
 from inlier_trainer.figures import number_of
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ def emulate(
     Example: inlier emulate model.inlier --board qemu_m0 --replay windows.csv
     """
     require("mpremote")
-    from inlier_boards.catalogue import read_board
+    from inlier_boards.catalogue import emulated, read_board
     from inlier_boards.emulators import rp2040
     from inlier_boards.emulators.emulate import emulate as run
     from inlier_export.model_file import model_of, read_blob
     from inlier_trainer.progress import bars
     from inlier_trainer.recordings import read_for
 
-    place = read_board(board)
+    place = read_board(one_of("--board", board, tuple(emulated())))
     blob = read_blob(model)
     with bars(quiet=as_json) as progress:
         if place.rp2040:  # before anything else is read

@@ -10,7 +10,7 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_host.keys import find
-from inlier_host.options import NUMBER_MAX, Json, Key, Module, say, together
+from inlier_host.options import NUMBER_MAX, Json, Key, say, together
 
 
 def export(
@@ -23,7 +23,9 @@ def export(
         int | None,
         typer.Option(help="Number of the model; by default the time in seconds, which only grows."),
     ] = None,
-    module: Module = None,
+    module: Annotated[
+        Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")
+    ] = None,
     c_header: Annotated[
         Path | None,
         typer.Option(

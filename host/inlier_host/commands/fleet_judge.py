@@ -181,11 +181,16 @@ def rank(
         mark = "!" if told["discovered"] else " "
         say(
             f"{mark} {i + 1:>3} {told['device']} ({told['type']}): such a day once in "
-            f"{told['return_period_days']:,.3g} days, {told['severity']:g} times the threshold"
+            f"{_days(told['return_period_days'])}, {told['severity']:g} times the threshold"
             + (f", {told['leading']}" if told["leading"] else "")
         )
     for event in events:
         say(_event(event))
+
+
+def _days(count: float) -> str:
+    text = f"{count:,.3g}"
+    return f"{text} day{'' if text == '1' else 's'}"
 
 
 def drift(

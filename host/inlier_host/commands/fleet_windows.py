@@ -13,14 +13,14 @@ from inlier_trainer.figures import number_of
 from .fleet_options import Fleet, Scheduler, Workers, cluster, tell_rejected
 
 if TYPE_CHECKING:
-    from inlier_trainer.fleet.sorting import Ingested
+    from inlier_trainer.fleet.ingest import Ingested
 
 
 def simulate(
     fleet: Fleet,
-    devices: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many.")] = 1000,
-    types: Annotated[int, typer.Option(min=1, max=100, help="How many they are of.")] = 4,
-    days: Annotated[int, typer.Option(min=1, max=3660, help="How many of windows.")] = 30,
+    devices: Annotated[int, typer.Option(min=1, max=1_000_000)] = 1000,
+    types: Annotated[int, typer.Option(min=1, max=100)] = 4,
+    days: Annotated[int, typer.Option(min=1, max=3660)] = 30,
     infected: Annotated[int, typer.Option(min=0, help="Devices, on the last day.")] = 10,
     seed: Seed = 1,
     window: Annotated[str, typer.Option(help="Length of a window, from 10s.")] = "5m",
@@ -139,7 +139,11 @@ def ingest(
     ],
     fleet: Annotated[str, typer.Option("--out", "-o", help="The fleet to add to.")],
     type_: Annotated[
-        str, typer.Option("--type", help="Of the devices; by default what a table's column says.")
+        str,
+        typer.Option(
+            "--type",
+            help="Of the devices; by default what a table's column says, else its folder's name.",
+        ),
     ] = "",
     device: Annotated[
         str, typer.Option(help="Name; of a capture its address. By default what the file says.")
@@ -199,6 +203,7 @@ def ingest(
     place = store.opened(fleet, new=True)
     with bars(quiet=as_json) as progress, cluster(workers, scheduler) as on:
         done = ingesting.ingest(place, paths, given, on, progress)
+    _check_read(done)
     _tell_ingested(fleet, done, as_json)
 
 
@@ -208,11 +213,25 @@ def _tell_ingested(fleet: str, done: "Ingested", as_json: bool) -> None:
         print(json.dumps({**told, "rejected": done.rejected}))
         return
     tell_rejected(done.rejected)
-    counted = ", ".join(f"{n:,} {key.replace('_', ' ')}" for key, n in sorted(done.counts.items()))
     say(
         f"{fleet}: {number_of(done.files, 'file')} ({done.again} read before); "
-        f"windows: {counted or 'none'}"
+        f"windows: {_counted(done)}"
     )
+
+
+def _counted(done: "Ingested") -> str:
+    said = (
+        f"{n:,} {key.replace('no_', 'without a usable ')}" for key, n in sorted(done.counts.items())
+    )
+    return ", ".join(said) or "none"
+
+
+def _check_read(done: "Ingested") -> None:
+    """Raises BadInput where nothing that was named could be read."""
+    if not (done.files or done.again) and done.rejected:
+        *others, last = done.rejected
+        tell_rejected(others)
+        raise BadInput(last)
 
 
 def _live(
@@ -224,7 +243,7 @@ def _live(
     count: int,
     as_json: bool,
 ) -> None:
-    from inlier_host.fleet_live import Collector, listen
+    from inlier_host.fleet_live import Live, listen
     from inlier_host.live.feed import broker
     from inlier_trainer.fleet import store
 
@@ -232,7 +251,7 @@ def _live(
     if not (type_ or types):
         raise BadInput("over MQTT nobody says a device's type: say --type, or --devices FILE")
     feed = broker(url)
-    live = Collector(store.opened(fleet, new=True), window_ms, lambda name: types.get(name, type_))
+    live = Live(store.opened(fleet, new=True), window_ms, lambda name: types.get(name, type_))
     done = listen(feed, live, count, lambda problem: tell_rejected([problem]))
     _tell_ingested(fleet, done, as_json)
 

@@ -37,7 +37,9 @@ def monitor(
     model: Annotated[
         Path | None, typer.Argument(help="The model file; none for a device, which has its own.")
     ] = None,
-    source: Annotated[str, typer.Option(help="Source that counts on this machine.")] = "procfs",
+    source: Annotated[
+        str | None, typer.Option(help="Source that counts on this machine; by default the model's.")
+    ] = None,
     interface: Interface = None,
     replay: Annotated[
         Path | None, typer.Option(help="Score this recording instead of live traffic.")
@@ -68,7 +70,9 @@ def monitor(
             "a host."
         ),
     ] = None,
-    count: Annotated[int, typer.Option(help="Windows until it ends; -1: until interrupted.")] = -1,
+    count: Annotated[
+        int, typer.Option(min=-1, help="Windows until it ends; -1: until interrupted.")
+    ] = -1,
     as_json: Annotated[
         bool,
         typer.Option("--json", help="Print one JSON object a window, or of a device an event."),
@@ -168,7 +172,7 @@ def _checks(context: typer.Context, view: View) -> list[Callable[[], object]]:
 
 
 def _windows(
-    model: Path, source: str, interface: str | None, replay: Path | None, count: int
+    model: Path, source: str | None, interface: str | None, replay: Path | None, count: int
 ) -> None:
     from inlier_host import this_machine as running
 
@@ -190,9 +194,14 @@ def _replay(model: Path, recording: Path, count: int) -> None:
     from inlier.sinks.lines import Lines
     from inlier_host import this_machine as running
 
+    scored = alarms = 0
     for window in _first(count, running.replay(model, recording, lambda: Lines(_line))):
         if "interrupted" in window:
             say(f"window {window['index']} was interrupted: it is not scored")
+            continue
+        scored += 1
+        alarms += window["event"] == 1
+    say(f"{recording}: {number_of(scored, 'window')} scored, {number_of(alarms, 'alarm')}")
 
 
 def _watch(feed: "Feed", name: str, view: View) -> None:

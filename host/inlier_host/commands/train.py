@@ -17,7 +17,6 @@ from inlier_host.options import (
     Detectors,
     FalseAlarms,
     Json,
-    Module,
     Seed,
     milliseconds,
     say,
@@ -25,6 +24,7 @@ from inlier_host.options import (
 from inlier_trainer import budget
 from inlier_trainer.figures import number_of, rate, span
 from inlier_trainer.horizons import HORIZONS
+from inlier_trainer.threshold import per_week
 
 from .train_options import check, layer_sizes
 
@@ -83,7 +83,9 @@ def train(
             "refused."
         ),
     ] = False,
-    module: Module = None,
+    module: Annotated[
+        Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")
+    ] = None,
     golden: Annotated[Path | None, typer.Option(help="Also write golden vectors (JSON).")] = None,
     tflite: Annotated[
         Path | None, typer.Option(help="Also write the autoencoder as int8 TFLite.")
@@ -192,14 +194,16 @@ def said(learned: "Learned", out: Path) -> Iterator[str]:
     result = learned.trained
     d, choice = result.detector, result.choice
     asked = str(d.metadata["false_alarms"])
+    period, weekly = _period(asked)
     window_s = d.window_ms / 1000
     yield (
         f"{out}: {len(result.blob)} bytes, {d.features} features; alarms at "
         + ", ".join(f"{k} of {n} windows" for k, n, _ in d.horizons)
     )
     yield (
-        f"for {asked}: {rate(choice.per_week)} alarms a week on kinds of benign events that were "
-        f"never recorded (80 % interval {rate(choice.low)} to {rate(choice.high)}); "
+        f"for {asked}: {rate(choice.per_week / weekly)} alarms {period} on kinds of benign events "
+        f"that were never recorded (80 % interval {rate(choice.low / weekly)} to "
+        f"{rate(choice.high / weekly)}); "
         f"{choice.counted} "
         f"in {span(choice.weeks)} of left-out folds, and what other devices showed"
         + ("" if choice.weeks >= WEEKS_TOLD else ", on which it rests: record longer")
@@ -237,10 +241,20 @@ def said(learned: "Learned", out: Path) -> Iterator[str]:
 def shortage(learned: "Learned") -> str:
     """What to do where no point on the line keeps the budget."""
     choice = learned.trained.choice
-    asked = learned.trained.detector.metadata["false_alarms"]
+    asked = str(learned.trained.detector.metadata["false_alarms"])
+    period, weekly = _period(asked)
+    expected = choice.per_week / weekly
     return (
         f"inlier: its own events are too varied, or too little is recorded, to answer for "
-        f"{asked}: the most patient model is expected to raise {rate(choice.per_week)} a week; "
+        f"{asked}: the most patient model is expected to raise {rate(expected)} {period}; "
         f"record {span(choice.weeks_more)} more, or say --false-alarms "
-        f"{math.ceil(choice.per_week)}/week"
+        f"{math.ceil(expected)}/{asked.partition('/')[2]}"
     )
+
+
+def _period(asked: str) -> tuple[str, float]:
+    """The period of a budget such as "1/hour" in words, and how many of it a
+    week has.
+    """
+    period = asked.partition("/")[2]
+    return f"{'an' if period == 'hour' else 'a'} {period}", per_week(f"1/{period}")

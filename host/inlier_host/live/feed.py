@@ -47,7 +47,7 @@ class Enough(Exception):
     """Raised by an Emit: so many windows as were asked for."""
 
 
-def this_machine(model: Path, source: str, interface: str | None) -> Feed:
+def this_machine(model: Path, source: str | None, interface: str | None) -> Feed:
     """Raises BadInput at once for a bad model, source or interface."""
     watched = monitor.prepare(model, source, interface)
 

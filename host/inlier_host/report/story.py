@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from inlier.alarm import Alarm
+from inlier.alarm import Alarm as Rule
 from inlier.explain import top_features
 from inlier.sinks.message import WORDS, Episode
 from inlier_export.reference import Horizon, Ints, contributions, settings
@@ -19,7 +19,7 @@ COUNTERS = 4  # of an alarm's score shown; what the others gave is "other"
 
 
 @dataclass
-class ToldAlarm:
+class Alarm:
     """Windows: index (raised), began, cleared (None: still on).
 
     features: [(name, per cent)], largest first, as the device names them.
@@ -38,9 +38,9 @@ class ToldAlarm:
     grown: list[tuple[int, str]] = field(default_factory=list)
 
 
-def alarms(subject: Subject) -> list[ToldAlarm]:
+def alarms(subject: Subject) -> list[Alarm]:
     trace, model = subject.trace, subject.model
-    told: list[ToldAlarm] = []
+    told: list[Alarm] = []
     episode = Episode()
     reached = _reached(subject)
     boots = [rows.start for rows in subject.scored.stretches]
@@ -61,9 +61,8 @@ def alarms(subject: Subject) -> list[ToldAlarm]:
             features = top_features(model, f, y, NAMED)
             message = episode.alarm(moment, features)["message"]
             if trace.event[i] == 1:
-                by_counter = shares(subject, i)
                 told.append(
-                    ToldAlarm(i, episode.began, None, message, features, by_counter, reached[i])
+                    Alarm(i, episode.began, None, message, features, shares(subject, i), reached[i])
                 )
             else:
                 told[-1].grown.append((i, message))
@@ -84,7 +83,7 @@ def _reached(subject: Subject) -> dict[int, list[Horizon]]:
     odd = trace.ae > d.threshold_ae if d.by_rows else np.zeros(len(trace.svm), bool)
     found = {}
     for rows in subject.scored.stretches:
-        rule = Alarm(settings(d))
+        rule = Rule(settings(d))
         for i in range(rows.start, rows.stop):
             if rule.step(int(trace.svm[i]), bool(odd[i])) == 1:
                 counts = rule.horizons.counts
@@ -119,7 +118,7 @@ def per_cent(parts: list[int]) -> list[int]:
     return [int(part) for part in whole]
 
 
-def relearn(subject: Subject, alarm: ToldAlarm) -> str:
+def relearn(subject: Subject, alarm: Alarm) -> str:
     """The command that learns an alarm as benign, whole."""
     import shlex
 

@@ -3,6 +3,7 @@ its devices live days of the capture in other orders. Source `packets`.
 """
 
 import io
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from .store import Store, digest
 ENDINGS = (".pcap", ".pcapng", ".pcap.gz", ".pcapng.gz", ".cap")
 COUNTERS = tuple(Packets.counters)
 AT = {name: i for i, name in enumerate(COUNTERS)}
+ADDRESS = re.compile(r"(?i)[0-9a-f]{0,4}(:[0-9a-f]{0,4})+")  # MAC, or IPv6
 TOLD_APART = 1.02  # its device is in so many times more packets than any other
 
 
@@ -44,6 +46,11 @@ def whose(path: Path) -> str | None:
     if len(first) < 2 or first[0][1] < TOLD_APART * first[1][1]:
         return None
     return mac_text(first[0][0])
+
+
+def called(address: str) -> str:
+    """A device by its address, as a folder may be called: without colons."""
+    return address.replace(":", "").lower() if ADDRESS.fullmatch(address) else address
 
 
 def into(

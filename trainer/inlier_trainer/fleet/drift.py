@@ -109,9 +109,13 @@ def proposals(moved: list[Summary]) -> list[Summary]:
                 "since": weeks[0],
                 "reason": (
                     f"since the week of {weeks[0]} firmware {', '.join(versions)} has "
-                    f"'{first['counter']}' up to {abs(first['octaves']):g} octaves {way} what was "
-                    f"learned" + (f", and {len(mine) - 1} more such" if len(mine) > 1 else "")
+                    f"'{first['counter']}' up to {_octaves(abs(first['octaves']))} {way} what "
+                    f"was learned" + (f", and {len(mine) - 1} more such" if len(mine) > 1 else "")
                 ),
             }
         )
     return told
+
+
+def _octaves(away: float) -> str:
+    return f"{away:g} octave{'' if away == 1 else 's'}"
