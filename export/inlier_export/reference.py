@@ -7,6 +7,7 @@ inlier.kernels.plain.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -336,7 +337,7 @@ def alarm_events(
         elif alarm.idle and not over[i]:
             i = _next(over, i)
         else:
-            out[i] = alarm.step(int(scores[i]), bool(odd[i]), lambda i=i: leading(i))
+            out[i] = alarm.step(int(scores[i]), bool(odd[i]), partial(leading, i))
             i += 1
     return out
 

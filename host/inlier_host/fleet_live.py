@@ -14,7 +14,7 @@ from inlier_host.live.feed import Enough, Event, Feed
 from inlier_trainer.figures import are, number_of
 from inlier_trainer.fleet import parts, sorting
 from inlier_trainer.fleet.engine import Cluster
-from inlier_trainer.fleet.ingest import Ingested, sort
+from inlier_trainer.fleet.sorting import Ingested, sort
 from inlier_trainer.fleet.store import Device, Store, named
 from inlier_trainer.progress import quiet
 from inlier_trainer.sources import SOURCES
@@ -42,7 +42,7 @@ class Gathered:
     rows: list[tuple[int, list[int]]] = field(default_factory=list)
 
 
-class Live:
+class Collector:
     """Takes events of live.feed.broker, of all devices of a broker.
 
     type_of: the type of a device, "" where it has none.
@@ -151,7 +151,7 @@ class Live:
         self._flushed = self._clock()
 
 
-def listen(feed: Feed, live: Live, count: int, each: Callable[[Any], None]) -> Ingested:
+def listen(feed: Feed, live: Collector, count: int, each: Callable[[Any], None]) -> Ingested:
     """Until `count` windows came (-1: until interrupted); what waits is kept in
     any case. Raises BadInput, OSError.
     """

@@ -20,11 +20,12 @@ from inlier_export.inputs import check_input
 from inlier_export.os_errors import said
 from inlier_trainer.files import LEAST, check_room, write_atomic
 from inlier_trainer.fleet.rollout import Answer, Rollout
+from inlier_trainer.fleet.store import NAME
 
 from .fleet_rollout import STEP_S, Clock, answered
 
 # A request in any server's log: common, combined, JSON.
-ASKED = re.compile(rb"/offers/([A-Za-z0-9_][A-Za-z0-9_.\-]{0,63})\.json\?([!#-~]{1,1024})")
+ASKED = re.compile(rb"/offers/(%s)\.json\?([!#-~]{1,1024})" % NAME.pattern.encode())
 READ_MAX = 1 << 20  # bytes of the log in one step
 LINE_MAX = 8192
 FIELDS_MAX = 8

@@ -26,6 +26,9 @@ Interface = Annotated[
     ),
 ]
 
+Module = Annotated[
+    Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")
+]
 FalseAlarms = Annotated[str, typer.Option(help="False alarms accepted.")]
 Detectors = Annotated[
     str, typer.Option(help="Whose part of the score counts: svm, autoencoder or both.")

@@ -12,11 +12,11 @@ from types import SimpleNamespace
 from inlier_boards.catalogue import read_board
 from inlier_boards.deployment import deploy as deploying
 from inlier_boards.deployment.identify import Facts
-from inlier_boards.deployment.selftest import SelfTest
+from inlier_boards.deployment.selftest import SelfTested
 from inlier_export.errors import BadInput
 from inlier_export.model_file import parsed
 
-PASSED = SelfTest("plain", 20, 9000, None, 1.5)
+PASSED = SelfTested("plain", 20, 9000, None, 1.5)
 FACTS = Facts("micropython", (1, 25, 0), "Pico", (6, 3), "armv6m", 4096, 800_000, "lib", "", False)
 BOARD = replace(read_board("pico_w"), source="sockets")
 

@@ -14,7 +14,7 @@ from broker import HANGS_S
 from device_of_tests import benign
 from inlier_boards.leash import leashed
 from inlier_export.errors import BadInput
-from inlier_trainer.fleet import alone, engine, ingest, parts, simulate, survey, train
+from inlier_trainer.fleet import alone, engine, ingest, parts, simulate, sorting, survey, train
 from inlier_trainer.fleet.store import Device, Store
 from inlier_trainer.progress import quiet
 from test_fleet_ingest import BEGAN, OPTIONS, WINDOW_MS, at, stored, table
@@ -92,8 +92,8 @@ def test_who_comes_second_waits_and_a_live_one_goes_on_without(tmp_path):
         assert is_alone
         thread.start()
         assert waiting.wait(HANGS_S)
-        live = ingest.Ingested()
-        ingest.sort(store, live, engine.Cluster(), quiet, wait=False)
+        live = sorting.Ingested()
+        sorting.sort(store, live, engine.Cluster(), quiet, wait=False)
         assert not live.counts and not store.types(), "nobody sorts beside the first"
     thread.join(HANGS_S)
     assert done[0].counts == {"new": 100} and (stored(tmp_path / "fleet").windows == rows).all()
@@ -122,7 +122,7 @@ def test_on_an_object_store_the_second_is_refused_and_what_it_read_is_kept(tmp_p
     with alone.alone(store, quiet, wait=True):
         with pytest.raises(BadInput, match=r"another ingest sorts .*run it again when that has"):
             ingest.ingest(store, [path], GIVEN, engine.Cluster(), quiet)
-        ingest.sort(store, ingest.Ingested(), engine.Cluster(), quiet, wait=False)
+        sorting.sort(store, sorting.Ingested(), engine.Cluster(), quiet, wait=False)
         assert not store.types()
     done = ingest.ingest(store, [path], GIVEN, engine.Cluster(), quiet)
     assert (done.again, done.counts) == (1, {"new": 100}) and not store.exists(alone.LOCK)

@@ -13,7 +13,7 @@ import pytest
 from broker import PASSWORD, USER, Broker, Subscriber, eventually
 from device_of_tests import benign
 from inlier.sockets import Sockets
-from inlier_host.fleet_live import Live
+from inlier_host.fleet_live import Collector
 from inlier_trainer import recordings
 from inlier_trainer.about import About
 from inlier_trainer.fleet import captured, parts
@@ -171,7 +171,9 @@ def event(window, device="bell1", **changed):
 def test_live_windows_lie_where_their_number_says(tmp_path):
     now = [BEGAN / 1000 + 60]
     types = {"bell1": "bell", "bell2": "bell"}
-    live = Live(Store(str(tmp_path)), WINDOW_MS, lambda name: types.get(name, ""), lambda: now[0])
+    live = Collector(
+        Store(str(tmp_path)), WINDOW_MS, lambda name: types.get(name, ""), lambda: now[0]
+    )
     for window in (0, 1, 3, 2):  # one that came late
         live.take(event(window))
         now[0] += 20 if window == 3 else 60

@@ -77,10 +77,13 @@ def test_they_are_counted_and_the_view_goes_on():
 
 
 class Broker:
-    """Of a client of paho's: each message is the payload of one, on the topic."""
+    """Of a client of paho's: each message is the payload of one, on the topic.
+
+    asked: what it subscribed with.
+    """
 
     def __init__(self, *payloads, topic=b"inlier/bell/state", raw=()):
-        self._payloads, self._topic, self._raw = payloads, topic, raw
+        self._messages, self._raw = [(topic, payload) for payload in payloads], raw
         self._server = socket.create_server(("127.0.0.1", 0))
         self._server.settimeout(HANGS_S)
         self.port = self._server.getsockname()[1]
@@ -102,15 +105,15 @@ class Broker:
             line.settimeout(HANGS_S)
             line.recv(4096)  # CONNECT
             line.sendall(b"\x20\x02\x00\x00")
-            line.recv(4096)  # SUBSCRIBE
+            self.asked = line.recv(4096)  # SUBSCRIBE
             line.sendall(b"\x90\x03\x00\x01\x01")
             if raw is not None:
                 line.sendall(raw)
                 time.sleep(0.2)
                 line.close()
                 continue
-            for payload in self._payloads:
-                body = len(self._topic).to_bytes(2, "big") + self._topic + payload
+            for topic, payload in self._messages:
+                body = len(topic).to_bytes(2, "big") + topic + payload
                 line.sendall(b"\x30" + _length(len(body)) + body)
             self.line = line
 

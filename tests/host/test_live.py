@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,10 +26,12 @@ from inlier_export.model_file import pack
 from inlier_export.reference import NEVER
 from inlier_export.synthetic import random_detector
 from inlier_host import this_machine
+from inlier_host.live import save, terminal, web
 from inlier_host.live.feed import parsed
 from inlier_host.live.save import Save
 from inlier_host.live.state import Live, told
-from inlier_trainer.recordings import read
+from inlier_trainer.about import at
+from inlier_trainer.recordings import read, table
 from inlier_trainer.sources import SOURCES
 from tools_missing import needs_tool
 
@@ -377,16 +380,115 @@ def test_what_is_no_event_becomes_a_problem():
 def test_what_cannot_be_saved_is_refused(tmp_path):
     path = tmp_path / "w.csv"
     with (
-        Save(path, "bell") as save,
+        Save(path, "bell") as saving,
         pytest.raises(BadInput, match="counts other than source 'sockets' here"),
     ):
-        save.take({"window": 3, "source": "sockets", "deltas": [1]})
-    with Save(path, "bell") as save, pytest.raises(BadInput, match="no source 'pigeons'"):
-        save.take({"window": 3, "source": "pigeons", "deltas": [1]})
+        saving.take({"window": 3, "source": "sockets", "deltas": [1]})
+    with Save(path, "bell") as saving, pytest.raises(BadInput, match="no source 'pigeons'"):
+        saving.take({"window": 3, "source": "pigeons", "deltas": [1]})
     assert not path.exists()
     path.touch()
     with pytest.raises(BadInput, match="is there already"):
         Save(path, "bell")
+
+
+def test_each_window_that_is_watched_is_in_the_file_at_once_and_once(tmp_path, monkeypatch):
+    """As the board would have recorded it: boot, window, one length, counts."""
+    monkeypatch.setattr(save.time, "time", lambda: 1_790_000_010.0)
+    path, counts = tmp_path / "w.csv", [4] + 13 * [0]
+    with Save(path, "bell") as saving:
+        for i, window in enumerate((7, 8, 8, 0, 1)):
+            saving.take(
+                {"window": window, "window_ms": 10_000, "source": "sockets", "deltas": counts}
+            )
+            rows = path.read_text().splitlines()[2:]
+            assert len(rows) == (1, 2, 2, 3, 4)[i], "what ends it by force loses no window"
+    assert [row.split(",")[:4] for row in rows] == [
+        ["1", "7", "1", "4"],
+        ["1", "8", "1", "4"],
+        ["2", "0", "1", "4"],
+        ["2", "1", "1", "4"],
+    ]
+    about = table(path).about
+    assert (about.device, about.window_ms) == ("bell", 10_000)
+    assert about.clock == at(1_790_000_000), "when the first window began"
+
+
+def test_what_is_told_while_a_device_is_away_is_shown_when_it_is_back():
+    live = Live("bell")
+    live.take({"window": 0, "score": 1, "ae": 1, "svm": 1})
+    live.take({"online": False})
+    live.take({"alarm": "ON", "window": 0, "message": "m", "id": "a-1"})
+    assert live.status == "offline", "a broker gives what it kept"
+    live.take({"online": True})
+    assert live.status == "alarm"
+
+
+def test_a_window_or_a_silence_that_is_told_again_is_no_second():
+    times = iter((1_790_000_000.0, 1_790_000_010.0, 1_790_009_999.0))
+    live = Live("bell", clock=lambda: next(times))
+    quiet = {"quiet": "ON", "window": 3, "message": "gone quiet", "id": "q-1"}
+    live.take(quiet)
+    since = live.gone_quiet
+    live.take(quiet)
+    assert live.gone_quiet == since == f"{told(1_790_000_000.0)} gone quiet"
+    window = {"window": 3, "score": 9, "ae": 1, "svm": 1}
+    live.take({**window, "gone": 1})
+    live.take({**window, "gone": 1})
+    assert live.gone_quiet == since and len(live.history) == 1
+    live.take(window)
+    assert live.gone_quiet is None, "the window itself says that it is back"
+
+
+def test_a_device_that_booted_warms_up_again_whatever_was_raised_before():
+    live = Live("bell")
+    window = {"score": 1, "ae": 1, "svm": 1, "held": 1}
+    live.take({"window": 9, **window})
+    assert live.status == "warm-up"
+    live.take({"alarm": "ON", "window": 9, "message": "m"})
+    live.take({"alarm": "OFF", "window": 9, "message": ""})
+    live.take({"window": 10, **window})
+    assert live.status == "calm", "held after a clear is no warm-up"
+    live.take({"window": 0, **window})
+    assert live.status == "warm-up"
+
+
+def test_every_page_that_is_open_hears_of_every_event_and_keeps_none(monkeypatch):
+    monkeypatch.setattr(web, "KEEP_ALIVE_S", 10 * HANGS_S)  # else each looks again by itself
+    live = Live("bell")
+    with web.Web(live, 0) as page:
+        open_pages = [urllib.request.urlopen(page.url + "events", timeout=HANGS_S) for _ in "123"]
+        assert {answer.headers["Cache-Control"] for answer in open_pages} == {"no-store"}
+        for score in (1, 2):
+            for answer in open_pages:
+                line = answer.readline().decode()
+                assert json.loads(line.removeprefix("data: "))["score"] == score - 1
+                assert answer.readline() == b"\n"
+            live.take({"window": score, "score": score, "ae": 1, "svm": 1})
+            page.update()
+        with urllib.request.urlopen(page.url, timeout=HANGS_S) as answer:
+            assert answer.headers["Cache-Control"] == "no-store", "of a newer version it is another"
+        for answer in open_pages:
+            answer.close()
+    with web.Web(live, int(page.url.rpartition(":")[2].strip("/"))):
+        pass  # its port is free again
+
+
+def test_a_page_that_went_away_is_noticed_though_nothing_happens(monkeypatch):
+    monkeypatch.setattr(web, "KEEP_ALIVE_S", 0.01)
+    with web.Web(Live("bell"), 0) as page:
+        answer = urllib.request.urlopen(page.url + "events", timeout=HANGS_S)
+        assert answer.readline().startswith(b"data: ") and answer.readline() == b"\n"
+        assert answer.readline() == b":\n", "a comment"
+        answer.close()
+
+
+def test_red_is_what_is_over_the_threshold():
+    assert [terminal.spark([score], 1).spans[0].style for score in (100, 101)] == ["cyan", "red"]
+    assert terminal.bar(100, 20).plain.endswith(" 1.0 times the lowest threshold")
+    assert terminal.filled([2, 8, 150, 1]).plain == "2 of 8 over 1.5 times: 1 now"
+    for count, colour in ((0, "dim"), (1, "yellow"), (2, "red")):
+        assert terminal.filled([2, 8, 100, count]).style == colour, count
 
 
 def test_the_state_follows_the_events():

@@ -72,6 +72,24 @@ def test_an_alarm_that_a_broker_sends_again_counts_once(metrics):
     assert value(metrics, "inlier_alarm") == 0 and value(metrics, "inlier_alarms_total") == 1
 
 
+def test_an_alarm_that_comes_again_behind_word_of_a_silence_counts_once(metrics):
+    """An id is of its kind: a broker repeats what it kept of each topic."""
+    quiet = {"quiet": "ON", "window": 7, "message": "gone quiet", "id": "q1"}
+    for event in (ALARM, quiet, ALARM, quiet):
+        metrics.take(event)
+    assert value(metrics, "inlier_alarms_total") == 1
+    assert value(metrics, "inlier_gone_quiet") == 1
+    metrics.take({**WINDOW, "gone": 0})
+    assert value(metrics, "inlier_gone_quiet") == 0, "the window says that it is back"
+
+
+def test_the_port_is_free_when_the_view_has_ended():
+    with Metrics("bell", "127.0.0.1:0") as metrics:
+        port = metrics.url.rpartition(":")[2].partition("/")[0]
+    with Metrics("bell", f"127.0.0.1:{port}") as metrics:
+        assert "inlier_windows" in read(metrics.url)
+
+
 def test_horizons_of_a_message_leave_when_others_come(metrics):
     """Anybody who publishes can make them up, a new one in each message."""
     for n in range(300):

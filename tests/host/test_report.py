@@ -19,10 +19,12 @@ import numpy as np
 import pytest
 
 from inlier.procfs import Procfs
+from inlier_boards.deployment import budget
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
-from inlier_host.report import charts, cost, page, story, subject
+from inlier_host.report import bundle, charts, cost, fleet, page, story, subject
+from inlier_trainer import scored
 from tools_missing import needs_tool
 
 RUN = Path(__file__).parent / "recorded"
@@ -186,6 +188,86 @@ def test_attacks_and_false_alarms_are_counted(run):
     )
 
 
+def test_an_alarm_as_an_attack_has_just_ended_is_false(run):
+    first = run.attacks[0]
+    for window, false in ((first.start, "0"), (first.end - 1, "0"), (first.end, "1")):
+        assert dict(page.tiles(run, [window]))["false alarms"] == false, window
+
+
+def test_shares_are_told_in_per_cent(run):
+    hot = np.zeros_like(run.trace.hot)
+    hot[:68] = True  # of 679
+    tiles = dict(page.tiles(replace(run, trace=replace(run.trace, hot=hot)), []))
+    assert tiles["windows over the lowest threshold"] == "10 %"
+
+
+@pytest.fixture(scope="module")
+def interrupted(run):
+    """The same windows, but the device booted again in its first alarm."""
+    n = len(run.windows)
+    at = story.alarms(run)[0].index + 2
+    row = np.arange(n)
+    marks = np.stack([1 + (row >= at), np.where(row < at, row, row - at), row * 0 + 1], axis=1)
+    shown = replace(run.scored, marks=marks)
+    return replace(run, scored=shown, trace=scored.run(run.detector, shown)), at
+
+
+def test_an_alarm_ends_with_the_boot_that_it_was_raised_in(interrupted):
+    subject_, at = interrupted
+    told = story.alarms(subject_)
+    assert told[0].cleared == at - 1, "the last window before the device began again"
+    assert all(alarm.index >= at for alarm in told[1:])
+    assert all(alarm.began >= at for alarm in told[1:]), "nothing of a boot before is known"
+
+
+def test_what_warms_up_after_a_boot_is_not_called_benign(interrupted, run):
+    subject_, at = interrupted
+    attack, benign = subject.masks(subject_.scored, run.detector, [])
+    assert not attack.any()
+    calm = np.flatnonzero(~benign).tolist()
+    assert calm == [*range(run.detector.warmup), *range(at, at + run.detector.warmup)]
+
+
+def test_the_command_for_a_false_alarm_has_all_its_windows_and_any_name(run, tmp_path):
+    first = story.alarms(run)[0]
+    odd = tmp_path / "my windows; rm.csv"
+    words = shlex.split(story.relearn(replace(run, path=odd), first))
+    assert words[words.index("--add") + 1] == f"{odd}@{first.began}:{first.cleared + 1}"
+
+
+def test_the_page_says_what_it_leaves_out_and_whose_name_is_no_markup(run, monkeypatch):
+    monkeypatch.setattr(page, "ALARMS_SHOWN", 1)
+    monkeypatch.setattr(page, "vega", lambda: "")
+    content = page.page(replace(run, name="<script>bell"), quiet)
+    assert "The first 1 of 3." in content
+    assert "<h1>&lt;script&gt;bell</h1>" in content and "<script>bell" not in content
+
+
+def test_the_bundled_script_does_not_end_the_page_s(monkeypatch, tmp_path):
+    """A browser ends a script at the first "</script", wherever it stands."""
+    monkeypatch.setattr(bundle, "cache_folder", lambda: tmp_path / "cache")
+    import vl_convert
+
+    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda snippet: "f('</script>')")
+    assert bundle.vega() == "(() => {f('<\\/script>')})();\n"
+
+
+def test_the_area_that_is_told_is_that_of_attacks_over_benign_windows(run):
+    attack, benign = subject.masks(run.scored, run.detector, run.attacks)
+    pairs = run.trace.svm[attack][:, None] - run.trace.svm[benign][None, :]
+    expected = (pairs > 0).mean() + (pairs == 0).mean() / 2
+    label = charts.roc(run)["data"]["values"][0]["detector"]
+    assert label == f"score: {expected:.4f}" and expected > 0.5
+
+
+def test_each_device_of_a_rollout_is_drawn_once():
+    """Offered it, a device runs it, refuses it or is away."""
+    rollout = {"type": "bell", "number": 7, "devices": 10, "offered": 4}
+    drawn = fleet.rollout([{**rollout, "running": 2, "refused": 1, "away": 1}])
+    shown = {part["state"]: part["devices"] for part in drawn["data"]["values"]}
+    assert shown == {"run it": 2, "refused": 1, "away": 1, "not offered": 6}
+
+
 def test_a_timeline_keeps_every_peak(run):
     run_scores = np.zeros(100_000, np.int64)
     run_scores[[17, 54_321, 99_999]] = 7, 8, 9
@@ -240,6 +322,11 @@ def test_cost_is_of_the_boards_and_the_bench(run):
     assert set(costs) == {"esp32", "esp32c3", "esp32s3", "pico2_w", "pico_w"}
     assert all(0 < c.heap_share < 1 and 0 < c.flash_share < 1 for c in costs.values())
     assert 0.01 < costs["pico_w"].ms < costs["esp32"].ms < 1, "of assembler and of viper"
+    assert all(c.ms for c in costs.values()), "each board's core was counted on an emulated one"
+    need = budget.need(run.model)
+    for c in costs.values():  # of the quarter that inlier may take
+        assert c.heap_share == pytest.approx(need.heap / (c.board.heap_bytes / 4))
+        assert c.flash_share == pytest.approx(need.flash / (c.board.flash_bytes / 4))
 
 
 def test_an_empty_run_and_bad_labels_are_one_sentence(tmp_path):

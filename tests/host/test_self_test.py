@@ -18,7 +18,7 @@ from inlier_boards.build.micropython import OLDEST
 from inlier_boards.catalogue import read_board
 from inlier_boards.deployment import identify, selftest
 from inlier_boards.deployment.identify import ARCHITECTURES, Facts
-from inlier_boards.deployment.selftest import SelfTest
+from inlier_boards.deployment.selftest import SelfTested
 from inlier_boards.emulators import emulator
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
@@ -153,7 +153,7 @@ def run(line, board=PICO, progress=lambda *_: None):
 def test_each_window_is_scored_there_four_at_a_time_and_its_median_time_told():
     line, told = Line(), []
     found = run(line, progress=lambda *said: told.append(said))
-    assert found == SelfTest("viper", WINDOWS, 9000, None, (1000 + (WINDOWS - 1) / 2) / 1000)
+    assert found == SelfTested("viper", WINDOWS, 9000, None, (1000 + (WINDOWS - 1) / 2) / 1000)
     assert told == [("self-test", min(4 * i, WINDOWS), WINDOWS) for i in range(1, 6)]
     script, begin, *scores, end = line.said
     assert script[0] == (identify.DEVICE / "selftest.py").read_text()
@@ -189,7 +189,7 @@ def test_an_emulated_board_counts_instructions_instead_of_time(name, script, tim
     line = Line()
     found = run(line, read_board(name))
     median = 1000 + (WINDOWS - 1) / 2
-    assert found == SelfTest("viper", WINDOWS, 9000, round(median * per_tick), None)
+    assert found == SelfTested("viper", WINDOWS, 9000, round(median * per_tick), None)
     assert line.said[1][0] == (emulator.DEVICE / script).read_text()
     assert line.said[2][0] == f"t = SelfTest('lib/.inlier', 'm.inlier', {timer})"
 

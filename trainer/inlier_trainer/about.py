@@ -102,7 +102,8 @@ def parsed(path: Path, text: str) -> About:
             f"{WINDOW_MS_MAX} milliseconds: correct or remove that line"
         )
     known = {field.name: said.get(field.name, "") for field in fields(About)}
-    return About(**{**known, "window_ms": int(window or 0)})  # type: ignore[arg-type]
+    del known["window_ms"]
+    return About(window_ms=int(window or 0), **known)
 
 
 def hold_against(

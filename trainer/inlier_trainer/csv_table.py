@@ -9,13 +9,17 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inlier_export.reference import Ints
 
-Columns = dict[str, NDArray]  # type: ignore[type-arg]  # (rows,) each
+from .about import SHOWN
+
+Column = NDArray[Any]  # (rows,)
+Columns = dict[str, Column]
 Malformed = csv.Error
 BLOCK = 1 << 22  # bytes
 LINES_MAX = 1 << 24  # windows: five years of 10 s
@@ -60,13 +64,13 @@ def _lines(block: bytes) -> int:
     return block.count(b"\n") + (not block.endswith(b"\n"))
 
 
-def _joined(parts: list[NDArray]) -> NDArray:  # type: ignore[type-arg]
+def _joined(parts: list[Column]) -> Column:
     if any(part.dtype == object for part in parts):
         parts = [part.astype(str).astype(object) for part in parts]
     return np.concatenate(parts)
 
 
-def integers(column: NDArray) -> Ints:  # type: ignore[type-arg]
+def integers(column: Column) -> Ints:
     """-1 where a cell is no integer of 64 bits."""
     if column.dtype != object:
         return column.astype(np.int64, copy=False)
@@ -83,11 +87,11 @@ def _header(line: bytes, number: int) -> list[str]:
     names = next(csv.reader([text], strict=True), [""])
     for i, name in enumerate(names):
         if name in names[:i]:
-            raise ValueError(f"line {number} names the column '{name[:80]}' twice")
+            raise ValueError(f"line {number} names the column '{name[:SHOWN]}' twice")
     return names
 
 
-def _quick(block: bytes, width: int, kind: type) -> list[NDArray] | None:  # type: ignore[type-arg]
+def _quick(block: bytes, width: int, kind: type) -> list[Column] | None:
     """None for what loadtxt would not read as it stands: a line that is empty,
     too short or too long, a cell unlike the first of its column.
     """
@@ -97,7 +101,7 @@ def _quick(block: bytes, width: int, kind: type) -> list[NDArray] | None:  # typ
     begin = block.partition(b"\n")[0].decode(errors="replace").split(",")
     numbers = [i for i, cell in enumerate(begin) if _is(kind, cell)]
     texts = [i for i in range(len(begin)) if i not in numbers]
-    columns: dict[int, NDArray] = {}  # type: ignore[type-arg]
+    columns: dict[int, Column] = {}
     for chosen, dtype in ((numbers, np.dtype(kind)), (texts, np.dtype(object))):
         if chosen:
             try:
@@ -110,7 +114,7 @@ def _quick(block: bytes, width: int, kind: type) -> list[NDArray] | None:  # typ
     return [columns[i] for i in range(width)] if len(columns) == width else None
 
 
-def _loaded(block: bytes, dtype: np.dtype, columns: list[int]) -> NDArray:  # type: ignore[type-arg]
+def _loaded(block: bytes, dtype: np.dtype[Any], columns: list[int]) -> Column:
     lines = io.TextIOWrapper(io.BytesIO(block), "utf-8")
     with warnings.catch_warnings():  # NumPy < 2.4 would take 2.5 for 2, and say so
         warnings.simplefilter("error", DeprecationWarning)
@@ -128,7 +132,7 @@ def _is(kind: type, cell: str) -> bool:
     return True
 
 
-def _careful(block: bytes, first: int, width: int, kind: type) -> list[NDArray]:  # type: ignore[type-arg]
+def _careful(block: bytes, first: int, width: int, kind: type) -> list[Column]:
     text = io.StringIO(block.decode(errors="replace"), newline="")
     rows = list(_rows(csv.reader(text, strict=True), first, width))
     columns = list(np.array(rows, object).T)

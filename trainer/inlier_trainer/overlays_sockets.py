@@ -11,6 +11,8 @@ import numpy as np
 from inlier.sockets import Sockets
 from inlier_export.reference import Ints
 
+from .pcap.count import TELNET
+
 DATA_BYTES = 1448  # of a full segment: a call's worth
 _AT = {name: i for i, name in enumerate(Sockets.counters)}
 SERVER = ("203.0.113.7", 443)  # nobody's (RFC 5737)
@@ -38,7 +40,7 @@ def _counted(contacts: Ints, contact: Callable[[int], Contact], **columns: Ints)
 
 def _another(i: int) -> Contact:
     """Of addresses that are nobody's (RFC 2544), on telnet's two ports."""
-    return f"198.{18 + (i >> 16 & 1)}.{i >> 8 & 255}.{i & 255}", (23, 2323)[i % 2]
+    return f"198.{18 + (i >> 16 & 1)}.{i >> 8 & 255}.{i & 255}", TELNET[i % 2]
 
 
 def _one(i: int) -> Contact:

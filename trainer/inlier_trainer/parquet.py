@@ -6,13 +6,12 @@ from typing import BinaryIO
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
 from inlier_export.reference import Ints
 
 from .about import BEGIN
-from .csv_table import Columns
+from .csv_table import Column, Columns
 
 GROUP = 1 << 14  # rows, compressed together
 METADATA = BEGIN.strip("# ")
@@ -36,7 +35,7 @@ def read(file: BinaryIO) -> tuple[str, Columns]:
     return told, {name: _column(frame[name]) for name in frame.columns}
 
 
-def _column(column: pl.Series) -> NDArray:  # type: ignore[type-arg]
+def _column(column: pl.Series) -> Column:
     cells = column.to_list() if column.dtype == pl.String or column.dtype.is_nested() else None
     if cells is None:
         whole = column.dt.epoch("ms") if column.dtype.is_temporal() else column

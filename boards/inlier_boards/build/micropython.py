@@ -7,6 +7,7 @@ the cross-compiler's.
 
 import contextlib
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
@@ -110,13 +111,11 @@ def check_system() -> None:
     """Raises BadInput where nothing is built: before it asks for tools that are
     not to be had there.
     """
-    try:
-        import fcntl  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("fcntl") is None:
         raise BadInput(
             "MicroPython and what runs it are built on Linux alone: run this command there, on "
             "Windows in WSL"
-        ) from None
+        )
 
 
 def source_tree(say: Say = lambda text: None) -> Path:

@@ -44,7 +44,7 @@ class Measured:
 
 
 @dataclass
-class Counted:
+class CountingCost:
     """Instructions with the source `sockets`: of a window that was quiet, after
     one contact, after thirty; of counting a send, a connect, a sendto.
     """
@@ -68,7 +68,7 @@ class KernelCost:
     board: Board
     kernel: str
     of: dict[str, Measured]
-    counted: Counted
+    counted: CountingCost
     frozen_bytes: int
     in_c: in_c.InC
     packets: dict[str, int] | None
@@ -159,7 +159,7 @@ def _measure(place: Board, kernels: tuple[str, ...], progress: Progress) -> list
                 said = device.execute(f"import bench; bench.main(*{arguments!r})")
                 found = json.loads(said)
             if model == "DEVICE":
-                counted = Counted(*(found.pop(field.name) for field in fields(Counted)))
+                counted = CountingCost(*(found.pop(field.name) for field in fields(CountingCost)))
             measured[model] = Measured(**found)
             done += 1
             progress(name, done, total)

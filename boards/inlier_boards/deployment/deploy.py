@@ -20,7 +20,7 @@ from inlier_trainer.progress import Progress
 
 from . import budget, payload, selftest
 from .identify import DEVICE, Facts, choose, identify
-from .selftest import SelfTest
+from .selftest import SelfTested
 
 MODEL = "model.inlier"  # the examples load it by this name
 WINDOWS = "windows.csv"  # and what main_replay.py scores
@@ -42,7 +42,7 @@ class Deployment:
     copied: list[str]
     copied_bytes: int
     main: str
-    test: SelfTest
+    test: SelfTested
 
     def summary(self) -> dict[str, object]:
         return {

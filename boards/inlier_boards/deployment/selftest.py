@@ -22,7 +22,7 @@ LIMIT_S = 120  # the plain kernel on a slow board
 
 
 @dataclass(frozen=True)
-class SelfTest:
+class SelfTested:
     """heap_bytes: runtime, model and work buffer; instructions of a window on
     emulated boards, ms on others (median).
     """
@@ -41,7 +41,7 @@ def run(
     runtime: str,
     model: str,
     progress: Progress,
-) -> SelfTest:
+) -> SelfTested:
     """With the runtime in the folder `runtime` ("": the one in use) and the
     model file `model`, which is the detector's. Raises BadInput where a number
     differs.
@@ -83,10 +83,10 @@ def run(
             )
     median = float(np.median([row[4] for row in said]))
     if board.emulator:
-        return SelfTest(
+        return SelfTested(
             kernel, len(rows), heap, round(median * board.emulator.instructions_per_tick), None
         )
-    return SelfTest(kernel, len(rows), heap, None, median / 1000)
+    return SelfTested(kernel, len(rows), heap, None, median / 1000)
 
 
 TIMERS = {"systick": ("instructions.py", "SysTick()"), "instret": ("instret.py", "InstRet()")}

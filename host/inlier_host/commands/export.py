@@ -10,7 +10,7 @@ import typer
 
 from inlier_export.errors import BadInput
 from inlier_host.keys import find
-from inlier_host.options import NUMBER_MAX, Json, Key, say, together
+from inlier_host.options import NUMBER_MAX, Json, Key, Module, say, together
 
 
 def export(
@@ -23,9 +23,7 @@ def export(
         int | None,
         typer.Option(help="Number of the model; by default the time in seconds, which only grows."),
     ] = None,
-    module: Annotated[
-        Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")
-    ] = None,
+    module: Module = None,
     c_header: Annotated[
         Path | None,
         typer.Option(

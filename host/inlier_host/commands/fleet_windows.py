@@ -13,14 +13,14 @@ from inlier_trainer.figures import number_of
 from .fleet_options import Fleet, Scheduler, Workers, cluster, tell_rejected
 
 if TYPE_CHECKING:
-    from inlier_trainer.fleet.ingest import Ingested
+    from inlier_trainer.fleet.sorting import Ingested
 
 
 def simulate(
     fleet: Fleet,
-    devices: Annotated[int, typer.Option(min=1, max=1_000_000)] = 1000,
-    types: Annotated[int, typer.Option(min=1, max=100)] = 4,
-    days: Annotated[int, typer.Option(min=1, max=3660)] = 30,
+    devices: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many.")] = 1000,
+    types: Annotated[int, typer.Option(min=1, max=100, help="How many they are of.")] = 4,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many of windows.")] = 30,
     infected: Annotated[int, typer.Option(min=0, help="Devices, on the last day.")] = 10,
     seed: Seed = 1,
     window: Annotated[str, typer.Option(help="Length of a window, from 10s.")] = "5m",
@@ -243,7 +243,7 @@ def _live(
     count: int,
     as_json: bool,
 ) -> None:
-    from inlier_host.fleet_live import Live, listen
+    from inlier_host.fleet_live import Collector, listen
     from inlier_host.live.feed import broker
     from inlier_trainer.fleet import store
 
@@ -251,7 +251,7 @@ def _live(
     if not (type_ or types):
         raise BadInput("over MQTT nobody says a device's type: say --type, or --devices FILE")
     feed = broker(url)
-    live = Live(store.opened(fleet, new=True), window_ms, lambda name: types.get(name, type_))
+    live = Collector(store.opened(fleet, new=True), window_ms, lambda name: types.get(name, type_))
     done = listen(feed, live, count, lambda problem: tell_rejected([problem]))
     _tell_ingested(fleet, done, as_json)
 

@@ -17,6 +17,7 @@ from inlier_host.options import (
     Detectors,
     FalseAlarms,
     Json,
+    Module,
     Seed,
     milliseconds,
     say,
@@ -83,9 +84,7 @@ def train(
             "refused."
         ),
     ] = False,
-    module: Annotated[
-        Path | None, typer.Option(help="Also write a Python module of bytes, for freezing.")
-    ] = None,
+    module: Module = None,
     golden: Annotated[Path | None, typer.Option(help="Also write golden vectors (JSON).")] = None,
     tflite: Annotated[
         Path | None, typer.Option(help="Also write the autoencoder as int8 TFLite.")

@@ -1,7 +1,7 @@
 """The live view on a terminal."""
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live as Screen
 from rich.panel import Panel
 from rich.table import Table
@@ -70,14 +70,14 @@ def draw(live: Live, width: int) -> Panel:
             Text(until, "bold red" if alarm["on"] else "dim"),
             Text(str(alarm["message"])),
         )
-    parts: list[object] = [head, grid]
+    parts: list[RenderableType] = [head, grid]
     if live.alarms:
         parts += [Text("alarms", "bold"), alarms]
     if live.problem:
         parts.append(Text(live.problem, "yellow"))
     if live.foreign:
         parts.append(Text(f"{live.foreign} messages were no events of inlier's", "yellow"))
-    return Panel(Group(*parts), title=Text(printable(live.name)), box=box.ROUNDED)  # type: ignore[arg-type]
+    return Panel(Group(*parts), title=Text(printable(live.name)), box=box.ROUNDED)
 
 
 class Terminal:

@@ -10,7 +10,7 @@ from inlier_trainer.progress import Progress
 
 from . import axis, charts, cost
 from .bundle import vega
-from .story import Alarm, alarms, relearn
+from .story import ToldAlarm, alarms, relearn
 from .subject import Subject
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def page(subject: Subject, progress: Progress) -> str:
     return content
 
 
-def _drawn(subject: Subject, shown: list[Alarm]) -> dict[str, charts.Spec]:
+def _drawn(subject: Subject, shown: list[ToldAlarm]) -> dict[str, charts.Spec]:
     """The charts, of which there may be fewer than LABELS."""
     said = {alarm.index: alarm.message for alarm in shown}
     said.update(grown for alarm in shown for grown in alarm.grown)

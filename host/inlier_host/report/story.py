@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from inlier.alarm import Alarm as Rule
+from inlier.alarm import Alarm
 from inlier.explain import top_features
 from inlier.sinks.message import WORDS, Episode
 from inlier_export.reference import Horizon, Ints, contributions, settings
@@ -19,7 +19,7 @@ COUNTERS = 4  # of an alarm's score shown; what the others gave is "other"
 
 
 @dataclass
-class Alarm:
+class ToldAlarm:
     """Windows: index (raised), began, cleared (None: still on).
 
     features: [(name, per cent)], largest first, as the device names them.
@@ -38,9 +38,9 @@ class Alarm:
     grown: list[tuple[int, str]] = field(default_factory=list)
 
 
-def alarms(subject: Subject) -> list[Alarm]:
+def alarms(subject: Subject) -> list[ToldAlarm]:
     trace, model = subject.trace, subject.model
-    told: list[Alarm] = []
+    told: list[ToldAlarm] = []
     episode = Episode()
     reached = _reached(subject)
     boots = [rows.start for rows in subject.scored.stretches]
@@ -61,8 +61,9 @@ def alarms(subject: Subject) -> list[Alarm]:
             features = top_features(model, f, y, NAMED)
             message = episode.alarm(moment, features)["message"]
             if trace.event[i] == 1:
+                by_counter = shares(subject, i)
                 told.append(
-                    Alarm(i, episode.began, None, message, features, shares(subject, i), reached[i])
+                    ToldAlarm(i, episode.began, None, message, features, by_counter, reached[i])
                 )
             else:
                 told[-1].grown.append((i, message))
@@ -83,7 +84,7 @@ def _reached(subject: Subject) -> dict[int, list[Horizon]]:
     odd = trace.ae > d.threshold_ae if d.by_rows else np.zeros(len(trace.svm), bool)
     found = {}
     for rows in subject.scored.stretches:
-        rule = Rule(settings(d))
+        rule = Alarm(settings(d))
         for i in range(rows.start, rows.stop):
             if rule.step(int(trace.svm[i]), bool(odd[i])) == 1:
                 counts = rule.horizons.counts
@@ -118,7 +119,7 @@ def per_cent(parts: list[int]) -> list[int]:
     return [int(part) for part in whole]
 
 
-def relearn(subject: Subject, alarm: Alarm) -> str:
+def relearn(subject: Subject, alarm: ToldAlarm) -> str:
     """The command that learns an alarm as benign, whole."""
     import shlex
 

@@ -5,7 +5,7 @@ that device's task, which sorts it in. A row that is no window is left out and
 counted, by its reason.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,6 @@ from inlier_trainer.recordings import Table
 from inlier_trainer.sources import SOURCES, counters_of
 
 from . import captured, parts, sorting
-from .alone import alone
 from .engine import Cluster, Summary, once
 from .store import Device, Store, digest, named
 
@@ -51,124 +50,17 @@ class Given:
     start_ms: int = 0
 
 
-@dataclass
-class Ingested:
-    """files: read now.
-    again: read before.
-    counts: windows by what became of them, rejects among them.
-    rejected: files and devices that were left out.
-    """
-
-    files: int = 0
-    again: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    rejected: list[str] = field(default_factory=list)
-
-    def add(self, key: str, n: int) -> None:
-        if n:
-            self.counts[key] = self.counts.get(key, 0) + n
-
-
 def ingest(
     store: Store, paths: list[Path], given: Given, on: Cluster, progress: Progress
-) -> Ingested:
+) -> sorting.Ingested:
     """Raises BadInput, OSError."""
     ran = on.run("reading", store, _read, [str(p) for p in paths], (given,), progress)
-    done = Ingested(len(ran.told) - ran.again, ran.again, rejected=list(ran.rejected))
+    done = sorting.Ingested(len(ran.told) - ran.again, ran.again, rejected=list(ran.rejected))
     for told in ran.told:
         for reason, n in told["left_out"].items():
             done.add(reason, n)
-    sort(store, done, on, progress)
+    sorting.sort(store, done, on, progress)
     return done
-
-
-def sort(store: Store, done: Ingested, on: Cluster, progress: Progress, wait: bool = True) -> None:
-    """What is staged, into the devices' days; of a device that is in another
-    type, or of another kind than its type, nothing.
-
-    wait: for another process that sorts; else what is staged waits for the
-        next time.
-    """
-    with alone(store, progress, wait) as is_alone:
-        if not is_alone:
-            return
-        homes = {d: t for t in store.types() for d in _names(store, t)}
-        kinds: dict[str, tuple[str, str]] = {}
-        fits: list[tuple[Device, list[str]]] = []
-        for device, names in sorting.staged(store).items():
-            bad, reason = _misplaced(store, device, names, homes, kinds)
-            if bad:
-                done.rejected.append(reason)
-                sorting.forget(store, device, bad)
-            if good := [name for name in names if name not in bad]:
-                fits.append((device, good))
-        merged = on.run("sorting", store, sorting.merge, fits, (), progress)
-    for told in merged.told:
-        done.rejected += told["problems"]
-        for key in sorting.KEYS:
-            done.add(key, told[key])
-
-
-def _names(store: Store, type_: str) -> list[str]:
-    return [
-        n.removeprefix("device=")
-        for n in store.names(f"windows/type={type_}")
-        if n.startswith("device=")
-    ]
-
-
-def _misplaced(
-    store: Store,
-    device: Device,
-    names: list[str],
-    homes: dict[str, str],
-    kinds: dict[str, tuple[str, str]],
-) -> tuple[list[str], str]:
-    """Which of the staged files do not belong to the type, and why. homes, and
-    kinds as digest and words, grow by what is new.
-    """
-    home = homes.setdefault(device.name, device.type)
-    if home != device.type:
-        return names, (
-            f"device '{device.name}' is in type '{home}' already, and was to be added as "
-            f"'{device.type}': say --type {home}, or move its folder"
-        )
-    if device.type not in kinds:
-        if usual := _usual(store, device.type):
-            kinds[device.type] = digest(usual), _said(usual)
-        else:
-            kinds[device.type] = sorting.kind_of(names[0]), _staged_said(store, device, names[0])
-    of_type, said = kinds[device.type]
-    bad = [name for name in names if sorting.kind_of(name) != of_type]
-    if not bad:
-        return [], ""
-    return bad, (
-        f"device '{device.name}' has {_staged_said(store, device, bad[0])}, its type "
-        f"'{device.type}' {said}: ingest it as another type"
-    )
-
-
-def _staged_said(store: Store, device: Device, name: str) -> str:
-    place = f"staged/{device.place}/{name}"
-    try:
-        return _said(parts.span_of(store.read(place), place).kind)
-    except parts.Unreadable:
-        return "windows that cannot be read"
-
-
-def _said(kind: parts.Kind) -> str:
-    return f"windows of {kind.window_ms} ms of source '{kind.source}'"
-
-
-def _usual(store: Store, type_: str) -> parts.Kind | None:
-    for name in _names(store, type_):
-        device = Device(type_, name)
-        for date in store.dates(device)[-1:]:
-            try:
-                return parts.kind(store, device, date)
-            except parts.Unreadable:
-                continue
-    return None
 
 
 def _read(store: Store, path: str, given: Given) -> Summary:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from inlier.counters import DELTA_MAX
 from inlier.sockets import Sockets
 from inlier_export.reference import Ints
+from inlier_trainer.threshold import PERIOD_MS
 
 Floats = NDArray[np.float64]
 Columns = dict[str, Ints]
 COUNTERS = tuple(Sockets.counters)
-DAY_S = 86_400
+DAY_S = PERIOD_MS["day"] // 1000
 INFECTIONS = ("scan", "beacon", "flood", "theft")
 TELEMETRY, ANSWER, PICTURE = 190, 105, 1024  # bytes
 VICTIMS_MAX = 480  # distinct hosts that a window's bitmap tells apart, about

@@ -5,9 +5,11 @@ as its metadata.
 
 import io
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -19,12 +21,14 @@ from inlier_export.reference import Ints
 from inlier_trainer.about import About, parsed
 from inlier_trainer.horizons import GAP
 from inlier_trainer.parquet import METADATA
+from inlier_trainer.threshold import PERIOD_MS
 
 from .store import PART, Device, Store
 
 TIME = pl.Datetime("ms", "UTC")
-DAY_MS = 86_400_000
+DAY_MS = PERIOD_MS["day"]
 OWN = ("time", "firmware")
+T = TypeVar("T")
 
 
 class Unreadable(Exception):
@@ -123,7 +127,7 @@ def kind(store: Store, device: Device, date: str) -> Kind:
     return _guarded(name, lambda: _kind(store.read(name)))
 
 
-def _guarded(name: str, act):  # type: ignore[no-untyped-def]
+def _guarded(name: str, act: Callable[[], T]) -> T:
     try:
         return act()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OSError) as error:
@@ -145,7 +149,7 @@ def read(store: Store, device: Device, dates: list[str]) -> Span:
     spans: list[Span] = []
     for date in dates:
         name = store.part(device, date)
-        span = span_of(_guarded(name, lambda name=name: store.read(name)), name)
+        span = span_of(_guarded(name, partial(store.read, name)), name)
         if spans and span.kind != spans[0].kind:
             raise Unreadable(f"{name}: its source, window or counters are not those of other days")
         spans.append(span)

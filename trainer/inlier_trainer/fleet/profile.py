@@ -13,6 +13,7 @@ from inlier_export import reference
 from inlier_export.errors import BadInput
 from inlier_export.reference import Detector
 from inlier_trainer.autoencoder import greatest_distance
+from inlier_trainer.threshold import PERIOD_MS
 
 from . import parts
 from .engine import Summary, once
@@ -21,7 +22,7 @@ from .store import Device, Store, digest
 PROFILE = "profile.parquet"
 BIN = 4  # sixteenths of an octave
 BINS = LOG_MAX // BIN + 1
-WEEK_MS = 7 * parts.DAY_MS
+WEEK_MS = PERIOD_MS["week"]
 
 
 def place(device: Device) -> str:

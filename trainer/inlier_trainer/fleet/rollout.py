@@ -13,6 +13,7 @@ from typing import Any
 
 from inlier_export.errors import BadInput
 from inlier_trainer.figures import number_of, rate
+from inlier_trainer.threshold import PERIOD_MS
 
 from .engine import Summary
 from .store import Device, Store, digest
@@ -237,7 +238,7 @@ class Rollout:
                 f"{rules.silence_s:g} s, as {silent[0]}"
             )
         alarms = sum(d.alarms for d in running.values())
-        days = sum(now - d.installed for d in running.values()) / 86_400
+        days = sum(now - d.installed for d in running.values()) * 1000 / PERIOD_MS["day"]
         most = int(poisson.isf(CHANCE, max(rules.alarms_per_day * days, 1e-9)))
         if alarms >= ALARMS_MIN and alarms > most:
             expected = rate(rules.alarms_per_day * days)

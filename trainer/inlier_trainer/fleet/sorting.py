@@ -1,4 +1,4 @@
-"""Puts windows of one device where they belong: a part a day, each window once,
+"""Puts windows of devices where they belong: a part a day, each window once,
 in the order of time, whenever it came.
 
 What is new waits in staged/, and is taken away when the parts that hold it are
@@ -7,13 +7,36 @@ file's name begins with a digest of its kind, so that a listing tells what does
 not fit.
 """
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
+from inlier_trainer.progress import Progress
+
 from . import parts
-from .engine import Summary
+from .alone import alone
+from .engine import Cluster, Summary
 from .store import Device, Store, digest
 
 KEYS = ("new", "repeated", "contradicting", "late")
+
+
+@dataclass
+class Ingested:
+    """files: read now.
+    again: read before.
+    counts: windows by what became of them, rejects among them.
+    rejected: files and devices that were left out.
+    """
+
+    files: int = 0
+    again: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    rejected: list[str] = field(default_factory=list)
+
+    def add(self, key: str, n: int) -> None:
+        if n:
+            self.counts[key] = self.counts.get(key, 0) + n
 
 
 def stage(store: Store, device: Device, span: parts.Span, name: str) -> None:
@@ -41,6 +64,87 @@ def staged(store: Store) -> dict[Device, list[str]]:
 def forget(store: Store, device: Device, names: list[str]) -> None:
     for name in names:
         store.remove(f"staged/{device.place}/{name}")
+
+
+def sort(store: Store, done: Ingested, on: Cluster, progress: Progress, wait: bool = True) -> None:
+    """What is staged, into the devices' days; of a device that is in another
+    type, or of another kind than its type, nothing.
+
+    wait: for another process that sorts; else what is staged waits for the
+        next time.
+    """
+    with alone(store, progress, wait) as is_alone:
+        if not is_alone:
+            return
+        homes = {d: t for t in store.types() for d in store.members(t)}
+        kinds: dict[str, tuple[str, str]] = {}
+        fits: list[tuple[Device, list[str]]] = []
+        for device, names in staged(store).items():
+            bad, reason = _misplaced(store, device, names, homes, kinds)
+            if bad:
+                done.rejected.append(reason)
+                forget(store, device, bad)
+            if good := [name for name in names if name not in bad]:
+                fits.append((device, good))
+        merged = on.run("sorting", store, merge, fits, (), progress)
+    for told in merged.told:
+        done.rejected += told["problems"]
+        for key in KEYS:
+            done.add(key, told[key])
+
+
+def _misplaced(
+    store: Store,
+    device: Device,
+    names: list[str],
+    homes: dict[str, str],
+    kinds: dict[str, tuple[str, str]],
+) -> tuple[list[str], str]:
+    """Which of the staged files do not belong to the type, and why. homes, and
+    kinds as digest and words, grow by what is new.
+    """
+    home = homes.setdefault(device.name, device.type)
+    if home != device.type:
+        return names, (
+            f"device '{device.name}' is in type '{home}' already, and was to be added as "
+            f"'{device.type}': say --type {home}, or move its folder"
+        )
+    if device.type not in kinds:
+        if usual := _usual(store, device.type):
+            kinds[device.type] = digest(usual), _said(usual)
+        else:
+            kinds[device.type] = kind_of(names[0]), _staged_said(store, device, names[0])
+    of_type, said = kinds[device.type]
+    bad = [name for name in names if kind_of(name) != of_type]
+    if not bad:
+        return [], ""
+    return bad, (
+        f"device '{device.name}' has {_staged_said(store, device, bad[0])}, its type "
+        f"'{device.type}' {said}: ingest it as another type"
+    )
+
+
+def _staged_said(store: Store, device: Device, name: str) -> str:
+    place = f"staged/{device.place}/{name}"
+    try:
+        return _said(parts.span_of(store.read(place), place).kind)
+    except parts.Unreadable:
+        return "windows that cannot be read"
+
+
+def _said(kind: parts.Kind) -> str:
+    return f"windows of {kind.window_ms} ms of source '{kind.source}'"
+
+
+def _usual(store: Store, type_: str) -> parts.Kind | None:
+    for name in store.members(type_):
+        device = Device(type_, name)
+        for date in store.dates(device)[-1:]:
+            try:
+                return parts.kind(store, device, date)
+            except parts.Unreadable:
+                continue
+    return None
 
 
 def merge(store: Store, item: tuple[Device, list[str]]) -> Summary:

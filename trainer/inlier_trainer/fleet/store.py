@@ -167,15 +167,18 @@ class Store:
     def types(self) -> list[str]:
         return [n.removeprefix("type=") for n in self.names("windows") if n.startswith("type=")]
 
+    def members(self, type_: str) -> list[str]:
+        """Names of its devices."""
+        return [
+            n.removeprefix("device=")
+            for n in self.names(f"windows/type={type_}")
+            if n.startswith("device=")
+        ]
+
     def devices(self, only: str | None = None) -> list[Device]:
         """Sorted. Raises BadInput where there is none, or one is in two types."""
         types = [only] if only else self.types()
-        found = [
-            Device(type_, name.removeprefix("device="))
-            for type_ in types
-            for name in self.names(f"windows/type={type_}")
-            if name.startswith("device=")
-        ]
+        found = [Device(type_, name) for type_ in types for name in self.members(type_)]
         if not found:
             what = f"no device of type '{printable(only, SHOWN)}'" if only else "no windows"
             raise BadInput(

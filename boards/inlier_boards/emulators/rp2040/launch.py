@@ -9,7 +9,9 @@ with its input. What the guest's network was denied is on standard error.
 import argparse
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,12 +27,11 @@ from .bridge import LoopbackBridge, Place
 
 def wired(spec: Any, dns: Place | None) -> Any:
     """The board with our bridge instead of rp2040py's."""
-    return replace(
-        spec, extras=tuple((lambda make=make: _wired(make(), dns)) for make in spec.extras)
-    )
+    return replace(spec, extras=tuple(partial(_wired, make, dns) for make in spec.extras))
 
 
-def _wired(device: Any, dns: Place | None) -> Any:
+def _wired(make: Callable[[], Any], dns: Place | None) -> Any:
+    device = make()
     return OnLoopback(device, dns) if isinstance(device, Cyw43439) else device
 
 
