@@ -459,9 +459,9 @@ def as_pcap(link, order, magic, packets):
     return out
 
 
-def as_pcapng(link, order, resolution, packets):
+def as_pcapng(link, order, resolution, since, packets):
     out = block(order, 0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1))
-    option = struct.pack(order + "HHBxxx", 9, 1, resolution % 256)
+    option = struct.pack(order + "HHBxxxHHQ", 9, 1, resolution % 256, 14, 8, since)
     out += block(order, 1, struct.pack(order + "HHI", link, 0, 0) + option)
     for (_, data), high, low, held, whole in packets:
         head = (0 if high % 3 else high, high % 0x60000 if low % 5 else high, low)
@@ -481,7 +481,8 @@ def test_a_capture_of_somebody_s(place):
             magic = draw.choice((0xA1B2C3D4, 0xA1B23C4D))
             content = as_pcap(said, order, magic, packets)
         else:
-            content = as_pcapng(said, order, draw.unsigned(32), packets)
+            since = 0 if draw.maybe(0.6) else draw.unsigned(64)
+            content = as_pcapng(said, order, draw.unsigned(32), since, packets)
         path.write_bytes(content if draw.maybe(0.8) else draw.bent(content))
         with contextlib.suppress(BadInput):
             counted = count.count(path, DEVICE, 3_600_000)

@@ -210,6 +210,10 @@ def resolution(value):
     return (9, bytes([value]))
 
 
+def since(seconds, order="<"):
+    return (14, struct.pack(order + "q", seconds))
+
+
 @pytest.mark.parametrize(
     ("options", "expected_ns"),
     [
@@ -235,6 +239,18 @@ def test_an_interface_says_what_a_tick_is(told, options, expected_ns, end):
 def test_an_option_without_its_value_says_nothing(told):
     cut = block("<", 1, struct.pack("<HHIHH", 1, 0, 0, 9, 1))
     assert told(section() + cut + enhanced(7, b"a")) == ([(1, b"a", 1, 7000)], "")
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_ticks_may_begin_at_another_time_than_1970_on_each_interface(told, order):
+    content = section(order) + interface(1, since(1_700_000_000, order), order=order)
+    content += interface(1, resolution(9), since(-2, order), order=order)
+    content += interface(1, (14, b"\1" * 7), (8, b"\1" * 8), order=order)  # too short, another
+    content += enhanced(7, b"a", order=order) + enhanced(2 * S, b"b", number=1, order=order)
+    content += enhanced(7, b"c", number=2, order=order)
+    found, said = told(content)
+    assert [time_ns for _, _, _, time_ns in found] == [1_700_000_000 * S + 7000, 0, 7000]
+    assert not said
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -287,7 +303,15 @@ def length_only(length):
         (section() + simple(b"abc"), "a packet of an interface that no block before it describes"),
         (
             interface(1, resolution(9)) + enhanced(1 << 63, b"", number=1),
-            "a packet whose time is beyond the year 2262",
+            "a packet whose time is not between 1970 and 2262",
+        ),
+        (
+            interface(1, resolution(9), since(-2)) + enhanced(2 * S - 1, b"", number=1),
+            "a packet whose time is not between 1970 and 2262",
+        ),
+        (
+            interface(1, since(1 << 62)) + enhanced(0, b"", number=1),
+            "a packet whose time is not between 1970 and 2262",
         ),
     ],
 )

@@ -35,7 +35,7 @@ _MAGICS = {  # of a pcap: byte order, nanoseconds of a fraction's unit
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
 _SECTION, _INTERFACE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 3, 6
-_TSRESOL = 9
+_TSRESOL, _TSOFFSET = 9, 14
 
 
 @dataclass
@@ -196,8 +196,9 @@ class _Pcapng:
         self._order = order
         self._block = struct.Struct(order + "II").unpack_from
         self._packet = struct.Struct(order + "IIIII").unpack_from
-        # link, nanoseconds' numerator and denominator of a tick
-        self._interfaces: list[tuple[int, int, int]] = []
+        # link, nanoseconds' numerator and denominator of a tick, and nanoseconds
+        # that its first tick has been since 1970
+        self._interfaces: list[tuple[int, int, int, int]] = []
 
     def records(self, data: bytes) -> tuple[Table, int, str]:
         """As of a pcap; its blocks differ, so that each is looked at."""
@@ -218,12 +219,12 @@ class _Pcapng:
                     self._interface(body)
                 elif kind == _ENHANCED:
                     i, high, low, captured, original = self._packet(body)
-                    link, up, down = self._interfaces[i]
+                    link, up, down, since_ns = self._interfaces[i]
                     if captured > len(body) - 20:
                         raise Broken("a packet that does not fit its block")
-                    self._time_ns = (high << 32 | low) * up // down
-                    if self._time_ns > TIME_NS_MAX:
-                        raise Broken("a packet whose time is beyond the year 2262")
+                    self._time_ns = since_ns + (high << 32 | low) * up // down
+                    if not 0 <= self._time_ns <= TIME_NS_MAX:
+                        raise Broken("a packet whose time is not between 1970 and 2262")
                     out.append((link, at + 28, captured, max(captured, original), self._time_ns))
                 elif kind == _SIMPLE:  # has no time stamp of its own
                     (original,) = struct.unpack_from(self._order + "I", body)
@@ -243,12 +244,14 @@ class _Pcapng:
         if len(self._interfaces) == INTERFACES_MAX:
             raise Broken(f"an interface beyond {INTERFACES_MAX}")
         (link,) = struct.unpack_from(self._order + "H6x", body)
-        up, down = 1000, 1  # microseconds by default
+        up, down, since_s = 1000, 1, 0  # microseconds since 1970 by default
         at = 8
         while at + 4 < len(body):  # the last word is no option, or one without its value
             code, length = struct.unpack_from(self._order + "HH", body, at)
             if code == _TSRESOL and length:
                 value = body[at + 4]
                 up, down = 1_000_000_000, (1 << (value & 0x7F)) if value & 0x80 else 10**value
+            elif code == _TSOFFSET and length >= 8:
+                (since_s,) = struct.unpack_from(self._order + "q", body, at + 4)
             at += 4 + -(-length // 4) * 4
-        self._interfaces.append((link, up, down))
+        self._interfaces.append((link, up, down, since_s * 1_000_000_000))
