@@ -29,6 +29,11 @@ def bars(quiet: bool = False) -> Iterator[Progress]:
     progress = rich.Progress(*columns, console=Console(stderr=True), disable=quiet)
     tasks: dict[str, rich.TaskID] = {}
 
+    def end_unknown() -> None:
+        for task in progress.tasks:
+            if task.total is None:
+                progress.update(task.id, completed=1, total=1)
+
     def report(stage: str, done: int, total: int) -> None:
         if not tasks:  # not before: a refusal would stand below an empty line
             progress.start()
@@ -36,11 +41,6 @@ def bars(quiet: bool = False) -> Iterator[Progress]:
             end_unknown()
             tasks[stage] = progress.add_task(printable(stage), total=total or None)
         progress.update(tasks[stage], completed=done, total=total or None)
-
-    def end_unknown() -> None:
-        for task in progress.tasks:
-            if task.total is None:
-                progress.update(task.id, completed=1, total=1)
 
     try:
         yield report

@@ -264,8 +264,8 @@ def report(
     with bars(quiet=as_json) as progress, cluster(workers, scheduler) as on:
         done, days, rejected = _calibrated(place, None, on, progress)
         ranked = ranking.rank(place, done, days.last, on, progress).told
-        phases = {d: "held out" for d in days.tried} | {d: "weighed" for d in days.weighed}
-        phases |= {d: "learned" for d in days.learned} | {days.last: "judged"}
+        phases = dict.fromkeys(days.tried, "held out") | dict.fromkeys(days.weighed, "weighed")
+        phases |= dict.fromkeys(days.learned, "learned") | {days.last: "judged"}
         types = [
             {"name": type_, **_of_type(place, type_), **of, "limits": done.told["limits"][type_]}
             for type_, of in done.told["by_type"].items()

@@ -168,8 +168,8 @@ def reached(
     tried = surveyed.days.tried
     first, after = ms_of(tried[0]), ms_of(surveyed.days.last)
     inside = [e for e in found if first <= e.begins < after]
-    counts = {t: 0 for t in sizes}
-    by_day = {date: 0 for date in surveyed.days.all}
+    counts = dict.fromkeys(sizes, 0)
+    by_day = dict.fromkeys(surveyed.days.all, 0)
     for told in alarmed:
         for begin, *_ in told["alarms"]:
             if any(e.begins <= begin <= e.ends and told["device"] in e.devices for e in found):

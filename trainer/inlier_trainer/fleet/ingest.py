@@ -147,15 +147,16 @@ def _table(path: Path, given: Given, left_out: dict[str, int]) -> list[tuple[Dev
         else np.full(len(opened), default, object)
         for name, default in texts.items()
     }
-    return _by_device(path, columns, good, left_out, (source, window_ms, counters), time, windows)
+    return _by_device(
+        columns, good, left_out, parts.Kind(source, window_ms, counters), time, windows
+    )
 
 
 def _by_device(
-    path: Path,
     columns: dict[str, np.ndarray],
     good: np.ndarray,
     left_out: dict[str, int],
-    kind: tuple[str, int, tuple[str, ...]],
+    kind: parts.Kind,
     time: Ints,
     windows: Ints,
 ) -> list[tuple[Device, parts.Span]]:
