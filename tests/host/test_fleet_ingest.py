@@ -13,7 +13,8 @@ import pytest
 from broker import PASSWORD, USER, Broker, Subscriber, eventually
 from device_of_tests import benign
 from inlier.sockets import Sockets
-from inlier_host.fleet_live import Collector
+from inlier_export.errors import Interrupted
+from inlier_host.fleet_live import RECENT, Collector, listen
 from inlier_trainer import recordings
 from inlier_trainer.about import About
 from inlier_trainer.fleet import captured, parts
@@ -194,6 +195,41 @@ def test_live_windows_lie_where_their_number_says(tmp_path):
     rejects = {k: n for k, n in live.done.counts.items() if k.startswith("no_")}
     assert live.done.counts["other_window"] == 1
     assert rejects == {"no_name": 1, "no_type": 1, "no_source": 2, "no_counter": 1, "no_event": 1}
+
+
+def test_a_device_s_windows_keep_their_grid_through_flushes_and_a_few_seconds(tmp_path):
+    """Else a minute would have two of them, and the next one none."""
+    now = [BEGAN / 1000 + 60]
+    live = Collector(Store(str(tmp_path)), WINDOW_MS, lambda name: "bell", lambda: now[0])
+    for window, wait in ((0, 50), (1, 80), (2, 55), (3, 75)):  # early, late
+        live.take(event(window))
+        now[0] += wait
+        live.flush()
+        live.flush()  # it said nothing meanwhile
+    assert stored(tmp_path).time.tolist() == at(range(4))
+
+
+def test_live_windows_are_sorted_in_once_a_minute_and_few_are_remembered(tmp_path):
+    now = [BEGAN / 1000 + 60]
+    live = Collector(Store(str(tmp_path)), WINDOW_MS, lambda name: "bell", lambda: now[0])
+    for window in range(RECENT + 2):
+        live.take(event(window))
+        live.take(event(window, "bell2"))
+        now[0] += 60
+    assert live._flushes == RECENT + 1
+    assert all(len(known.recent) == RECENT for known in live._waiting.values())
+
+
+def test_who_ends_it_finds_in_the_store_what_came(tmp_path):
+    live = Collector(Store(str(tmp_path)), WINDOW_MS, lambda name: "bell")
+
+    def feed(emit):
+        emit(event(7))
+        raise Interrupted("nothing was replaced")
+
+    with pytest.raises(Interrupted, match="1 window is in the store"):
+        listen(feed, live, -1, lambda problem: None)
+    assert len(stored(tmp_path)) == 1
 
 
 @pytest.mark.tool("mosquitto")
