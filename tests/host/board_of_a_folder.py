@@ -88,10 +88,9 @@ class There:
     asked: list = field(default_factory=list)
     told: list = field(default_factory=list)
 
-    def deploy(self, blob, replay=None, port="port"):
-        return deploying.deploy(
-            parsed(blob), port, "pico_w", replay, self._replace_main, self._bars
-        )
+    def deploy(self, blob, replay=None, port="port", name="pico_w"):
+        self.name = name
+        return deploying.deploy(parsed(blob), port, name, replay, self._replace_main, self._bars)
 
     def _replace_main(self, name):
         self.asked.append(("main", name))
@@ -110,7 +109,7 @@ class There:
         )
 
     def choose(self, facts, name):
-        assert facts.machine == "Pico" and name == "pico_w"
+        assert facts.machine == "Pico" and name == self.name
         return self.board
 
     def self_test(self, line, board, detector, runtime, model, progress):

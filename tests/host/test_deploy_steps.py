@@ -184,10 +184,19 @@ def test_a_board_that_does_not_answer_is_let_go(there):
     assert there.line.said == ["close"], "what was not reached is not begun again"
 
 
-def test_without_a_port_it_is_found(there, monkeypatch):
+def test_without_a_port_it_is_found_and_without_a_name_the_board_says_which_it_is(
+    there, monkeypatch
+):
     monkeypatch.setattr(deploying, "find_port", lambda: "found")
-    there.deploy(MODEL, port=None)
+    there.deploy(MODEL, port=None, name=None)
     assert there.line.said[0] == "connect found True"
+
+
+def test_a_name_of_no_board_is_refused_before_one_is_looked_for(there, monkeypatch):
+    monkeypatch.setattr(deploying, "find_port", None)
+    with pytest.raises(BadInput, match="no board 'pony': choose one of "):
+        there.deploy(MODEL, port=None, name="pony")
+    assert not there.line.said
 
 
 @pytest.mark.parametrize("short", [0, 1])
