@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from broker import eventually
+from inlier.counters import DELTA_MAX
 from inlier.line import seal
 from inlier.recorder import Recorder
 from inlier_boards.build.firmware import FIRMWARE
@@ -28,7 +29,7 @@ from inlier_export import reference
 from inlier_export.errors import BadInput, Interrupted
 from inlier_export.model_file import pack
 from inlier_export.synthetic import random_detector
-from inlier_trainer.about import About
+from inlier_trainer.about import About, at
 from inlier_trainer.recordings import Recording, read, table
 from test_cli import refused
 
@@ -98,6 +99,106 @@ def test_a_live_board_without_a_clock_has_the_computer_s(tmp_path):
     record(lines, "/dev/ttyACM0", tmp_path / "w.csv", 2, None, lambda *stage: None)
     about = table(tmp_path / "w.csv").about
     assert about.clock and about == About("sockets", 1000, clock=about.clock)
+
+
+def test_a_live_board_s_first_window_began_when_it_was_not_over_yet(tmp_path, monkeypatch):
+    monkeypatch.setattr(collect.time, "time", lambda: 1_790_000_010.0)
+    record([HEAD, window(0, elapsed=3)], "port", tmp_path / "w.csv", 1, None, lambda *stage: None)
+    assert table(tmp_path / "w.csv").about.clock == at(1_790_000_007)
+
+
+def test_each_window_is_on_disk_before_the_next_line_is_waited_for(tmp_path):
+    """What ends the command by force loses none."""
+    part, seen = tmp_path / "w.csv.part", []
+
+    def lines():
+        for line in (HEAD, window(0), window(1), window(2)):
+            seen.append(len(part.read_text().splitlines()) - 2 if part.exists() else 0)
+            yield line
+
+    record(lines(), "port", tmp_path / "w.csv", 3, None, lambda *stage: None)
+    assert seen == [0, 0, 1, 2]
+
+
+def test_a_recording_that_cannot_be_written_is_kept_as_its_part(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(collect, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        record([HEAD, window(0)], "port", tmp_path / "w.csv", 1, None, lambda *stage: None)
+    assert Part(tmp_path / "w.csv").rows == 1
+
+
+@pytest.mark.parametrize(("waits", "given_up"), [((20, 29), False), ((20, 32), True)])
+def test_a_line_is_given_up_half_a_minute_after_its_last_window_was_due(
+    waits, given_up, tmp_path, monkeypatch
+):
+    now = [0.0]
+    monkeypatch.setattr(collect.time, "monotonic", lambda: now[0])
+
+    def lines():
+        yield HEAD
+        now[0] += waits[0]
+        yield window(0)
+        now[0] += waits[1]
+        yield ""
+        yield window(1)
+
+    recording = lines(), "port", tmp_path / "w.csv", 2, None, lambda *stage: None
+    if given_up:
+        with pytest.raises(BadInput, match="no window came for 31 s"):
+            record(*recording)
+    else:
+        assert record(*recording).windows == 2
+
+
+def test_a_board_without_a_number_that_begins_again_after_one_window_has_two_boots():
+    assert marks([HEAD, window(0), window(0), window(1)]) == [(1, 0, 1), (2, 0, 1), (2, 1, 1)]
+
+
+def test_a_clock_that_is_told_behind_windows_is_not_that_of_the_first():
+    taken = Intake()
+    said = [window(30), seal("~b 1000 sockets a,b - - 2026-11-27T16:00:30Z"), window(31)]
+    assert marks(said, taken) == [(1, 30, 1), (1, 31, 1)] and taken.about.clock == ""
+
+
+def test_of_many_windows_before_their_names_the_newest_are_kept():
+    said = [window(i) for i in range(70)]
+    assert [index for _, index, _ in marks([*said, HEAD])] == list(range(6, 70))
+
+
+def test_a_window_that_was_interrupted_is_not_one_that_is_missing():
+    kept = Recording(
+        ("a",), np.zeros((3, 1), np.int64), marks=np.array([(1, 0, 1), (1, 1, 0), (1, 2, 1)])
+    )
+    assert missing(kept).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        seal(f"~w 0 0 1 1,{DELTA_MAX + 1}"),
+        seal("~w 0 -1 1 1,2"),
+        seal("~b 1000 sockets a,a"),
+        seal("~b 0 sockets a,b"),
+    ],
+)
+def test_what_no_recorder_can_have_counted_is_damaged(line):
+    taken = Intake()
+    assert marks([HEAD, line, window(3)], taken) == [(1, 3, 1)] and taken.damaged == 1
+
+
+def test_another_length_of_windows_is_refused_from_the_first_on():
+    with pytest.raises(BadInput, match="its windows have 2000 ms"):
+        marks([HEAD, window(0), seal("~b 2000 sockets a,b")])
+
+
+def test_the_files_of_a_ring_are_read_in_the_order_of_their_numbers(tmp_path):
+    for number in (9, 10, 11):
+        (tmp_path / f"ring.{number}").write_text(f"{number}\n")
+    (tmp_path / "ring.boot").write_text("7")
+    assert list(listen.kept(str(tmp_path / "ring"))) == ["9", "10", "11"]
 
 
 def test_what_else_is_printed_and_what_is_damaged_is_left_out():
@@ -220,6 +321,8 @@ def test_scores_are_compared_from_each_boot_up_to_a_gap():
     assert compare(pack(detector), said[5:40]) == (0, 0), "its means are unknown"
     del said[10]
     assert compare(pack(detector), said[:39]) == (10, 0), "behind a gap its means are others"
+    said[5] = replace(said[5], elapsed=0)
+    assert compare(pack(detector), said[:9]) == (5, 0), "what was interrupted it did not score"
 
 
 def test_events_are_those_of_the_alarm():
