@@ -66,7 +66,7 @@ def test_whoever_restarts_waits_until_the_board_has_begun_again():
 
 def test_a_limit_that_was_kept_ends_nothing_later():
     before = set(threading.enumerate())
-    with connection._after(600, lambda: None):
+    with connection._after(60, lambda: None):
         (timer,) = set(threading.enumerate()) - before
     timer.join(10)
     assert not timer.is_alive()

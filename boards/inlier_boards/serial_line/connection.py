@@ -183,8 +183,7 @@ def _why_not_open(port: str) -> str:
     try:
         serial.Serial(port, exclusive=True).close()
     except OSError as error:
-        text = str(error)
-        if error.errno in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text:
+        if error.errno in (errno.EBUSY, errno.EAGAIN):
             return (
                 "the port is in use by another program: close that one (a serial "
                 "monitor?), then try again"
@@ -199,7 +198,7 @@ def _why_not_open(port: str) -> str:
                 "no such port: plug in the board with a cable that carries data, or "
                 "leave out --port to have it found"
             )
-        return f"it is no serial port ({text}): name the board's, such as /dev/ttyACM0"
+        return f"it is no serial port ({error}): name the board's, such as /dev/ttyACM0"
     return "it could not be opened: try again"
 
 
