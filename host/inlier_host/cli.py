@@ -72,9 +72,11 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
-            app(prog_name="inlier")
+            code = app(prog_name="inlier", standalone_mode=False)
         finally:
             _flush()
+        if code:
+            sys.exit(code)
     except BadInput as error:
         _tell(str(error))
         sys.exit(2)
@@ -91,6 +93,17 @@ def main() -> None:
         sys.exit(2)
     except MemoryError:
         _tell("there is not enough memory; close other programs, or give it less at once")
+        sys.exit(2)
+    except typer.Abort:
+        _tell("nothing was answered, and nothing was replaced")
+        sys.exit(130)
+    except Exception as error:
+        # what Typer refuses: where that class lies differs with its version
+        if not hasattr(error, "format_message"):
+            raise
+        if refused := error.format_message():
+            at = getattr(getattr(error, "ctx", None), "command_path", "inlier")
+            _tell(f"{refused.rstrip('.')}; '{at} --help' says what there is")
         sys.exit(2)
 
 

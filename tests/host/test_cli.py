@@ -89,6 +89,32 @@ def test_a_bad_model_is_refused(inlier, tmp_path, change, expected):
     refused(inlier("monitor", path), expected)
 
 
+@pytest.mark.parametrize(
+    ("refused", "arguments", "expected"),
+    [
+        ("inlier train", (), "issing argument"),
+        ("inlier train", ("w.csv", "--seed", -1), "--seed"),
+        ("inlier train", ("w.csv", "--pigeons"), "--pigeons"),
+        ("inlier fleet simulate", ("F", "--devices", 0), "--devices"),
+        ("inlier", ("dove",), "'dove'"),
+    ],
+)
+def test_what_the_parser_refuses_is_one_sentence_too(inlier, refused, arguments, expected):
+    code, out, error = inlier(*refused.split()[1:], *arguments)
+    assert code == 2 and not out and error.startswith("inlier: ") and expected in error
+    assert error.endswith(f"; '{refused} --help' says what there is\n") and error.count("\n") == 1
+
+
+def test_a_command_alone_and_asked_for_help_says_what_it_takes(inlier):
+    code, out, error = inlier("--version")
+    assert code == 0 and out.startswith("inlier ") and not error
+    code, out, error = inlier("train", "--help")
+    assert code == 0 and "--false-alarms" in out and not error
+    code, out, error = inlier()
+    assert code in (0, 2) and "selfcheck" in out + error, "which of them differs with Typer"
+    assert not error.startswith("inlier: ")
+
+
 @pytest.mark.parametrize("command", ["monitor", "emulate"])
 def test_a_replay_of_other_counters_names_them(inlier, tmp_path, command):
     recording = tmp_path / "w.csv"

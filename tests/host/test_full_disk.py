@@ -94,12 +94,12 @@ COMMANDS = [
 @pytest.fixture
 def quick(monkeypatch, trained):
     """What takes long is done at once: it writes nothing."""
-    from inlier_boards.cost import bench
+    from inlier_boards.cost import bench, table
 
     learned = learn.Learned(trained, [], 0, trained.detector)
     monkeypatch.setattr(learn, "learn", lambda *_: learned)
     monkeypatch.setattr(bench, "measure", lambda name, progress: [])
-    monkeypatch.setattr(bench, "table", lambda *_: "a board\n" * 1000)
+    monkeypatch.setattr(table, "table", lambda *_: "a board\n" * 1000)
     Path("t.csv").write_bytes(Path("f.csv").read_bytes())
 
 
