@@ -98,7 +98,7 @@ def test_what_counts_this_machine_is_what_the_model_says_unless_it_is_told(
 
     def opened(source, interface):
         asked.append((source, interface))
-        return SimpleNamespace(name=source, counters=SOURCES[source], bits=32)
+        return SimpleNamespace(name=source, counters=SOURCES[source], bits=32, read=len)
 
     monkeypatch.setattr(this_machine, "open_source", opened)
     packets = tmp_path / "p.inlier"
