@@ -446,7 +446,8 @@ def test_a_ring_on_this_machine_is_read_without_a_port(inlier, tmp_path):
     (tmp_path / "young.boot").write_text("1")
     refused(
         inlier("record", "--ring", tmp_path / "young", "-o", out),
-        "holds no window yet: they are written a kilobyte at a time",
+        "holds no window yet: they are written a kilobyte at a time, some twelve together; fetch "
+        "them later, and seldom: what a board has not written yet is lost",
     )
     refused(
         inlier("record", "--ring", tmp_path / "nothing/kept", "-o", out),

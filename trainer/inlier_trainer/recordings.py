@@ -171,7 +171,7 @@ class Table:
             what = "is empty" if value == "" else f"holds '{str(value)[:SHOWN]}'"
             raise BadInput(
                 f"{self.path}: line {row + self.first}, column '{name}' {what}; a counter's "
-                f"delta is an integer from 0 up: correct or remove that line"
+                f"delta is an integer from 0 to 2^63 - 1: correct or remove that line"
             )
         return values
 

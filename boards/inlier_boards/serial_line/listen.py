@@ -77,7 +77,8 @@ def _numbers(where: str, path: str, listed: list[str]) -> list[int]:
     if not numbers and "boot" in ends:
         raise BadInput(
             f"{where}: the ring '{path}' holds no window yet: they are written a kilobyte at a "
-            f"time, some twelve together; fetch them later"
+            f"time, some twelve together; fetch them later, and seldom: what a board has not "
+            f"written yet is lost, as each fetch begins its program again"
         )
     if not numbers:
         raise BadInput(
