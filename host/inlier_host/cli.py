@@ -75,8 +75,7 @@ def main() -> None:
             code = app(prog_name="inlier", standalone_mode=False)
         finally:
             _flush()
-        if code:
-            sys.exit(code)
+        sys.exit(code or 0)
     except BadInput as error:
         _tell(str(error))
         sys.exit(2)
