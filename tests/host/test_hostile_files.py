@@ -258,6 +258,11 @@ def test_a_name_is_a_name_and_no_pattern(place, suffix):
             "--board unix: choose one of qemu_m0, qemu_m3, qemu_m33, qemu_rv32, pico, pico_w",
         ),
         (("deploy", "m.inlier", "--board", "pigeon"), "no board 'pigeon': choose one of"),
+        (
+            ("verify", "nope"),
+            "no key: give --key or set INLIER_KEY, or say --allow-unsigned to check",
+        ),
+        (("verify", "nope"), "; and nope: No such file or directory; check the path"),
         (("verify", "--allow-unsigned", "/dev/zero"), "/dev/zero: it is a device or a socket"),
         (
             ("verify", "m.inlier", "--key", "/dev/zero"),

@@ -157,6 +157,7 @@ def show(results: list[KernelCost], alone: xtensa.Alone | None) -> None:
             )
         console.print(shown)
         title = ""
+    console.print("What each column is stands at the head of the file that --table writes.")
 
 
 def _built_with(results: list[KernelCost]) -> str:

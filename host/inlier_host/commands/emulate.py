@@ -56,7 +56,8 @@ def emulate(
         f"{place.name}, kernel {done.kernel}: {number_of(done.windows, 'window')}, "
         f"{number_of(len(done.alarms), 'alarm')}; "
         f"{number_of(done.mismatches, 'window')} that the NumPy reference scores otherwise",
-        f"{_cost(place, summary)}; heap {done.heap[0]} bytes before, {done.heap[1]} after",
+        f"{_cost(place, summary)}; {done.heap[0]} bytes of heap in use before, "
+        f"{done.heap[1]} after",
     )
 
 

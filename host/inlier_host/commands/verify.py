@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from inlier_export.errors import BadInput
-from inlier_host.options import Json, Key, ModelFile, say
+from inlier_host.options import Json, Key, ModelFile, say, together
 
 
 def verify(
@@ -26,14 +26,15 @@ def verify(
     """
     from inlier.model import Model, ModelError
     from inlier.secure import authentic, selftest
+    from inlier_export.inputs import check_input
     from inlier_export.model_file import read_blob
     from inlier_host.keys import find
 
     secret = find(key)
-    if secret is None and not allow_unsigned:
-        raise BadInput(
-            "no key: give --key or set INLIER_KEY, or say --allow-unsigned to check the rest"
-        )
+    together(
+        lambda: _check_key(secret, allow_unsigned),
+        lambda: check_input(model, "model"),
+    )
     content = read_blob(model)
     try:
         if secret is not None:
@@ -70,3 +71,10 @@ def verify(
         f"{model}: {said}, number {found['number']}, source '{loaded.source}', {len(content)} "
         f"bytes; its self-test passes"
     )
+
+
+def _check_key(secret: bytes | None, allow_unsigned: bool) -> None:
+    if secret is None and not allow_unsigned:
+        raise BadInput(
+            "no key: give --key or set INLIER_KEY, or say --allow-unsigned to check the rest"
+        )
