@@ -4,8 +4,10 @@ the integers are the reference's there too.
 
 import os
 import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from inlier_boards.deployment import budget
 from inlier_boards.emulators import emulator, unix_board
 from inlier_boards.emulators.emulate import emulate
 from inlier_boards.emulators.emulator import emulated
+from inlier_boards.serial_line import plug
 from inlier_export import golden
 from inlier_export.errors import BadInput
 from inlier_export.model_file import pack
@@ -34,6 +37,40 @@ needs_boards = pytest.mark.boards(*names(emulated=True))
 def test_an_unknown_board_lists_the_known_ones():
     with pytest.raises(BadInput, match="no board 'pico_': choose one of .*esp32.*pico_w.*qemu_m0"):
         read_board("pico_")
+
+
+def test_a_board_s_name_is_no_path():
+    with pytest.raises(BadInput, match="no board 'esp32/../pico_w'"):
+        read_board("esp32/../pico_w")
+
+
+def test_what_is_no_board_is_not_plugged_in(monkeypatch, capsys):
+    monkeypatch.setattr(plug.sys, "argv", ["plug", "pico_"])
+    monkeypatch.setattr(plug.signal, "signal", lambda *args: None)
+    assert plug.main() == 2
+    assert "inlier: no board 'pico_'" in capsys.readouterr().err
+
+
+def test_an_emulator_is_ended_after_its_limit_and_not_after_it_has_answered():
+    ended = threading.Event()
+    process = SimpleNamespace(kill=ended.set)
+    with emulator.killed_after(0.01, process):
+        assert ended.wait(60)
+    before = set(threading.enumerate())
+    with emulator.killed_after(60, process):
+        (watchdog,) = set(threading.enumerate()) - before
+    watchdog.join(10)
+    assert not watchdog.is_alive()
+
+
+@pytest.mark.micropython
+def test_a_board_of_this_machine_leaves_no_descriptor_behind(tmp_path):
+    def plugged():
+        with unix_board.plugged(tmp_path):
+            pass
+        return len(os.listdir("/proc/self/fd"))
+
+    assert plugged() == plugged()
 
 
 def test_a_real_board_cannot_be_emulated():

@@ -3,10 +3,11 @@ sources; what is missing is named.
 """
 
 import tarfile
+from types import SimpleNamespace
 
 import pytest
 
-from inlier_boards.build import debian_source, micropython
+from inlier_boards.build import debian_source, micropython, umqtt
 from inlier_export.errors import BadInput
 
 
@@ -90,6 +91,39 @@ def test_one_on_path_serves_from_1_22_on(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("MICROPYTHON", raising=False)
     assert micropython.find_or_build() == path
+
+
+def test_a_build_is_no_part_of_the_make_that_it_was_started_from(monkeypatch):
+    """Its flags, such as -n, and its job server are not for this one."""
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MICROPYPATH", "KEPT"):
+        monkeypatch.setenv(name, "x")
+    kept = micropython._clean_environment()
+    assert "KEPT" in kept and not {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MICROPYPATH"} & set(kept)
+
+
+def test_an_archive_that_could_not_be_updated_is_told_though_apt_calls_it_a_warning(
+    tmp_path, monkeypatch
+):
+    """Else the package would be said not to exist."""
+    asked = []
+
+    def run(command, **options):
+        asked.append(command[-1])
+        return SimpleNamespace(returncode=0, stdout="Err:1 http://a sid InRelease\n", stderr="")
+
+    monkeypatch.setattr(debian_source.subprocess, "run", run)
+    assert debian_source._download(tmp_path, "deb-src x", "p") == "Err:1 http://a sid InRelease"
+    assert asked == ["update"]
+
+
+def test_a_package_from_pypi_that_is_another_is_not_used(tmp_path, monkeypatch):
+    def run(command, **options):
+        (tmp_path / "umqtt.tar.gz").write_bytes(b"another")
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(umqtt.subprocess, "run", run)
+    with pytest.raises(BadInput, match="is not the file it was: its SHA-256 differs"):
+        umqtt._fetch(tmp_path)
 
 
 def test_a_source_package_is_unpacked_by_a_python_without_filters_too(tmp_path, monkeypatch):

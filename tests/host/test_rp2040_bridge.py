@@ -163,7 +163,7 @@ def test_names_are_asked_of_the_given_server_and_of_nobody_without_one():
     assert set(watched(play)) <= {"127.0.0.9", "127.0.0.1"}
 
 
-@pytest.mark.parametrize("server", ["1.1.1.1", "10.0.0.1", "localhost"])
+@pytest.mark.parametrize("server", ["1.1.1.1", "10.0.0.1", "localhost", "127-0-0-1.example"])
 def test_a_server_of_names_elsewhere_is_refused(server):
     async def play():
         with pytest.raises(ValueError, match="no loopback address"):

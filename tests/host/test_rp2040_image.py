@@ -43,6 +43,17 @@ def test_an_image_of_the_board_is_read(tmp_path):
     assert read.flash[700:732] == MACHINE[:32], "its blocks, put together"
 
 
+def test_flash_that_an_image_leaves_out_is_erased_flash(tmp_path):
+    whole = uf2(pad=4 * 256)
+    blocks = [whole[at : at + 512] for at in range(0, len(whole), 512)]
+    del blocks[2]  # of zeros
+    count = len(blocks).to_bytes(4, "little")
+    path = tmp_path / "w.uf2"
+    path.write_bytes(b"".join(changed(block, 24, count) for block in blocks))
+    flash = image.read(PICO_W, path).flash
+    assert flash[:0x400] == bytes(0x200) + b"\xff" * 0x100 + bytes(0x100)
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -60,6 +71,7 @@ def test_an_image_of_the_board_is_read(tmp_path):
         (uf2(version=b""), "does not say which MicroPython"),
         (uf2(pad=1_300_000), "takes 13.* bytes of flash, pico_w has 1228800 before its file"),
     ],
+    ids=lambda of: of if isinstance(of, str) else "image",  # not its bytes
 )
 def test_another_image_is_refused(content, sentence, tmp_path):
     path = tmp_path / "x.uf2"
