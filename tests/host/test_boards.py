@@ -54,7 +54,7 @@ def test_what_is_no_board_is_not_plugged_in(monkeypatch, capsys):
 def test_an_emulator_is_ended_after_its_limit_and_not_after_it_has_answered():
     ended = threading.Event()
     process = SimpleNamespace(kill=ended.set)
-    with emulator.killed_after(0.01, process):
+    with emulator.killed_after(0.1, process):
         assert ended.wait(60)
     before = set(threading.enumerate())
     with emulator.killed_after(60, process):
