@@ -34,10 +34,11 @@ def test_options_are_checked_together_and_before_anything_is_read(tmp_path):
     """The recording is no table, which would be said first."""
     recording = tmp_path / "w.csv"
     recording.write_bytes(b"\x1f\x8b")
-    asked = None, "1h", "1/week", "16", "mlp", "torch"
+    asked = "pigeons", "1h", "1/week", "16", "mlp", "torch"
     with pytest.raises(BadInput) as caught:
         train_options.check([recording], [], *asked, [], [])
     assert str(caught.value) == (
+        "no source 'pigeons': choose one of sockets, procfs, packets; and "
         "--window 1h: give a length from 10ms to 60m, such as 250ms, 10s or 1m; and "
         "--detectors mlp: choose one of svm, autoencoder, both; and "
         "--backend torch: choose one of numpy, keras"
