@@ -80,7 +80,10 @@ def run(*arguments, **options):
 def test_this_machine_in_lines(model, tmp_path):
     done = run(model, "--count", 12, "--save", tmp_path / "w.csv")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == f"inlier: {tmp_path}/w.csv: 12 windows, the first of them window 0\n"
+    assert done.stderr.splitlines() == [
+        "inlier: hasty on this machine: watched; each alarm is a line, and Ctrl-C ends it",
+        f"inlier: {tmp_path}/w.csv: 12 windows, the first of them window 0",
+    ], "who sees no alarm for an hour knows why"
     saved = read(tmp_path / "w.csv", Procfs.counters)
     assert saved.windows.shape == (12, 14) and saved.marks[:, 1].tolist() == list(range(12))
     assert saved.about.source == "procfs" and saved.about.window_ms and saved.about.device
@@ -90,7 +93,6 @@ def test_this_machine_in_lines(model, tmp_path):
     )
 
 
-@pytest.mark.slow
 def test_what_counts_this_machine_is_what_the_model_says_unless_it_is_told(
     model, tmp_path, monkeypatch
 ):
@@ -115,6 +117,7 @@ def test_what_counts_this_machine_is_what_the_model_says_unless_it_is_told(
         this_machine.prepare(model, "packets", None)
 
 
+@pytest.mark.slow
 def test_this_machine_on_a_terminal(model):
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inlier import recorder
-from inlier_export.errors import BadInput
+from inlier_export.errors import BadInput, Interrupted
 from inlier_export.inputs import check_input
 from inlier_export.printable import printable
 from inlier_host.options import Interface, goes_without, needs, say, together
@@ -233,6 +233,8 @@ def _watch(feed: "Feed", name: str, view: View) -> None:
         try:
             with suppress(Enough):
                 feed(emit)
+        except Interrupted:
+            raise Interrupted(f"{name} is no longer watched") from None
         finally:
             if kept and kept.rows:
                 saved = f"{printable(str(view.save))}: {number_of(kept.rows, 'window')}"
@@ -274,7 +276,17 @@ def _shown(stack: ExitStack, live: "Live", view: View) -> "Emit":
 
         screen = stack.enter_context(Terminal(live))
         return lambda event: screen.update()
-    return _line
+    is_told = False
+
+    def line(event: "Event") -> None:
+        nonlocal is_told
+        if not is_told:  # else nothing is seen of a calm device
+            watched = f"{printable(live.name)}: watched; each alarm is a line, and Ctrl-C ends it"
+            print(f"inlier: {watched}", file=sys.stderr)
+            is_told = True
+        _line(event)
+
+    return line
 
 
 def _is_told(foreign: int) -> bool:
