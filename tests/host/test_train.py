@@ -196,3 +196,7 @@ def test_what_is_expected_is_said_in_the_unit_that_was_asked_for(recipe):
         assert told[1].startswith(f"for {asked}: {rate}; 3 in "), told[1]
         expected = f"answer for {asked}: the most patient model is expected to {instead}"
         assert command.shortage(learned).endswith(expected)
+    slow = replace(detector, window_ms=10_000)
+    learned = SimpleNamespace(trained=found.with_detector(slow), left_out=[], added=0)
+    told = list(command.said(learned, Path("m.inlier")))
+    assert f" is seen after {10 * found.delay:g} s, half of the time; " in told[2]
