@@ -5,6 +5,7 @@ rows under MicroPython, and one split of a device where the data is at hand.
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -117,6 +118,39 @@ def test_a_row_that_is_there_three_times_counts_once_among_the_distinct():
     assert (told["first_packets"], told["first_packets_seen"]) == (3 / 5, 0)
 
 
+def test_a_row_at_the_threshold_is_not_over_it():
+    """As the device has it."""
+    each = np.ones(1, np.int64)
+    told = protocol.measure(np.array([5, 5, 6]), 5, [each, each])
+    assert (told["fpr"], told["tpr_mirai"], told["tpr_gafgyt"]) == (0, 0, 1)
+
+
+def test_no_row_that_is_trained_on_is_tested_on(tmp_path, monkeypatch):
+    class Enough(Exception):
+        pass
+
+    benign = np.repeat(np.arange(10.0)[:, None], len(nbaiot.COLUMNS), axis=1)
+    for name, rows in (("benign", benign), ("mirai", benign[:2] + 100), ("gafgyt", benign[:0])):
+        np.save(tmp_path / f"{name}.npy", rows)
+        np.save(tmp_path / f"{name}_copies.npy", np.ones(len(rows), np.int64))
+    seen = []
+
+    def floats(test):
+        seen.append(test[:, 0].tolist())
+        raise Enough
+
+    def fit(rows, columns, seed):
+        seen.append(rows[:, 0].tolist())
+        return SimpleNamespace(fitted=SimpleNamespace(floats=floats))
+
+    monkeypatch.setattr(protocol.detectors, "fit", fit)
+    with pytest.raises(Enough):
+        protocol.one(tmp_path, "Bell", "all", 1, Path("micropython"))
+    trained, tested = seen
+    assert len(trained) == 8 and sorted(trained + tested[:2]) == list(range(10))
+    assert tested[2:] == [100, 101]
+
+
 def test_a_family_without_rows_has_no_share():
     none = np.empty(0, np.int64)
     told = protocol.measure(np.array([1, 9, 9]), 5, [none, np.ones(2, np.int64)])
@@ -204,6 +238,11 @@ def test_made_up_rows_score_the_same_under_micropython_and_either_side_is_odd(fi
         assert over[:300].mean() <= 0.02, name
         if name != "autoencoder":  # which saturates, and promises less
             assert over[300:].all(), f"{name}: far above and far below alike"
+
+
+def test_the_svm_alone_has_no_part_of_the_autoencoder_s(fitted):
+    d = fitted.fitted.variants()["svm"]
+    assert not d.layers and not d.weights[:, 2].any() and d.weights[:, :2].all()
 
 
 def test_a_verdict_that_differs_is_counted(fitted):
