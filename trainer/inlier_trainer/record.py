@@ -46,7 +46,7 @@ def record(counting: Any, window_ms: int, count: int, out: Path, progress: Progr
     except Interrupted:
         if done:
             raise Interrupted(
-                f"{done} of {count} windows {are(done)} in {part}, {out} is as it was"
+                f"{done} of {count} windows {are(done)} in {part}, {out} was not written"
             ) from None
         part.unlink(missing_ok=True)
         raise

@@ -146,7 +146,7 @@ def record(
             progress("recording", part.rows, count or part.rows)
     except Interrupted:
         kept = part.said() if part.rows else "no window had come"
-        raise Interrupted(f"{kept}; {out} is as it was") from None
+        raise Interrupted(f"{kept}; {out} was not written") from None
     finally:
         part.close()
     if not part.rows:
