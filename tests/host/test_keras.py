@@ -84,12 +84,15 @@ def fit(monkeypatch):
     rng = np.random.default_rng(1)
     x = np.repeat(rng.uniform(0, 1, (200, 1)), WIDTH, axis=1).astype(np.float32)
     rows = Examples(x, (2 * x).astype(np.float32), 2)
-    return lambda seed: (autoencoder_keras.fit(rows, (4,), seed), x, asked)
+    return lambda seed: (autoencoder_keras.fit(rows, (16,), seed), x, asked)
 
 
 def test_keras_learns_what_it_is_asked_for_with_some_counters_hidden(fit):
     layers, x, asked = fit(1)
-    assert [(w.shape, b.shape) for w, b in layers] == [((4, WIDTH), (4,)), ((WIDTH, 4), (WIDTH,))]
+    assert [(w.shape, b.shape) for w, b in layers] == [
+        ((16, WIDTH), (16,)),
+        ((WIDTH, 16), (WIDTH,)),
+    ]
     assert all(part.dtype == np.float32 for layer in layers for part in layer)
     y = np.maximum(x @ layers[0][0].T + layers[0][1], 0) @ layers[1][0].T + layers[1][1]
     assert np.abs(y - 2 * x).mean() < 0.25 < np.abs(y - x).mean(), "twice of what it sees"
