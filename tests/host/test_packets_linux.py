@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from broker import HANGS_S
 from frames import windows
 from inlier import packets, packets_linux, recorder
 from inlier.packet_counters import Packets
@@ -365,7 +366,7 @@ def test_who_closes_the_source_ends_what_it_began(cable):
         others = asyncio.all_tasks() - {asyncio.current_task()}
         assert len(others) == 1, "it empties the ring while the window lasts"
         cable.source.close()
-        return (await asyncio.wait(others, timeout=5))[1]
+        return (await asyncio.wait(others, timeout=HANGS_S))[1]
 
     assert not asyncio.run(left())
     assert cable.closed == 1
