@@ -4,7 +4,7 @@ work.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,18 +54,20 @@ def one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def together(*checks: Callable[[], object]) -> None:
-    """Runs each check; what several find wrong is said in one sentence. Raises
-    BadInput.
+def together(*checks: Callable[[], Any]) -> list[Any]:
+    """What each check gives; what several find wrong is said in one sentence.
+    Raises BadInput.
     """
     wrong: list[str] = []
+    given: list[Any] = []
     for check in checks:
         try:
-            check()
+            given.append(check())
         except BadInput as error:
             wrong.append(str(error))
     if wrong:
         raise BadInput("; and ".join(dict.fromkeys(wrong)))
+    return given
 
 
 def given(context: typer.Context, *names: str) -> list[str]:

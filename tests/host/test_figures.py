@@ -7,6 +7,11 @@ from inlier_trainer.figures import are, number_of, rate, span
 
 def test_one_is_not_several():
     assert [number_of(n, "alarm") for n in (0, 1, 2)] == ["0 alarms", "1 alarm", "2 alarms"]
+    assert [number_of(n, "day") for n in ("1", "0.25", "1,000")] == [
+        "1 day",
+        "0.25 days",
+        "1,000 days",
+    ]
     assert [are(n) for n in (0, 1, 2)] == ["are", "is", "are"]
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from broker import HANGS_S
 from inlier.procfs import Procfs
+from inlier.secure import authentic
 from inlier.sockets import Sockets
 from inlier_export import os_errors
 from inlier_export.errors import BadInput
@@ -322,6 +323,13 @@ def test_what_comes_through_a_pipe_is_read_as_a_file_is(inlier, place):
     writer = threading.Thread(target=lambda: Path("pipe").write_bytes(MODEL.read_bytes()))
     writer.start()  # once: a model that is read twice would wait for ever
     assert inlier("export", "pipe", "-o", "signed", "--key", "key")[0] == 0
+    writer.join(HANGS_S)
+    signed = Path("signed").read_bytes()
+    writer = threading.Thread(target=lambda: Path("pipe").write_text("00" * 32))
+    writer.start()  # once, too
+    number = str(authentic.number(signed))
+    done = inlier("export", MODEL, "-o", "again", "--key", "pipe", "--number", number)
+    assert done[0] == 0 and Path("again").read_bytes() == signed
     writer.join(HANGS_S)
 
 

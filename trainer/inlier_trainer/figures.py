@@ -1,9 +1,9 @@
 """Figures as people write them, in what commands say."""
 
 
-def number_of(count: int, noun: str) -> str:
-    """1 window, 2 windows."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def number_of(count: int | str, noun: str) -> str:
+    """1 window, 2 windows. A count may be written already, as "0.25" is."""
+    return f"{count} {noun}{'' if str(count) == '1' else 's'}"
 
 
 def are(count: int) -> str:

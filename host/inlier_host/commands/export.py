@@ -47,9 +47,9 @@ def export(
     from inlier_trainer.files import check_outputs, write_atomic
 
     chosen = int(time.time()) if number is None else number
-    together(
+    _, secret, *_ = together(
         lambda: _check_any(out, module, c_header),
-        lambda: out is None or _key(key),
+        lambda: out and _key(key),  # once: it may come through a pipe
         lambda: _check_number(chosen),
         lambda: check_input(model, "model"),
         # the model itself may be signed in its place
@@ -59,7 +59,7 @@ def export(
     blob = model_file.read_blob(model)
     model_file.model_of(model, blob)
     if out:
-        blob = model_file.pack(replace(model_file.unpack(blob), number=chosen), _key(key))
+        blob = model_file.pack(replace(model_file.unpack(blob), number=chosen), secret)
     written: list[tuple[Path, bytes]] = []
     if module:
         written.append((module, model_file.python_module(blob).encode()))

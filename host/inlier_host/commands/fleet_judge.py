@@ -179,18 +179,14 @@ def rank(
     say(f"{last}: {found} of {number_of(len(ranked.told), 'device')} stand out; the first {top}:")
     for i, told in enumerate(ranked.told[:top]):
         mark = "!" if told["discovered"] else " "
+        return_period = f"{told['return_period_days']:,.3g}"
         say(
             f"{mark} {i + 1:>3} {told['device']} ({told['type']}): such a day once in "
-            f"{_days(told['return_period_days'])}, {told['severity']:g} times the threshold"
+            f"{number_of(return_period, 'day')}, {told['severity']:g} times the threshold"
             + (f", {told['leading']}" if told["leading"] else "")
         )
     for event in events:
         say(_event(event))
-
-
-def _days(count: float) -> str:
-    text = f"{count:,.3g}"
-    return f"{text} day{'' if text == '1' else 's'}"
 
 
 def drift(

@@ -5,6 +5,7 @@ by firmware version and week, of the histograms that training left.
 import numpy as np
 import polars as pl
 
+from inlier_trainer.figures import number_of
 from inlier_trainer.progress import Progress
 
 from . import parts
@@ -102,6 +103,7 @@ def proposals(moved: list[Summary]) -> list[Summary]:
         versions = sorted({m["version"] for m in mine})
         weeks = sorted({m["week"] for m in mine})
         way = "above" if first["octaves"] > 0 else "below"
+        away = f"{abs(first['octaves']):g}"
         told.append(
             {
                 "type": type_,
@@ -109,13 +111,9 @@ def proposals(moved: list[Summary]) -> list[Summary]:
                 "since": weeks[0],
                 "reason": (
                     f"since the week of {weeks[0]} firmware {', '.join(versions)} has "
-                    f"'{first['counter']}' up to {_octaves(abs(first['octaves']))} {way} what "
-                    f"was learned" + (f", and {len(mine) - 1} more such" if len(mine) > 1 else "")
+                    f"'{first['counter']}' up to {number_of(away, 'octave')} {way} what was "
+                    f"learned" + (f", and {len(mine) - 1} more such" if len(mine) > 1 else "")
                 ),
             }
         )
     return told
-
-
-def _octaves(away: float) -> str:
-    return f"{away:g} octave{'' if away == 1 else 's'}"
