@@ -13,25 +13,17 @@ sockets.install()
 
 import socket
 
+from outcomes import error_of, outcome
 from test_sockets import (
     MICROPYTHON,
     Counted,
     address,
     bound,
-    error_of,
     pair,
     scripted,
 )
 
 NATIVE = sockets.native[0]  # of the same methods, uncounted
-
-
-def outcome(call, *args):
-    """What a call gives or raises, to compare."""
-    try:
-        return call(*args)
-    except Exception as error:
-        return type(error), error.args
 
 
 def test_garbage_is_no_connect():

@@ -17,17 +17,10 @@ import socket
 if sys.implementation.name == "micropython":
     raise ImportError("these test CPython's 'socket'")
 
-from test_sockets import HOST, Counted, address, bound, error_of, listening, pair, wait
+from outcomes import error_of, outcome
+from test_sockets import HOST, Counted, address, bound, listening, pair, wait
 
 NATIVE = sockets.native[0]  # of the same methods, uncounted
-
-
-def outcome(call, *args):
-    """What a call gives or raises, to compare."""
-    try:
-        return call(*args)
-    except Exception as error:
-        return type(error), error.args
 
 
 def unanswered():

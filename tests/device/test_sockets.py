@@ -16,6 +16,8 @@ source = sockets.install()
 import asyncio
 import socket
 
+from outcomes import error_of
+
 MICROPYTHON = sys.implementation.name == "micropython"
 HOST = "127.0.0.1"
 
@@ -85,15 +87,6 @@ def wait(s, event, timeout_ms=2000):
     poller = select.poll()
     poller.register(s, event)
     return poller.poll(timeout_ms)
-
-
-def error_of(call, *args):
-    """errno of the OSError that `call` raises, or None."""
-    try:
-        call(*args)
-    except OSError as error:
-        return error.errno
-    return None
 
 
 def begin(s, port):

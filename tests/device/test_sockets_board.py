@@ -5,6 +5,8 @@ what a test says, so that a board needs no network.
 import errno
 import sys
 
+from outcomes import error_of
+
 MICROPYTHON = sys.implementation.name == "micropython"
 
 # This module stands in for the native `socket` and `select`.
@@ -119,14 +121,6 @@ def of_a_board(test):
     return run
 
 
-def raised(call, *args):
-    try:
-        call(*args)
-    except OSError as error:
-        return error.errno
-    return None
-
-
 @of_a_board
 def test_it_has_both_names_of_the_module():
     assert sys.modules["socket"] is sys.modules["usocket"]
@@ -191,14 +185,14 @@ def test_a_record_of_dtls_that_does_not_come_raises_what_the_native_one_does():
     s, _ = counted(SOCK_DGRAM, recv=[OSError(errno.EAGAIN), OSError(errno.ECONNREFUSED)])
     buffer = bytearray(2000)
     assert s.readinto(buffer) is None, "it would have blocked"
-    assert raised(s.readinto, buffer) == errno.ECONNREFUSED
+    assert error_of(s.readinto, buffer) == errno.ECONNREFUSED
 
 
 @of_a_board
 def test_what_a_connect_raised_is_not_kept():
     """An error holds its traceback: in a socket it would stay on the heap."""
     s, _ = counted(connect=[OSError(errno.EHOSTUNREACH)])
-    assert raised(s.connect, TO) == errno.EHOSTUNREACH
+    assert error_of(s.connect, TO) == errno.EHOSTUNREACH
     assert s._caught.error is None
 
 
@@ -210,9 +204,9 @@ def test_a_connect_that_ended_well_when_it_was_asked_again_is_over():
         recv=[OSError(errno.ECONNRESET)],
     )
     with Moved() as moved:
-        assert raised(s.connect, TO) == errno.EINPROGRESS
+        assert error_of(s.connect, TO) == errno.EINPROGRESS
         s.connect(TO)
-        assert raised(s.recv, 9) == errno.ECONNRESET
+        assert error_of(s.recv, 9) == errno.ECONNRESET
         s.close()
     assert moved == {"connects": 1, "peers": 1, "ports": 1}, "a reset is no refusal then"
 
@@ -227,7 +221,7 @@ def test_who_closes_before_the_first_byte_asks_without_waiting_how_it_ended():
     ):
         s, native = counted(events=events, connect=[OSError(errno.EINPROGRESS)], recv=[answer])
         with Moved() as moved:
-            raised(s.connect, TO)
+            error_of(s.connect, TO)
             s.close()
         expected = {"connects": 1, "peers": 1, "ports": 1}
         if ended:
@@ -246,8 +240,8 @@ def test_a_connection_that_lwip_dropped_was_refused_where_the_peer_reset_it():
     ):
         s, _ = counted(events=events, connect=[OSError(errno.EINPROGRESS), OSError(errno.EBADF)])
         with Moved() as moved:
-            raised(s.connect, TO)
-            raised(s.connect, TO)
+            error_of(s.connect, TO)
+            error_of(s.connect, TO)
         assert moved.get(ended) == 1 and len(moved) == 4, (events, moved)
 
 
@@ -260,9 +254,9 @@ def test_a_read_that_would_block_leaves_open_how_the_connect_ended():
         read=[None, OSError(errno.ECONNRESET)],
     )
     with Moved() as moved:
-        raised(s.connect, TO)
+        error_of(s.connect, TO)
         assert s.read(9) is None
-        assert raised(s.read, 9) == errno.ECONNRESET
+        assert error_of(s.read, 9) == errno.ECONNRESET
     assert moved["connects_refused"] == 1
 
 
@@ -273,8 +267,8 @@ def test_a_connection_that_is_there_is_not_begun_again_whatever_its_errno_is_cal
         for first in (None, OSError(errno.EINPROGRESS)):
             s, _ = counted(events=POLLOUT, connect=[first, OSError(code)])
             with Moved() as moved:
-                raised(s.connect, TO)
-                assert raised(s.connect, TO) == code
+                error_of(s.connect, TO)
+                assert error_of(s.connect, TO) == code
                 s.close()
             assert moved == {"connects": 1, "peers": 1, "ports": 1}, (code, first)
 
@@ -282,5 +276,5 @@ def test_a_connection_that_is_there_is_not_begun_again_whatever_its_errno_is_cal
 @of_a_board
 def test_a_name_that_is_not_found_was_looked_up():
     with Moved() as moved:
-        assert raised(sys.modules["socket"].getaddrinfo, "nobody.example", 80) == -2
+        assert error_of(sys.modules["socket"].getaddrinfo, "nobody.example", 80) == -2
     assert moved["lookups"] == 1

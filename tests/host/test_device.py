@@ -77,7 +77,7 @@ def files_of(test: str) -> dict[str, bytes]:
         *DEVICE.glob("proc_net/*"),
         golden / "model.inlier",
     ]
-    for beside in ("by_hand", "punctual", "torn"):
+    for beside in ("by_hand", "outcomes", "punctual", "torn"):
         if beside in file.read_text():
             files.append(DEVICE / f"{beside}.py")
     if (
